@@ -1,0 +1,80 @@
+package kernels
+
+import (
+	"fmt"
+	"unsafe"
+)
+
+// Device allocates tensors and does ops on them. All methods may be called from several goroutines at once.
+// An op it cannot do is an error, never a silent detour.
+type Device interface {
+	Info() Info
+
+	// Alloc returns a row-major tensor with undefined content.
+	Alloc(dt DType, shape ...int) (*Tensor, error)
+	// Free returns the memory of a tensor from Alloc or Pack. Freeing nil or a view does nothing.
+	Free(*Tensor)
+
+	// Upload copies host bytes, row-major and little-endian, into dst; the lengths must agree.
+	Upload(dst *Tensor, src []byte) error
+	// Download copies the elements of src to the host, after all ops that write them.
+	Download(dst []byte, src *Tensor) error
+
+	// Pack returns the weights [N, K] in the order that Linear, Conv2D and UpConv want on this device. w stays valid.
+	Pack(w *Tensor) (*Tensor, error)
+
+	// Do checks the op and carries it out, or queues it in order with the ops before it.
+	Do(Op) error
+	// Sync waits for everything queued.
+	Sync() error
+	// Close frees what the device holds for itself. Tensors still allocated are reported as an error.
+	Close() error
+}
+
+// Info describes a device for logs, plans and benchmarks.
+type Info struct {
+	Name    string // "cpu", "cuda:0", "null"
+	Model   string // marketing name of the hardware
+	ISA     string // instruction set in use: "avx512", "avx2", "plain"
+	Threads int    // workers, where that means something
+}
+
+// UnsupportedError says that a device has no kernel for an op.
+type UnsupportedError struct {
+	Device string
+	Op     string
+}
+
+func (e *UnsupportedError) Error() string { return fmt.Sprintf("%s: no kernel for %s", e.Device, e.Op) }
+
+// Elem is an element type that crosses the host boundary.
+type Elem interface {
+	~float32 | ~uint16 | ~uint8 | ~int32
+}
+
+// HostBytes views a slice as bytes, without a copy.
+func HostBytes[T Elem](s []T) []byte {
+	if len(s) == 0 {
+		return nil
+	}
+	return unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(s))), len(s)*int(unsafe.Sizeof(s[0])))
+}
+
+// Read returns the elements of a tensor on the host.
+func Read[T Elem](d Device, t *Tensor) ([]T, error) {
+	out := make([]T, t.Len())
+	return out, d.Download(HostBytes(out), t)
+}
+
+// Write returns a new tensor with the given content.
+func Write[T Elem](d Device, dt DType, data []T, shape ...int) (*Tensor, error) {
+	t, err := d.Alloc(dt, shape...)
+	if err != nil {
+		return nil, err
+	}
+	if err := d.Upload(t, HostBytes(data)); err != nil {
+		d.Free(t)
+		return nil, err
+	}
+	return t, nil
+}
