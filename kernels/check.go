@@ -1,0 +1,170 @@
+package kernels
+
+import "fmt"
+
+// Every op checks itself before a device touches memory. A check reads as a list of wishes; the first one that
+// is not met is the error, and it names the op, the operand, what it is and what it should be:
+//
+//	linear: W is f32[96,64], want packed f32[96,147]
+//
+// Sizes come from the operands through dim, which is 0 for an operand that is missing, so a check needs no
+// guards: the wish that the operand exists comes first and its error wins.
+
+// some stands for any length of an axis, at least 1.
+const some = -1
+
+// wishes collects the first complaint about the operands of one op.
+type wishes struct {
+	op  string
+	err error
+}
+
+func wish(op string) *wishes { return &wishes{op: op} }
+
+// dim returns the length of axis i (negative: from the last), 0 where there is no tensor or no such axis.
+func dim(t *Tensor, i int) int {
+	if t == nil {
+		return 0
+	}
+	if i < 0 {
+		i += len(t.Shape)
+	}
+	if i < 0 || i >= len(t.Shape) {
+		return 0
+	}
+	return t.Shape[i]
+}
+
+// length returns the number of elements, 0 where there is no tensor.
+func length(t *Tensor) int {
+	if t == nil {
+		return 0
+	}
+	return t.Len()
+}
+
+// that complains, in the words given, unless ok.
+func (w *wishes) that(ok bool, format string, args ...any) {
+	if !ok && w.err == nil {
+		w.err = fmt.Errorf(w.op+": "+format, args...)
+	}
+}
+
+// shape wants a row-major tensor of exactly these axes; some is any length.
+func (w *wishes) shape(operand string, t *Tensor, dt DType, dims ...int) {
+	ok := t != nil && t.DType == dt && t.Layout == RowMajor && len(t.Shape) == len(dims)
+	for i := 0; ok && i < len(dims); i++ {
+		ok = t.Shape[i] >= 1 && (dims[i] == some || t.Shape[i] == dims[i])
+	}
+	w.that(ok, "%s is %v, want %v%s", operand, describe(t), dt, axes(dims))
+	w.inside(operand, t)
+}
+
+// rows wants a row-major tensor [..., width]; some is any width.
+func (w *wishes) rows(operand string, t *Tensor, dt DType, width int) {
+	ok := t != nil && t.DType == dt && t.Layout == RowMajor && len(t.Shape) >= 1 && t.Len() >= 1 &&
+		(width == some || t.Dim(-1) == width)
+	w.that(ok, "%s is %v, want %v[...,%s]", operand, describe(t), dt, axis(width))
+	w.inside(operand, t)
+}
+
+// size wants a row-major tensor of n elements under any shape; some is any number.
+func (w *wishes) size(operand string, t *Tensor, dt DType, n int) {
+	ok := t != nil && t.DType == dt && t.Layout == RowMajor && t.Len() >= 1 && (n == some || t.Len() == n)
+	w.that(ok, "%s is %v, want %v of %s elements", operand, describe(t), dt, axis(n))
+	w.inside(operand, t)
+}
+
+// packed wants weights [n, k] in the device's own order.
+func (w *wishes) packed(operand string, t *Tensor, n, k int) {
+	ok := t != nil && t.DType == F32 && t.Layout == Packed && len(t.Shape) == 2 &&
+		t.Shape[0] >= 1 && t.Shape[1] >= 1 &&
+		(n == some || t.Shape[0] == n) && (k == some || t.Shape[1] == k)
+	w.that(ok, "%s is %v, want packed f32%s", operand, describe(t), axes([]int{n, k}))
+	w.that(!ok || t.Buf != nil, "%s has no memory", operand)
+}
+
+// residual wants nil, or an f32 tensor whose length divides that of y; it is y itself or lies apart from it.
+func (w *wishes) residual(operand string, res, y *Tensor) {
+	if res == nil {
+		return
+	}
+	ok := res.DType == F32 && res.Layout == RowMajor && res.Len() >= 1 && length(y)%res.Len() == 0
+	w.that(ok, "%s is %v, want an f32 length that divides the %d elements of Y", operand, describe(res), length(y))
+	w.inside(operand, res)
+	w.inPlace(operand, res, y)
+}
+
+// apart wants the result not to share memory with an operand.
+func (w *wishes) apart(operand string, x, y *Tensor) {
+	w.that(!overlap(x, y), "Y overlaps %s", operand)
+}
+
+// inPlace wants the result to be the operand, or not to share memory with it.
+func (w *wishes) inPlace(operand string, x, y *Tensor) {
+	same := x != nil && y != nil && x.Off == y.Off && x.Len() == y.Len() && x.DType == y.DType
+	w.that(same || !overlap(x, y), "Y overlaps a part of %s", operand)
+}
+
+// act wants a known activation.
+func (w *wishes) act(a Act) { w.that(a <= Step, "no such activation: %d", a) }
+
+// inside wants the elements to lie inside the buffer.
+func (w *wishes) inside(operand string, t *Tensor) {
+	if w.err != nil || t == nil {
+		return
+	}
+	w.that(t.Buf != nil, "%s has no memory", operand)
+	if t.Buf != nil {
+		w.that(t.Off >= 0 && (t.Off+t.Len())*t.DType.Size() <= t.Buf.Bytes(),
+			"%s is %v from element %d, but its buffer has %d bytes", operand, t, t.Off, t.Buf.Bytes())
+	}
+}
+
+// overlap says whether two tensors share bytes.
+func overlap(a, b *Tensor) bool {
+	if a == nil || b == nil || a.Buf == nil || a.Buf != b.Buf {
+		return false
+	}
+	aLo, bLo := a.Off*a.DType.Size(), b.Off*b.DType.Size()
+	return aLo < bLo+b.Bytes() && bLo < aLo+a.Bytes()
+}
+
+func describe(t *Tensor) string {
+	switch {
+	case t == nil:
+		return "missing"
+	case t.Layout == Packed:
+		return "packed " + t.DType.String() + axes(t.Shape)
+	}
+	return t.DType.String() + axes(t.Shape)
+}
+
+func axes(dims []int) string {
+	s := "["
+	for i, d := range dims {
+		if i > 0 {
+			s += ","
+		}
+		s += axis(d)
+	}
+	return s + "]"
+}
+
+func axis(d int) string {
+	if d == some {
+		return "n"
+	}
+	return fmt.Sprint(d)
+}
+
+// bytesOf sums the bytes of the operands that are there, each counted once.
+func bytesOf(ts ...*Tensor) float64 {
+	var n float64
+	for _, t := range ts {
+		if t != nil {
+			n += float64(t.Bytes())
+		}
+	}
+	return n
+}
