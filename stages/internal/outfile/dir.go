@@ -1,0 +1,74 @@
+package outfile
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"github.com/seed49bbd0e6/tachi/graph"
+)
+
+// Dir is an output folder under its temporary name.
+type Dir struct {
+	final, partial string
+	overwrite      bool
+}
+
+// CheckDir says whether CreateDir would succeed as far as that can be told without touching anything.
+// An empty folder is not an output yet and may be taken.
+func CheckDir(path string, overwrite bool) error {
+	entries, err := os.ReadDir(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil
+	case err != nil:
+		if info, statErr := os.Stat(path); statErr == nil && !info.IsDir() {
+			return graph.Errorf(graph.BadOutput, "%s is not a folder", path)
+		}
+		return Errorf(path, err)
+	case len(entries) > 0 && !overwrite:
+		return graph.Errorf(graph.BadOutput, "%s exists: give --overwrite", path)
+	}
+	return nil
+}
+
+// CreateDir makes an empty temporary folder, removing a stale one.
+func CreateDir(path string, overwrite bool) (*Dir, error) {
+	path = filepath.Clean(path)
+	if err := CheckDir(path, overwrite); err != nil {
+		return nil, err
+	}
+	d := &Dir{final: path, partial: path + ".partial", overwrite: overwrite}
+	if err := os.RemoveAll(d.partial); err != nil {
+		return nil, Errorf(path, err)
+	}
+	if err := os.MkdirAll(d.partial, 0o777); err != nil {
+		return nil, Errorf(path, err)
+	}
+	return d, nil
+}
+
+// Path is the temporary name, to write files into.
+func (d *Dir) Path() string { return d.partial }
+
+// Commit gives the folder its final name. An output that it replaces is removed after the new one stands.
+func (d *Dir) Commit() error {
+	if err := CheckDir(d.final, d.overwrite); err != nil {
+		return err
+	}
+	old := d.final + ".old.partial"
+	if err := os.Rename(d.final, old); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return Errorf(d.final, err)
+	}
+	if err := rename(d.partial, d.final); err != nil {
+		return err
+	}
+	if err := os.RemoveAll(old); err != nil {
+		return Errorf(old, err)
+	}
+	return nil
+}
+
+// Discard removes the folder: nothing worth keeping was written.
+func (d *Dir) Discard() { os.RemoveAll(d.partial) }
