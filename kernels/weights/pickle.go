@@ -1,0 +1,443 @@
+package weights
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+)
+
+// A pickle is a program for a stack machine. This one knows the instructions that torch.save emits (protocol 2) and
+// the few that protocol 4 puts in their place, and it has no means to run anything: calling is reserved to the
+// constructors that a global resolves to, and resolving is the caller's. It is small on purpose. A general unpickler
+// allocates whatever length the bytes claim; here a string is a slice of the input, one instruction makes at most
+// one value, and instructions are counted.
+//
+// The instructions are documented in CPython's Lib/pickletools.py.
+
+const (
+	maxPickle       = 64 << 20
+	maxInstructions = 1 << 20
+)
+
+// Values are nil, bool, int64, float64, string, tuple, *list, *dict, and what the globals make.
+type (
+	tuple []any
+	list  struct{ items []any }
+	dict  struct{ keys, values []any }
+
+	// callable is a global that may be called, by a name for messages.
+	callable struct {
+		name string
+		call func(args tuple) (any, error)
+	}
+)
+
+type unpickler struct {
+	in         []byte
+	pos        int
+	stack      []any
+	marks      []int // stack heights
+	memo       map[uint32]any
+	global     func(name string) (any, error)
+	persistent func(id any) (any, error)
+}
+
+var (
+	errPickleEnds  = errors.New("the pickle ends too early")
+	errPickleStack = errors.New("the pickle takes from an empty stack")
+)
+
+// run carries out the whole program and returns its value.
+func (u *unpickler) run() (any, error) {
+	if len(u.in) > maxPickle {
+		return nil, fmt.Errorf("%d bytes are over the limit of %d", len(u.in), maxPickle)
+	}
+	u.memo = map[uint32]any{}
+	for range maxInstructions {
+		at := u.pos
+		op, err := u.take(1)
+		if err != nil {
+			return nil, fmt.Errorf("byte %d: %w", at, err)
+		}
+		if op[0] == '.' {
+			v, err := u.pop()
+			if err != nil {
+				return nil, fmt.Errorf("byte %d: %w", at, err)
+			}
+			return v, nil
+		}
+		if err := u.step(op[0]); err != nil {
+			return nil, fmt.Errorf("byte %d: %w", at, err)
+		}
+	}
+	return nil, fmt.Errorf("more than %d instructions", maxInstructions)
+}
+
+// step carries out one instruction whose code has been read.
+func (u *unpickler) step(op byte) error {
+	switch op {
+	case 0x80: // PROTO
+		v, err := u.take(1)
+		if err == nil && v[0] > 5 {
+			err = fmt.Errorf("pickle protocol %d is not known", v[0])
+		}
+		return err
+	case 0x95: // FRAME
+		_, err := u.take(8)
+		return err
+
+	case 'N':
+		return u.push(nil)
+	case 0x88:
+		return u.push(true)
+	case 0x89:
+		return u.push(false)
+	case 'K', 'M', 'J': // BININT1, BININT2, BININT
+		v, err := u.take(map[byte]int{'K': 1, 'M': 2, 'J': 4}[op])
+		if err != nil {
+			return err
+		}
+		var b [4]byte
+		copy(b[:], v)
+		return u.push(int64(int32(binary.LittleEndian.Uint32(b[:]))))
+	case 0x8a: // LONG1
+		return u.long()
+	case 'G': // BINFLOAT
+		v, err := u.take(8)
+		if err != nil {
+			return err
+		}
+		return u.push(math.Float64frombits(binary.BigEndian.Uint64(v)))
+	case 'X', 'T', 'B': // BINUNICODE, BINSTRING, BINBYTES
+		return u.text(4)
+	case 0x8c, 'U', 'C': // SHORT_BINUNICODE, SHORT_BINSTRING, SHORT_BINBYTES
+		return u.text(1)
+
+	case '(': // MARK
+		u.marks = append(u.marks, len(u.stack))
+		return nil
+	case '0': // POP
+		_, err := u.pop()
+		return err
+	case '1': // POP_MARK
+		_, err := u.toMark()
+		return err
+	case '2': // DUP
+		v, err := u.top()
+		if err != nil {
+			return err
+		}
+		return u.push(v)
+	case 'q': // BINPUT
+		return u.put(1)
+	case 'r': // LONG_BINPUT
+		return u.put(4)
+	case 0x94: // MEMOIZE
+		v, err := u.top()
+		u.memo[uint32(len(u.memo))] = v
+		return err
+	case 'h': // BINGET
+		return u.get(1)
+	case 'j': // LONG_BINGET
+		return u.get(4)
+
+	case ')':
+		return u.push(tuple{})
+	case 0x85, 0x86, 0x87: // TUPLE1..3
+		n := int(op-0x85) + 1
+		if u.depth() < n {
+			return errPickleStack
+		}
+		v := tuple(slices.Clone(u.stack[len(u.stack)-n:]))
+		u.stack = u.stack[:len(u.stack)-n]
+		return u.push(v)
+	case 't': // TUPLE
+		items, err := u.toMark()
+		if err != nil {
+			return err
+		}
+		return u.push(tuple(items))
+	case ']':
+		return u.push(&list{})
+	case 'a', 'e': // APPEND, APPENDS
+		items, err := u.items(op == 'a', 1)
+		if err != nil {
+			return err
+		}
+		l, err := topAs[*list](u, "a list")
+		if err != nil {
+			return err
+		}
+		l.items = append(l.items, items...)
+		return nil
+	case '}':
+		return u.push(&dict{})
+	case 's', 'u': // SETITEM, SETITEMS
+		items, err := u.items(op == 's', 2)
+		if err != nil {
+			return err
+		}
+		d, err := topAs[*dict](u, "a dict")
+		if err != nil {
+			return err
+		}
+		if len(items)%2 != 0 {
+			return errors.New("a key without a value")
+		}
+		for i := 0; i < len(items); i += 2 {
+			d.keys, d.values = append(d.keys, items[i]), append(d.values, items[i+1])
+		}
+		return nil
+
+	case 'c': // GLOBAL
+		module, err := u.line()
+		if err != nil {
+			return err
+		}
+		name, err := u.line()
+		if err != nil {
+			return err
+		}
+		return u.resolve(module, name)
+	case 0x93: // STACK_GLOBAL
+		items, err := u.items(true, 2)
+		if err != nil {
+			return err
+		}
+		module, ok1 := items[0].(string)
+		name, ok2 := items[1].(string)
+		if !ok1 || !ok2 {
+			return errors.New("a global's name must be a string")
+		}
+		return u.resolve(module, name)
+	case 'Q': // BINPERSID
+		id, err := u.pop()
+		if err != nil {
+			return err
+		}
+		v, err := u.persistent(id)
+		if err != nil {
+			return err
+		}
+		return u.push(v)
+	case 'R': // REDUCE
+		items, err := u.items(true, 2)
+		if err != nil {
+			return err
+		}
+		f, ok := items[0].(callable)
+		if !ok {
+			return fmt.Errorf("refuses to call %s: a checkpoint may only hold tensors", kindOf(items[0]))
+		}
+		args, ok := items[1].(tuple)
+		if !ok {
+			return fmt.Errorf("%s: the arguments are %s, not a tuple", f.name, kindOf(items[1]))
+		}
+		v, err := f.call(args)
+		if err != nil {
+			return fmt.Errorf("%s: %w", f.name, err)
+		}
+		return u.push(v)
+	case 'b': // BUILD: the attributes of a module's state_dict (_metadata), which say nothing about tensors
+		if _, err := u.pop(); err != nil {
+			return err
+		}
+		_, err := topAs[*dict](u, "a dict")
+		return err
+	}
+	return fmt.Errorf("refuses pickle instruction 0x%02x: a checkpoint may only hold tensors", op)
+}
+
+func (u *unpickler) resolve(module, name string) error {
+	v, err := u.global(module + "." + name)
+	if err != nil {
+		return err
+	}
+	return u.push(v)
+}
+
+// take returns the next n bytes of the program.
+func (u *unpickler) take(n int) ([]byte, error) {
+	if n < 0 || n > len(u.in)-u.pos {
+		return nil, errPickleEnds
+	}
+	u.pos += n
+	return u.in[u.pos-n : u.pos], nil
+}
+
+// size reads a length or an index of n bytes.
+func (u *unpickler) size(n int) (uint32, error) {
+	v, err := u.take(n)
+	if err != nil {
+		return 0, err
+	}
+	var b [4]byte
+	copy(b[:], v)
+	return binary.LittleEndian.Uint32(b[:]), nil
+}
+
+func (u *unpickler) line() (string, error) {
+	i := slices.Index(u.in[u.pos:min(len(u.in), u.pos+256)], '\n')
+	if i < 0 {
+		return "", errPickleEnds
+	}
+	v, err := u.take(i + 1)
+	return string(v[:i]), err
+}
+
+func (u *unpickler) text(width int) error {
+	n, err := u.size(width)
+	if err != nil {
+		return err
+	}
+	v, err := u.take(int(n))
+	if err != nil {
+		return err
+	}
+	return u.push(strings.ToValidUTF8(string(v), "\uFFFD"))
+}
+
+func (u *unpickler) long() error {
+	n, err := u.size(1)
+	if err != nil {
+		return err
+	}
+	v, err := u.take(int(n))
+	if err != nil {
+		return err
+	}
+	if n > 8 {
+		return fmt.Errorf("an integer of %d bytes is too large", n)
+	}
+	var b [8]byte
+	if n > 0 && v[n-1]&0x80 != 0 {
+		for i := range b {
+			b[i] = 0xff
+		}
+	}
+	copy(b[:], v)
+	return u.push(int64(binary.LittleEndian.Uint64(b[:])))
+}
+
+func (u *unpickler) put(width int) error {
+	i, err := u.size(width)
+	if err != nil {
+		return err
+	}
+	v, err := u.top()
+	if err == nil {
+		u.memo[i] = v
+	}
+	return err
+}
+
+func (u *unpickler) get(width int) error {
+	i, err := u.size(width)
+	if err != nil {
+		return err
+	}
+	v, ok := u.memo[i]
+	if !ok {
+		return fmt.Errorf("memo %d was never set", i)
+	}
+	return u.push(v)
+}
+
+func (u *unpickler) push(v any) error {
+	u.stack = append(u.stack, v)
+	return nil
+}
+
+// depth returns how many values lie above the last mark.
+func (u *unpickler) depth() int {
+	if len(u.marks) == 0 {
+		return len(u.stack)
+	}
+	return len(u.stack) - u.marks[len(u.marks)-1]
+}
+
+func (u *unpickler) top() (any, error) {
+	if u.depth() < 1 {
+		return nil, errPickleStack
+	}
+	return u.stack[len(u.stack)-1], nil
+}
+
+func (u *unpickler) pop() (any, error) {
+	v, err := u.top()
+	if err == nil {
+		u.stack = u.stack[:len(u.stack)-1]
+	}
+	return v, err
+}
+
+// toMark pops the last mark and the values above it.
+func (u *unpickler) toMark() ([]any, error) {
+	if len(u.marks) == 0 {
+		return nil, errors.New("the pickle takes to a mark that it never set")
+	}
+	from := u.marks[len(u.marks)-1]
+	u.marks = u.marks[:len(u.marks)-1]
+	items := slices.Clone(u.stack[from:])
+	u.stack = u.stack[:from]
+	return items, nil
+}
+
+// items pops n values, or all those above the last mark.
+func (u *unpickler) items(counted bool, n int) ([]any, error) {
+	if !counted {
+		return u.toMark()
+	}
+	if u.depth() < n {
+		return nil, errPickleStack
+	}
+	items := slices.Clone(u.stack[len(u.stack)-n:])
+	u.stack = u.stack[:len(u.stack)-n]
+	return items, nil
+}
+
+// topAs returns the top of the stack, which must be of type T.
+func topAs[T any](u *unpickler, what string) (T, error) {
+	v, err := u.top()
+	if err != nil {
+		var zero T
+		return zero, err
+	}
+	t, ok := v.(T)
+	if !ok {
+		return t, fmt.Errorf("%s where %s must be", kindOf(v), what)
+	}
+	return t, nil
+}
+
+// kindOf names a value's kind for messages. It never looks inside containers, which may hold themselves.
+func kindOf(v any) string {
+	switch v := v.(type) {
+	case nil:
+		return "None"
+	case bool:
+		return "a bool"
+	case int64, float64:
+		return fmt.Sprintf("the number %v", v)
+	case string:
+		return fmt.Sprintf("the string %.40q", v)
+	case tuple:
+		return "a tuple"
+	case *list:
+		return "a list"
+	case *dict:
+		return "a dict"
+	case callable:
+		return v.name
+	case storageType:
+		return v.name
+	case storage:
+		return "a storage"
+	case *Tensor, foreign:
+		return "a tensor"
+	}
+	return fmt.Sprintf("%T", v)
+}
