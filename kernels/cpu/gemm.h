@@ -1,0 +1,92 @@
+// y = act(a b + bias + res) in register tiles.
+//
+// The right operand is packed in panels of NR columns, [k][NR], so that one step of k is one load of NR floats; the
+// left one is read where it lies, one float broadcast to a vector. A tile of up to MR rows x NR columns is kept in
+// registers over all of k and stored once, through the epilogue. A panel (k x NR) and the rows of a task stay in
+// the second-level cache, whose latency the processor hides behind the MR * NV multiply-adds of each step.
+//
+// Each element is one chain of fused multiply-adds in the order of k from zero, whatever the tile it falls
+// in; that makes results independent of the number of rows, the split into tasks and the vector length.
+
+#define NV 2         // vectors in a row of a tile
+#define NR (NV * VL) // columns of a panel
+
+// A tile function computes M rows of a b into out [M][NV]. Element (i, s) of a is a[i * ra + s * sa], row s of b is
+// b + s * ldb. M is a constant, so that acc lives in registers.
+typedef void tilefn(long k, const float *a, long ra, long sa, const float *b, long ldb, vf *out);
+
+#define TILE(M)                                                                                         \
+    static void tile_##M(long k, const float *a, long ra, long sa, const float *b, long ldb, vf *out) { \
+        vf acc[M][NV] = {};                                                                             \
+        for (long s = 0; s < k; s++, a += sa, b += ldb) {                                               \
+            vf b0 = vload(b), b1 = vload(b + VL);                                                       \
+            _Pragma("GCC unroll 16") for (int i = 0; i < M; i++) {                                      \
+                vf x = vset(a[i * ra]);                                                                 \
+                acc[i][0] += x * b0;                                                                    \
+                acc[i][1] += x * b1;                                                                    \
+            }                                                                                           \
+        }                                                                                               \
+        _Pragma("GCC unroll 16") for (int i = 0; i < M; i++) {                                          \
+            out[NV * i] = acc[i][0];                                                                    \
+            out[NV * i + 1] = acc[i][1];                                                                \
+        }                                                                                               \
+    }
+TILE(1) TILE(2) TILE(3) TILE(4) TILE(5) TILE(6)
+#if MR == 12
+TILE(7) TILE(8) TILE(9) TILE(10) TILE(11) TILE(12)
+#endif
+
+static tilefn *const tiles[MR + 1] = {0, tile_1, tile_2, tile_3, tile_4, tile_5, tile_6,
+#if MR == 12
+                                      tile_7, tile_8, tile_9, tile_10, tile_11, tile_12,
+#endif
+};
+
+// store puts one vector of a row through the epilogue. cols may be less than VL at the right edge.
+static inline void store(float *y, vf x, long cols, const float *bias, const float *res, int act) {
+    if (cols >= VL) {
+        if (bias) x += vload(bias);
+        if (res) x += vload(res);
+        vstore(y, vact(x, act));
+        return;
+    }
+    if (bias) x += vload_n(bias, cols);
+    if (res) x += vload_n(res, cols);
+    vstore_n(y, vact(x, act), cols);
+}
+
+static void gemm(const float *a, long lda, long rows, long k, const float *b, long p0, long p1, long n, float *y,
+                 long ldy, epilogue e, float *work) {
+    if (work) { // rows a multiple of 4 KiB apart would compete for one set of the first-level cache
+        for (long i = 0; i < rows; i++) memcpy(work + i * (k + 16), a + i * lda, 4 * k);
+        a = work, lda = k + 16;
+    }
+    long steps = (rows + MR - 1) / MR; // tiles of nearly equal height: a low last tile would run at half speed
+    for (long p = p0; p < p1; p++) {
+        const float *panel = b + p * k * NR;
+        for (long t = 0; t < steps; t++) {
+            long i0 = t * rows / steps, i1 = (t + 1) * rows / steps;
+            vf out[MR * NV];
+            tiles[i1 - i0](k, a + i0 * lda, lda, 1, panel, NR, out);
+            for (long i = i0; i < i1; i++) {
+                const float *res = e.res ? e.res + (e.row0 + i) % e.resrows * n : 0;
+                for (int v = 0; v < NV; v++) {
+                    long j = p * NR + v * VL;
+                    if (j < n)
+                        store(y + i * ldy + j, out[(i - i0) * NV + v], n - j, e.bias ? e.bias + j : 0,
+                              res ? res + j : 0, e.act);
+                }
+            }
+        }
+    }
+}
+
+// pack writes panels p0..p1 of w [n, k], rows ldw apart, as [p][k][NR] with zeros past n.
+static void pack(float *dst, const float *w, long ldw, long n, long k, long p0, long p1) {
+    for (long p = p0; p < p1; p++)
+        for (long c = 0; c < NR; c++) {
+            float *d = dst + (p - p0) * k * NR + c;
+            long j = p * NR + c;
+            for (long s = 0; s < k; s++) d[s * NR] = j < n ? w[j * ldw + s] : 0;
+        }
+}

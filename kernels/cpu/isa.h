@@ -1,0 +1,26 @@
+// The bodies of all kernels and the table of one instruction set. The includer defines ISA (a name), VL (floats in a vector)
+// and MR (rows of a register tile), and sets the target.
+
+#include <string.h>
+
+#include "kernels.h"
+#include "vmath.h"
+
+#include "gemm.h"
+#include "conv.h"
+#include "peak.h"
+
+#define STRING(x) #x
+#define NAME(x) STRING(x)
+#define JOIN(a, b) a##b
+#define TABLE(isa) JOIN(table_, isa)
+
+const kernels TABLE(ISA) = {
+    .name = NAME(ISA),
+    .nr = NR,
+    .pack = pack,
+    .gemm = gemm,
+    .im2col = im2col,
+    .scatter = scatter,
+    .peak = peak,
+};

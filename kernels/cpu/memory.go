@@ -1,0 +1,197 @@
+package cpu
+
+// #include <stdlib.h>
+// #include <string.h>
+import "C"
+
+import (
+	"fmt"
+	"math/bits"
+	"sync"
+	"unsafe"
+
+	"github.com/seed49bbd0e6/tachi/kernels"
+)
+
+// cacheLimit bounds the freed memory that is kept for reuse.
+const cacheLimit = 256 << 20
+
+// memory hands out blocks of C memory, aligned to 64 bytes. Freed blocks are kept by size class and reused, so that
+// a steady stream of frames makes no system calls and touches no fresh pages.
+type memory struct {
+	mu      sync.Mutex
+	live    int // bytes of tensors not freed, as asked for
+	peak    int
+	tensors int
+	cached  int // bytes in free
+	free    map[int][]unsafe.Pointer
+	scratch map[int]block // by worker
+}
+
+type block struct {
+	p    unsafe.Pointer
+	size int
+}
+
+// buffer is the memory of one tensor.
+type buffer struct {
+	p    unsafe.Pointer // nil once freed
+	size int            // bytes asked for
+}
+
+func (b *buffer) Bytes() int { return b.size }
+
+// class rounds a size up so that a quarter of a power of two separates neighbours: at most 25 % is wasted.
+func class(size int) int {
+	if size <= 256 {
+		return 256
+	}
+	step := 1 << (bits.Len(uint(size-1)) - 3)
+	return (size + step - 1) &^ (step - 1)
+}
+
+func (m *memory) alloc(size int) (*buffer, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	c := class(size)
+	var p unsafe.Pointer
+	if l := m.free[c]; len(l) > 0 {
+		p, m.free[c] = l[len(l)-1], l[:len(l)-1]
+		m.cached -= c
+	} else if p = C.aligned_alloc(64, C.size_t(c)); p == nil {
+		return nil, fmt.Errorf("cpu: out of memory: %d bytes asked, %d in use", size, m.live)
+	}
+	m.tensors++
+	m.live += size
+	m.peak = max(m.peak, m.live)
+	return &buffer{p, size}, nil
+}
+
+func (m *memory) release(b *buffer) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if b.p == nil {
+		return
+	}
+	m.tensors--
+	m.live -= b.size
+	if c := class(b.size); m.cached+c <= cacheLimit {
+		if m.free == nil {
+			m.free = map[int][]unsafe.Pointer{}
+		}
+		m.free[c] = append(m.free[c], b.p)
+		m.cached += c
+	} else {
+		C.free(b.p)
+	}
+	b.p = nil
+}
+
+// workspace returns at least size bytes that belong to one worker. The content is undefined.
+func (m *memory) workspace(worker, size int) unsafe.Pointer {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	s := m.scratch[worker]
+	if s.size < size {
+		C.free(s.p)
+		s = block{C.aligned_alloc(64, C.size_t(class(size))), class(size)}
+		if s.p == nil {
+			panic(fmt.Sprintf("cpu: out of memory: %d bytes of workspace", size))
+		}
+		if m.scratch == nil {
+			m.scratch = map[int]block{}
+		}
+		m.scratch[worker] = s
+	}
+	return s.p
+}
+
+func (m *memory) close() error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, l := range m.free {
+		for _, p := range l {
+			C.free(p)
+		}
+	}
+	for _, s := range m.scratch {
+		C.free(s.p)
+	}
+	m.free, m.scratch, m.cached = nil, nil, 0
+	if m.tensors > 0 {
+		return fmt.Errorf("cpu: closed with %d bytes in %d tensors not freed", m.live, m.tensors)
+	}
+	return nil
+}
+
+// Live returns the bytes of the tensors that are allocated now.
+func (d *Device) Live() int {
+	d.mem.mu.Lock()
+	defer d.mem.mu.Unlock()
+	return d.mem.live
+}
+
+// Peak returns the largest number of bytes that Live has been.
+func (d *Device) Peak() int {
+	d.mem.mu.Lock()
+	defer d.mem.mu.Unlock()
+	return d.mem.peak
+}
+
+// Alloc returns a row-major tensor with undefined content.
+func (d *Device) Alloc(dt kernels.DType, shape ...int) (*kernels.Tensor, error) {
+	size := dt.Size()
+	for _, n := range shape {
+		if n < 0 || n > 0 && size > (1<<46)/n {
+			return nil, fmt.Errorf("cpu: alloc %v%v: not a size", dt, shape)
+		}
+		size *= n
+	}
+	b, err := d.mem.alloc(size)
+	if err != nil {
+		return nil, err
+	}
+	return &kernels.Tensor{DType: dt, Shape: append([]int(nil), shape...), Buf: b}, nil
+}
+
+// Free returns the memory of a tensor. Freeing nil, a view or a tensor twice does nothing.
+func (d *Device) Free(t *kernels.Tensor) {
+	if t == nil || t.View || t.Buf == nil {
+		return
+	}
+	d.mem.release(t.Buf.(*buffer))
+}
+
+// Upload copies host bytes into dst.
+func (d *Device) Upload(dst *kernels.Tensor, src []byte) error {
+	if len(src) != dst.Bytes() {
+		return fmt.Errorf("cpu: upload %d bytes to %v, which has %d", len(src), dst, dst.Bytes())
+	}
+	copy(unsafe.Slice((*byte)(addr(dst)), len(src)), src)
+	return nil
+}
+
+// Download copies the elements of src to the host.
+func (d *Device) Download(dst []byte, src *kernels.Tensor) error {
+	if len(dst) != src.Bytes() || src.Layout != kernels.RowMajor {
+		return fmt.Errorf("cpu: download %v, which has %d bytes, to %d", src, src.Bytes(), len(dst))
+	}
+	copy(dst, unsafe.Slice((*byte)(addr(src)), len(dst)))
+	return nil
+}
+
+// addr returns the address of a tensor's first element, nil for a nil tensor. A tensor of another device or one
+// that has been freed is a mistake in the program.
+func addr(t *kernels.Tensor) unsafe.Pointer {
+	if t == nil {
+		return nil
+	}
+	b := t.Buf.(*buffer)
+	if b.p == nil {
+		panic(fmt.Sprintf("cpu: %v is used after it was freed", t))
+	}
+	return unsafe.Add(b.p, t.Off*t.DType.Size())
+}
+
+// floats is addr as C wants it.
+func floats(t *kernels.Tensor) *C.float { return (*C.float)(addr(t)) }
