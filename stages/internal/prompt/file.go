@@ -1,0 +1,240 @@
+package prompt
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+// A file of prompts is JSON:
+//
+//	{"prompts": [
+//	  {"object": 1, "frame": 0, "box": [520, 260, 200, 210]},
+//	  {"object": 2, "frame": 30, "points": [[100, 80, 1], [140, 90, 0]]},
+//	  {"object": 3, "frame": 30, "mask": "third.png"}
+//	]}
+//
+// object is 1 to 255 and 1 when left out, frame is 0-based and 0 when left out. box is x, y, width, height; a point
+// is x, y and a label, 1 (on the object, and the default) or 0 (off it). mask is a PNG, relative to this file. An
+// entry has a mask, or a box, or points, or a box and points; an object has at most one entry on a frame. Anything
+// else is an error that names the line.
+
+const maxFile = 16 << 20
+
+func readFile(path string) ([]entry, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	data, err := io.ReadAll(io.LimitReader(f, maxFile+1))
+	if err != nil {
+		return nil, err
+	}
+	if len(data) > maxFile {
+		return nil, fmt.Errorf("%s: more than %d bytes are not a file of prompts", path, maxFile)
+	}
+	return parseFile(path, data)
+}
+
+// parseFile reads the entries of a file. Their values are not compared with a frame yet.
+func parseFile(path string, data []byte) ([]entry, error) {
+	r := reader{path: path, data: data}
+	var entries []entry
+	err := r.object(data, 0, func(key string, value []byte, at int) error {
+		if key != "prompts" {
+			return r.errorf(at, "unknown key %q: want prompts", key)
+		}
+		return r.array(value, at, func(value []byte, at int) error {
+			e, err := r.entry(value, at)
+			entries = append(entries, e)
+			return err
+		})
+	})
+	if err != nil {
+		return nil, err
+	}
+	if len(entries) == 0 {
+		return nil, r.errorf(0, "no prompts")
+	}
+	type place struct{ object, frame int }
+	seen := map[place]bool{}
+	for _, e := range entries {
+		if seen[place{e.object, e.frame}] {
+			return nil, fmt.Errorf("%sobject %d has two prompts on frame %d: put its box and points into one", e.where, e.object, e.frame)
+		}
+		seen[place{e.object, e.frame}] = true
+	}
+	return entries, nil
+}
+
+const space = " \t\r\n"
+
+// reader walks JSON and knows where in the file it is. Positions are byte offsets.
+type reader struct {
+	path string
+	data []byte
+}
+
+func (r *reader) where(at int) string {
+	return fmt.Sprintf("%s:%d: ", r.path, 1+bytes.Count(r.data[:min(max(at, 0), len(r.data))], []byte("\n")))
+}
+
+func (r *reader) errorf(at int, format string, args ...any) error {
+	return fmt.Errorf("%s%w", r.where(at), fmt.Errorf(format, args...))
+}
+
+// entry reads one prompt.
+func (r *reader) entry(data []byte, start int) (entry, error) {
+	e := entry{object: 1, where: r.where(start)}
+	err := r.object(data, start, func(key string, value []byte, at int) error {
+		switch key {
+		case "object":
+			if err := r.value(value, at, key, "a whole number", &e.object); err != nil {
+				return err
+			}
+			if e.object < 1 || e.object > MaxObject {
+				return r.errorf(at, "object %d is not from 1 to %d", e.object, MaxObject)
+			}
+		case "frame":
+			if err := r.value(value, at, key, "a whole number", &e.frame); err != nil {
+				return err
+			}
+			if e.frame < 0 {
+				return r.errorf(at, "frame %d is negative", e.frame)
+			}
+		case "box":
+			if err := r.value(value, at, key, "[x, y, width, height]", &e.box); err != nil {
+				return err
+			}
+			if len(e.box) != 4 {
+				return r.errorf(at, "box: want [x, y, width, height], not %d numbers", len(e.box))
+			}
+		case "points":
+			if err := r.value(value, at, key, "[[x, y, label], ...]", &e.points); err != nil {
+				return err
+			}
+			if len(e.points) == 0 {
+				return r.errorf(at, "points: want at least one")
+			}
+			if err := (&Options{Points: e.points}).Validate(); err != nil {
+				return r.errorf(at, "%w", err)
+			}
+		case "mask":
+			if err := r.value(value, at, key, "the path of a PNG", &e.mask); err != nil {
+				return err
+			}
+			if e.mask == "" {
+				return r.errorf(at, "mask: want the path of a PNG")
+			}
+			if !filepath.IsAbs(e.mask) {
+				e.mask = filepath.Join(filepath.Dir(r.path), e.mask)
+			}
+		default:
+			return r.errorf(at, "unknown key %q: want object, frame, box, points or mask", key)
+		}
+		return nil
+	})
+	switch {
+	case err != nil:
+		return e, err
+	case e.mask == "" && e.box == nil && e.points == nil:
+		return e, r.errorf(start, "a prompt needs a box, points or a mask")
+	case e.mask != "" && (e.box != nil || e.points != nil):
+		return e, r.errorf(start, "a mask excludes box and points")
+	}
+	return e, nil
+}
+
+// value decodes one value. null is not one.
+func (r *reader) value(data []byte, at int, key, want string, out any) error {
+	if err := json.Unmarshal(data, out); err != nil || bytes.Contains(data, []byte("null")) && key != "mask" {
+		return r.errorf(at, "%s: want %s, not %.40s", key, want, data)
+	}
+	return nil
+}
+
+// object calls fn for every member of a JSON object. A key that is there twice is an error.
+func (r *reader) object(data []byte, start int, fn func(key string, value []byte, at int) error) error {
+	seen := map[string]bool{}
+	return r.walk(data, start, '{', "an object", func(dec *json.Decoder) error {
+		tok, err := dec.Token()
+		if err != nil {
+			return r.broken(dec, start, err)
+		}
+		key := tok.(string)
+		value, at, err := r.next(dec, start)
+		if err != nil {
+			return err
+		}
+		if seen[key] {
+			return r.errorf(at, "%q is there twice", key)
+		}
+		seen[key] = true
+		return fn(key, value, at)
+	})
+}
+
+// array calls fn for every element of a JSON array.
+func (r *reader) array(data []byte, start int, fn func(value []byte, at int) error) error {
+	return r.walk(data, start, '[', "an array", func(dec *json.Decoder) error {
+		value, at, err := r.next(dec, start)
+		if err != nil {
+			return err
+		}
+		return fn(value, at)
+	})
+}
+
+func (r *reader) walk(data []byte, start int, open json.Delim, what string, member func(*json.Decoder) error) error {
+	dec := json.NewDecoder(bytes.NewReader(data))
+	tok, err := dec.Token()
+	if err != nil {
+		return r.broken(dec, start, err)
+	}
+	if tok != open {
+		return r.errorf(start, "want %s, not %.40s", what, strings.TrimSpace(string(data)))
+	}
+	for dec.More() {
+		if err := member(dec); err != nil {
+			return err
+		}
+	}
+	if _, err := dec.Token(); err != nil {
+		return r.broken(dec, start, err)
+	}
+	if rest := bytes.TrimSpace(data[dec.InputOffset():]); len(rest) > 0 {
+		return r.errorf(start+int(dec.InputOffset()), "%.40q follows the end", rest)
+	}
+	return nil
+}
+
+// next returns the next value and its place.
+func (r *reader) next(dec *json.Decoder, start int) ([]byte, int, error) {
+	var value json.RawMessage
+	if err := dec.Decode(&value); err != nil {
+		return nil, 0, r.broken(dec, start, err)
+	}
+	value = bytes.TrimLeft(value, space)
+	return value, start + int(dec.InputOffset()) - len(value), nil
+}
+
+// broken is an error of JSON itself.
+func (r *reader) broken(dec *json.Decoder, start int, err error) error {
+	at := start + int(dec.InputOffset())
+	if syntax, ok := errors.AsType[*json.SyntaxError](err); ok {
+		at = max(at, start+int(syntax.Offset))
+	}
+	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+		return r.errorf(len(r.data), "the file ends too early")
+	}
+	for at < len(r.data) && strings.IndexByte(space, r.data[at]) >= 0 { // it is the next thing that is wrong
+		at++
+	}
+	return r.errorf(at, "%w", err)
+}

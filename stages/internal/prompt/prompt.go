@@ -1,0 +1,169 @@
+// Package prompt says where objects are: it turns a user's boxes, points, masks and prompt files into the prompts
+// that frames carry.
+//
+// Coordinates are displayed pixels, 0-based, fractions allowed; a box is x,y,w,h. Options is embedded in the options
+// of sources. What can be wrong without seeing the video is an error of the options; the rest is checked by Load,
+// against the frame's size.
+package prompt
+
+import (
+	"cmp"
+	"fmt"
+	"math"
+	"slices"
+
+	"github.com/seed49bbd0e6/tachi/graph"
+	"github.com/seed49bbd0e6/tachi/stages/internal/token"
+)
+
+// MaxObject is the highest object number: objects are numbered as in an indexed mask picture, whose 0 is background.
+const MaxObject = 255
+
+// Options are the prompts of a source. Box, Points and Mask speak of object 1 on frame 0.
+type Options struct {
+	Box     []float64   `toml:"box" doc:"the object on frame 0: [x, y, width, height] in displayed pixels, fractions allowed"`
+	Points  [][]float64 `toml:"points" doc:"clicks on frame 0, after the box if there is one: [[x, y, label], ...]; label 1 (the default) is on the object, 0 off it"`
+	Mask    graph.Path  `toml:"mask" doc:"the object on frame 0 as a PNG of the frame's size: pixels that are not zero belong to it; excludes box and points"`
+	Prompts graph.Path  `toml:"prompts" doc:"a JSON file with prompts for several objects on any frame; excludes box, points and mask"`
+}
+
+// Validate checks what needs no video.
+func (o *Options) Validate() error {
+	complain := func(key, format string, args ...any) error {
+		return &graph.OptionError{Key: key, Msg: fmt.Sprintf(format, args...)}
+	}
+	here := len(o.Box) > 0 || len(o.Points) > 0 || o.Mask != ""
+	switch {
+	case len(o.Box) != 0 && len(o.Box) != 4:
+		return complain("box", "want [x, y, width, height], not %d numbers", len(o.Box))
+	case o.Mask != "" && (len(o.Box) > 0 || len(o.Points) > 0):
+		return complain("mask", "a mask excludes box and points")
+	case o.Prompts != "" && here:
+		return complain("prompts", "a file of prompts excludes box, points and mask")
+	}
+	for i, p := range o.Points {
+		if len(p) != 2 && len(p) != 3 {
+			return complain("points", "point %d: want [x, y] or [x, y, label], not %d numbers", i, len(p))
+		}
+		if len(p) == 3 && p[2] != 0 && p[2] != 1 {
+			return complain("points", "point %d: label %v is neither 1 (on the object) nor 0 (off it)", i, p[2])
+		}
+	}
+	return nil
+}
+
+// Set is all the prompts of a video.
+type Set struct {
+	prompts []token.Prompt // ordered by frame, then object
+	frames  []int          // of prompts
+}
+
+// Load reads the prompts for frames of a size. Boxes that reach outside are clipped, which the warnings say.
+func (o *Options) Load(width, height int) (set *Set, warnings []string, err error) {
+	if err := o.Validate(); err != nil {
+		return nil, nil, &graph.Error{Kind: graph.BadConfig, Err: err}
+	}
+	var entries []entry
+	switch {
+	case o.Prompts != "":
+		if entries, err = readFile(string(o.Prompts)); err != nil {
+			return nil, nil, &graph.Error{Kind: graph.BadData, Err: err}
+		}
+	case len(o.Box) > 0 || len(o.Points) > 0 || o.Mask != "":
+		entries = []entry{{object: 1, box: o.Box, points: o.Points, mask: string(o.Mask)}}
+	default:
+		return nil, nil, graph.Errorf(graph.BadConfig, "no prompt: give --box x,y,w,h, --point x,y, --mask file.png or --prompts file.json")
+	}
+	slices.SortStableFunc(entries, func(a, b entry) int {
+		return cmp.Or(cmp.Compare(a.frame, b.frame), cmp.Compare(a.object, b.object))
+	})
+	set = &Set{}
+	for _, e := range entries {
+		p, warning, err := e.prompt(width, height)
+		if err != nil {
+			return nil, nil, graph.Errorf(graph.BadData, "%s%w", e.where, err)
+		}
+		if warning != "" {
+			warnings = append(warnings, e.where+warning)
+		}
+		set.prompts, set.frames = append(set.prompts, p), append(set.frames, e.frame)
+	}
+	return set, warnings, nil
+}
+
+// At returns what a frame's header says: its prompts, ordered by object, and the objects that exist by then.
+func (s *Set) At(frame int) (prompts []token.Prompt, objects []int) {
+	for i, p := range s.prompts {
+		if s.frames[i] > frame {
+			break
+		}
+		if s.frames[i] == frame {
+			prompts = append(prompts, p)
+		}
+		objects = append(objects, p.Object)
+	}
+	slices.Sort(objects)
+	return prompts, slices.Compact(objects)
+}
+
+// Objects returns all prompted objects, ascending.
+func (s *Set) Objects() []int {
+	_, objects := s.At(math.MaxInt)
+	return objects
+}
+
+// Last returns the last prompted frame.
+func (s *Set) Last() int { return s.frames[len(s.frames)-1] }
+
+// entry is one prompt as written.
+type entry struct {
+	object, frame int
+	box           []float64   // x, y, w, h or empty
+	points        [][]float64 // x, y and perhaps a label
+	mask          string      // path of a PNG
+	where         string      // "prompts.json:3: " for messages, empty for options
+}
+
+// prompt checks an entry against the frame's size.
+func (e *entry) prompt(width, height int) (p token.Prompt, warning string, err error) {
+	p.Object = e.object
+	what := fmt.Sprintf("of object %d on frame %d", e.object, e.frame)
+	size := fmt.Sprintf("the %dx%d frame", width, height)
+	if e.mask != "" {
+		p.Mask, err = readMask(e.mask, width, height)
+		return p, "", err
+	}
+	if len(e.box) > 0 {
+		x, y, w, h := e.box[0], e.box[1], e.box[2], e.box[3]
+		text := fmt.Sprintf("box %g,%g,%g,%g %s", x, y, w, h, what)
+		if !finite(e.box) || w <= 0 || h <= 0 {
+			return p, "", fmt.Errorf("%s: width and height must be above zero, inside %s", text, size)
+		}
+		b := token.Box{
+			X0: float32(max(x, 0)), Y0: float32(max(y, 0)),
+			X1: float32(min(x+w, float64(width))), Y1: float32(min(y+h, float64(height))),
+		}
+		if b.X0 >= b.X1 || b.Y0 >= b.Y1 {
+			return p, "", fmt.Errorf("%s lies outside %s", text, size)
+		}
+		if x < 0 || y < 0 || x+w > float64(width) || y+h > float64(height) {
+			warning = fmt.Sprintf("%s reaches outside %s: clipped to %g,%g,%g,%g", text, size, b.X0, b.Y0, b.X1-b.X0, b.Y1-b.Y0)
+		}
+		p.Box = &b
+	}
+	for _, at := range e.points {
+		x, y, label := at[0], at[1], 1
+		if len(at) == 3 {
+			label = int(at[2])
+		}
+		if !finite(at) || x < 0 || y < 0 || x > float64(width) || y > float64(height) {
+			return p, "", fmt.Errorf("point %g,%g %s lies outside %s", x, y, what, size)
+		}
+		p.Points = append(p.Points, token.Point{X: float32(x), Y: float32(y), Label: label})
+	}
+	return p, warning, nil
+}
+
+func finite(list []float64) bool {
+	return !slices.ContainsFunc(list, func(v float64) bool { return math.IsNaN(v) || math.IsInf(v, 0) })
+}

@@ -1,0 +1,290 @@
+package prompt
+
+import (
+	"bytes"
+	"image"
+	"image/color"
+	"image/png"
+	"math"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/seed49bbd0e6/tachi/graph"
+	"github.com/seed49bbd0e6/tachi/stages/internal/token"
+)
+
+func TestBoxAndPointsMakeOnePrompt(t *testing.T) {
+	o := Options{Box: []float64{10.5, 20, 30, 40.25}, Points: [][]float64{{15, 25}, {11, 59, 0}}}
+	set, warnings, err := o.Load(100, 80)
+	if err != nil || len(warnings) != 0 {
+		t.Fatal(warnings, err)
+	}
+	prompts, objects := set.At(0)
+	want := []token.Prompt{{
+		Object: 1,
+		Box:    &token.Box{X0: 10.5, Y0: 20, X1: 40.5, Y1: 60.25},
+		Points: []token.Point{{X: 15, Y: 25, Label: 1}, {X: 11, Y: 59, Label: 0}},
+	}}
+	if d := cmp.Diff(want, prompts); d != "" {
+		t.Error(d)
+	}
+	if d := cmp.Diff([]int{1}, objects); d != "" {
+		t.Error(d)
+	}
+	if prompts, objects = set.At(1); len(prompts) != 0 || len(objects) != 1 {
+		t.Errorf("frame 1 has prompts %v of objects %v", prompts, objects)
+	}
+}
+
+func TestBoxPartlyOutsideIsClippedWithAWarning(t *testing.T) {
+	set, warnings, err := (&Options{Box: []float64{-10, 50, 30, 100}}).Load(100, 80)
+	if err != nil {
+		t.Fatal(err)
+	}
+	prompts, _ := set.At(0)
+	if got, want := *prompts[0].Box, (token.Box{X0: 0, Y0: 50, X1: 20, Y1: 80}); got != want {
+		t.Errorf("box %v, want %v", got, want)
+	}
+	want := []string{"box -10,50,30,100 of object 1 on frame 0 reaches outside the 100x80 frame: clipped to 0,50,20,30"}
+	if d := cmp.Diff(want, warnings); d != "" {
+		t.Error(d)
+	}
+}
+
+func TestWrongPromptsAreOneClearError(t *testing.T) {
+	nan, inf := math.NaN(), math.Inf(1)
+	mask := func(pix ...uint8) graph.Path {
+		return graph.Path(writePNG(t, &image.Gray{Pix: pix, Stride: 2, Rect: image.Rect(0, 0, 2, len(pix)/2)}))
+	}
+	text := filepath.Join(t.TempDir(), "text.png")
+	if err := os.WriteFile(text, []byte("not a picture"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	for name, c := range map[string]struct {
+		options Options
+		kind    graph.Kind
+		message string
+	}{
+		"nothing":           {Options{}, graph.BadConfig, "no prompt: give --box x,y,w,h, --point x,y, --mask file.png or --prompts file.json"},
+		"box of three":      {Options{Box: []float64{1, 2, 3}}, graph.BadConfig, "box: want [x, y, width, height], not 3 numbers"},
+		"box outside":       {Options{Box: []float64{100, 0, 5, 5}}, graph.BadData, "box 100,0,5,5 of object 1 on frame 0 lies outside the 100x80 frame"},
+		"box above":         {Options{Box: []float64{0, -5, 5, 5}}, graph.BadData, "lies outside the 100x80 frame"},
+		"no width":          {Options{Box: []float64{1, 1, 0, 5}}, graph.BadData, "box 1,1,0,5 of object 1 on frame 0: width and height must be above zero, inside the 100x80 frame"},
+		"negative height":   {Options{Box: []float64{1, 1, 5, -5}}, graph.BadData, "must be above zero"},
+		"not a number":      {Options{Box: []float64{nan, 1, 5, 5}}, graph.BadData, "box NaN,1,5,5"},
+		"infinite":          {Options{Box: []float64{1, 1, inf, 5}}, graph.BadData, "box 1,1,+Inf,5"},
+		"huge":              {Options{Box: []float64{1e300, 1, 1e300, 5}}, graph.BadData, "lies outside"},
+		"point of one":      {Options{Points: [][]float64{{1}}}, graph.BadConfig, "points: point 0: want [x, y] or [x, y, label], not 1 numbers"},
+		"label":             {Options{Points: [][]float64{{1, 2}, {1, 2, 3}}}, graph.BadConfig, "points: point 1: label 3 is neither"},
+		"point outside":     {Options{Points: [][]float64{{101, 2}}}, graph.BadData, "point 101,2 of object 1 on frame 0 lies outside the 100x80 frame"},
+		"mask and box":      {Options{Mask: "m.png", Box: []float64{1, 1, 5, 5}}, graph.BadConfig, "mask: a mask excludes box and points"},
+		"file and box":      {Options{Prompts: "p.json", Box: []float64{1, 1, 5, 5}}, graph.BadConfig, "prompts: a file of prompts excludes"},
+		"no such mask":      {Options{Mask: "/nowhere/m.png"}, graph.BadData, "/nowhere/m.png"},
+		"no such file":      {Options{Prompts: "/nowhere/p.json"}, graph.BadData, "/nowhere/p.json"},
+		"mask of no format": {Options{Mask: graph.Path(text)}, graph.BadData, "text.png: png: invalid format"},
+		"mask size":         {Options{Mask: mask(1, 0, 0, 0)}, graph.BadData, "the mask is 2x2, the frame 100x80"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, _, err := c.options.Load(100, 80)
+			if err == nil || graph.KindOf(err) != c.kind || !strings.Contains(err.Error(), c.message) {
+				t.Errorf("kind %d: %v\nwant kind %d with %q", graph.KindOf(err), err, c.kind, c.message)
+			}
+		})
+	}
+	if _, _, err := (&Options{Mask: mask(0, 0, 0, 0)}).Load(2, 2); err == nil || !strings.Contains(err.Error(), "every pixel of the mask is zero") {
+		t.Errorf("an empty mask: %v", err)
+	}
+}
+
+func TestMaskIsWhatIsNotZero(t *testing.T) {
+	rect := image.Rect(0, 0, 3, 2)
+	palette := color.Palette{color.RGBA{0, 0, 0, 255}, color.RGBA{0, 0, 0, 255}, color.RGBA{128, 0, 0, 255}}
+	rgba := image.NewNRGBA(rect)
+	rgba.SetNRGBA(1, 0, color.NRGBA{0, 0, 9, 255})
+	rgba.SetNRGBA(2, 1, color.NRGBA{9, 9, 9, 255})
+	rgba.SetNRGBA(0, 1, color.NRGBA{9, 9, 9, 0}) // transparent
+	gray16 := image.NewGray16(rect)
+	gray16.SetGray16(1, 0, color.Gray16{1})
+	gray16.SetGray16(2, 1, color.Gray16{65535})
+	want := &token.Mask{W: 3, H: 2, Pix: []uint8{0, 1, 0, 0, 0, 1}}
+	for name, img := range map[string]image.Image{
+		// Index 1 is as black as the background, and still an object.
+		"palette": &image.Paletted{Pix: []uint8{0, 1, 0, 0, 0, 2}, Stride: 3, Rect: rect, Palette: palette},
+		"gray":    &image.Gray{Pix: []uint8{0, 1, 0, 0, 0, 255}, Stride: 3, Rect: rect},
+		"gray16":  gray16,
+		"rgba":    rgba,
+	} {
+		t.Run(name, func(t *testing.T) {
+			set, _, err := (&Options{Mask: graph.Path(writePNG(t, img))}).Load(3, 2)
+			if err != nil {
+				t.Fatal(err)
+			}
+			prompts, _ := set.At(0)
+			if d := cmp.Diff([]token.Prompt{{Object: 1, Mask: want}}, prompts); d != "" {
+				t.Error(d)
+			}
+		})
+	}
+}
+
+func TestFileHoldsSeveralObjectsOnAnyFrame(t *testing.T) {
+	dir := t.TempDir()
+	mask := writePNG(t, &image.Gray{Pix: []uint8{0, 1, 1, 1}, Stride: 2, Rect: image.Rect(0, 0, 2, 2)})
+	if err := os.Rename(mask, filepath.Join(dir, "third.png")); err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(dir, "prompts.json")
+	text := `{"prompts": [
+	  {"object": 7, "frame": 30, "points": [[1, 0.5], [0, 0, 0]]},
+	  {"object": 3, "frame": 30, "mask": "third.png"},
+	  {"box": [0, 0, 1, 4]},
+	  {"object": 3, "frame": 40, "box": [0, 1, 1, 1], "points": [[1, 1, 1]]}
+	]}`
+	if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	set, warnings, err := (&Options{Prompts: graph.Path(path)}).Load(2, 2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := path + ":4: box 0,0,1,4 of object 1 on frame 0 reaches outside the 2x2 frame: clipped to 0,0,1,2"; len(warnings) != 1 || warnings[0] != want {
+		t.Errorf("warnings %q, want %q", warnings, want)
+	}
+	type at struct {
+		Prompts []token.Prompt
+		Objects []int
+	}
+	for frame, want := range map[int]at{
+		0:  {[]token.Prompt{{Object: 1, Box: &token.Box{X1: 1, Y1: 2}}}, []int{1}},
+		29: {nil, []int{1}},
+		30: {[]token.Prompt{
+			{Object: 3, Mask: &token.Mask{W: 2, H: 2, Pix: []uint8{0, 1, 1, 1}}},
+			{Object: 7, Points: []token.Point{{X: 1, Y: 0.5, Label: 1}, {Label: 0}}},
+		}, []int{1, 3, 7}},
+		40: {[]token.Prompt{{Object: 3, Box: &token.Box{Y0: 1, X1: 1, Y1: 2}, Points: []token.Point{{X: 1, Y: 1, Label: 1}}}}, []int{1, 3, 7}},
+	} {
+		prompts, objects := set.At(frame)
+		if d := cmp.Diff(want, at{prompts, objects}); d != "" {
+			t.Errorf("frame %d: %s", frame, d)
+		}
+	}
+	if set.Last() != 40 || !reflect.DeepEqual(set.Objects(), []int{1, 3, 7}) {
+		t.Errorf("last %d, objects %v", set.Last(), set.Objects())
+	}
+}
+
+func TestFileErrorsNameTheLine(t *testing.T) {
+	for _, c := range []struct{ text, want string }{
+		{"", "p.json:1: the file ends too early"},
+		{"[]", "p.json:1: want an object, not []"},
+		{"{\n\"prompts\": [\n", "p.json:3: the file ends too early"},
+		{"{\"prompts\": []}", "p.json:1: no prompts"},
+		{"{\n\"prompt\": []}", `p.json:2: unknown key "prompt": want prompts`},
+		{"{\"prompts\": [\n{\"box\": [1,2,3,4], \"lable\": 1}]}", `p.json:2: unknown key "lable"`},
+		{"{\"prompts\": [\n{\"box\": [1,2,3,4],\n\"box\": [1,2,3,4]}]}", `p.json:3: "box" is there twice`},
+		{"{\"prompts\": [\n\n{\"box\": [1,2,3]}]}", "p.json:3: box: want [x, y, width, height], not 3 numbers"},
+		{"{\"prompts\": [{\"box\": [1,2,3,null]}]}", "p.json:1: box: want [x, y, width, height], not [1,2,3,null]"},
+		{"{\"prompts\": [{\"box\": [1,2,3,\n4],\n}]}", "p.json:3: invalid character '}'"},
+		{"{\"prompts\": [{\"object\": 0, \"box\": [1,2,3,4]}]}", "object 0 is not from 1 to 255"},
+		{"{\"prompts\": [{\"object\": 1.5, \"box\": [1,2,3,4]}]}", "object: want a whole number, not 1.5"},
+		{"{\"prompts\": [{\"frame\": -1, \"box\": [1,2,3,4]}]}", "frame -1 is negative"},
+		{"{\"prompts\": [{\"frame\": 99999999999999999999, \"box\": [1,2,3,4]}]}", "frame: want a whole number"},
+		{"{\"prompts\": [\n{\"frame\": 1}]}", "p.json:2: a prompt needs a box, points or a mask"},
+		{"{\"prompts\": [{\"points\": []}]}", "points: want at least one"},
+		{"{\"prompts\": [{\"points\": [[1,2,5]]}]}", "points: point 0: label 5 is neither"},
+		{"{\"prompts\": [{\"mask\": \"\"}]}", "mask: want the path of a PNG"},
+		{"{\"prompts\": [{\"mask\": \"m.png\", \"box\": [1,2,3,4]}]}", "a mask excludes box and points"},
+		{"{\"prompts\": [{\"box\": [1,2,3,4]},\n{\"points\": [[1,2]]}]}", "p.json:2: object 1 has two prompts on frame 0"},
+		{"{\"prompts\": [{\"box\": [1,2,3,4]}]}\n{}", `p.json:1: "{}" follows the end`},
+	} {
+		if _, err := parseFile("p.json", []byte(c.text)); err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s\n\tgives %v\n\twant  %s", c.text, err, c.want)
+		}
+	}
+}
+
+func TestCommandLineForms(t *testing.T) {
+	if got, err := ParseBox("520, 260.5,200,210"); err != nil || !reflect.DeepEqual(got, []float64{520, 260.5, 200, 210}) {
+		t.Error(got, err)
+	}
+	if got, err := ParsePoint("3,4"); err != nil || !reflect.DeepEqual(got, []float64{3, 4}) {
+		t.Error(got, err)
+	}
+	if got, err := ParsePoint("3,4,0"); err != nil || !reflect.DeepEqual(got, []float64{3, 4, 0}) {
+		t.Error(got, err)
+	}
+	for _, text := range []string{"", "1,2,3", "1,2,3,4,5", "1,2,x,4", "1,2,nan,4", "1,2,inf,4", "1;2;3;4"} {
+		if got, err := ParseBox(text); err == nil || !strings.Contains(err.Error(), "want x,y,w,h") {
+			t.Errorf("box %q gives %v, %v", text, got, err)
+		}
+	}
+	for _, text := range []string{"", "1", "1,2,3", "1,2,0.5", "1,2,1,1"} {
+		if got, err := ParsePoint(text); err == nil || !strings.Contains(err.Error(), "want x,y or x,y,label") {
+			t.Errorf("point %q gives %v, %v", text, got, err)
+		}
+	}
+}
+
+func FuzzFile(f *testing.F) {
+	f.Add([]byte(`{"prompts":[{"object":1,"frame":0,"box":[520,260,200,210],"points":[[1,2,0]]},{"object":2,"mask":"m.png"}]}`))
+	f.Add([]byte(`{"prompts":[{"points":[[1,2],[3,4,1]],"frame":3}]}`))
+	f.Add([]byte(`{"prompts":[[[[{"box":null}]]]]}`))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		entries, err := parseFile("p.json", data)
+		if err != nil {
+			if !strings.HasPrefix(err.Error(), "p.json:") {
+				t.Fatalf("an error without a place: %v", err)
+			}
+			return
+		}
+		for _, e := range entries {
+			if e.mask != "" {
+				continue
+			}
+			p, _, err := e.prompt(640, 480)
+			if err != nil {
+				continue
+			}
+			if b := p.Box; b != nil && !(0 <= b.X0 && b.X0 < b.X1 && b.X1 <= 640 && 0 <= b.Y0 && b.Y0 < b.Y1 && b.Y1 <= 480) {
+				t.Fatalf("box %v is not inside the frame", *b)
+			}
+			for _, at := range p.Points {
+				if !(0 <= at.X && at.X <= 640 && 0 <= at.Y && at.Y <= 480) || at.Label&^1 != 0 {
+					t.Fatalf("point %v", at)
+				}
+			}
+		}
+	})
+}
+
+func FuzzMask(f *testing.F) {
+	var b bytes.Buffer
+	if err := png.Encode(&b, &image.Gray{Pix: []uint8{0, 1, 1, 1}, Stride: 2, Rect: image.Rect(0, 0, 2, 2)}); err != nil {
+		f.Fatal(err)
+	}
+	f.Add(b.Bytes())
+	f.Fuzz(func(t *testing.T, data []byte) {
+		if m, err := decodeMask("m.png", data, 2, 2); err == nil && (len(m.Pix) != 4 || bytes.Count(m.Pix, []byte{0})+bytes.Count(m.Pix, []byte{1}) != 4) {
+			t.Fatalf("mask %v", m)
+		}
+	})
+}
+
+func writePNG(t *testing.T, img image.Image) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "mask.png")
+	f, err := os.Create(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	if err := png.Encode(f, img); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
