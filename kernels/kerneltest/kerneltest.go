@@ -1,0 +1,115 @@
+// Package kerneltest says what a correct device is.
+//
+// Every op has a slow, plain reference. Run carries out a table of cases on a device and compares each result with
+// the reference in float64. An op that copies, chooses, counts or rounds to integers must give exactly the same.
+// Any other may err by at most twice the largest error of a naive float32 evaluation of the same op on the same
+// operands, or by a few units in the last place of the largest result, whichever is more. Operands lie between
+// guards, so reading beyond one gives NaN and writing beyond the result is found.
+package kerneltest
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"testing"
+
+	"github.com/seed49bbd0e6/tachi/kernels"
+)
+
+// Run tests a device: every op on every case, then what must hold for all devices.
+func Run(t *testing.T, dev kernels.Device) {
+	for _, c := range Cases() {
+		t.Run(c.Name, func(t *testing.T) {
+			if err := Check(dev, c); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	t.Run("device", func(t *testing.T) { conformance(t, dev) })
+}
+
+// Cases returns the table, op by op.
+func Cases() []Case {
+	var all []Case
+	for _, family := range [][]Case{productCases(), attentionCases(), rowCases(), mapCases(), pillowCases()} {
+		all = append(all, family...)
+	}
+	return all
+}
+
+// Check carries out one case.
+func Check(dev kernels.Device, c Case) error {
+	m := newMaker(dev, c.Name)
+	defer m.close()
+	op := c.Make(m)
+	if m.err != nil {
+		return m.err
+	}
+	if err := dev.Do(op); err != nil {
+		return err
+	}
+	y := result(op)
+	got := make([]byte, y.Bytes())
+	if err := dev.Download(got, y); err != nil {
+		return err
+	}
+	want := evaluate(op, contentOf[float64](m))
+	var err error
+	if exact(op) {
+		err = same(decode[float64](y.DType, got), want)
+	} else {
+		err = close(decode[float64](y.DType, got), want, evaluate(op, contentOf[float32](m)))
+	}
+	return errors.Join(err, m.untouched(y))
+}
+
+// contentOf reads operands as they were before the op.
+func contentOf[F real](m *Maker) content[F] {
+	return func(t *kernels.Tensor) []F {
+		if t == nil {
+			return nil
+		}
+		return decode[F](t.DType, m.made[t].host)
+	}
+}
+
+// same wants every element equal, NaN where NaN is wanted, and zeros of the same sign.
+func same(got, want []float64) error {
+	bad, first := 0, 0
+	for i := range want {
+		eq := got[i] == want[i] && math.Signbit(got[i]) == math.Signbit(want[i])
+		if !eq && !(math.IsNaN(got[i]) && math.IsNaN(want[i])) {
+			if bad == 0 {
+				first = i
+			}
+			bad++
+		}
+	}
+	if bad > 0 {
+		return fmt.Errorf("%d of %d elements differ, the first at %d: got %v, want %v", bad, len(want), first, got[first], want[first])
+	}
+	return nil
+}
+
+// close wants the largest error to be at most twice that of the naive evaluation, or four units in the last place
+// of the largest result.
+func close(got, want []float64, naive []float32) error {
+	var worst, naiveWorst, top float64
+	at := 0
+	for i := range want {
+		e := math.Abs(got[i] - want[i])
+		if !(e <= worst) { // a NaN is the worst, and stays
+			worst, at = e, i
+		}
+		if math.IsNaN(e) {
+			break
+		}
+		naiveWorst = max(naiveWorst, math.Abs(float64(naive[i])-want[i]))
+		top = max(top, math.Abs(want[i]))
+	}
+	limit := max(2*naiveWorst, 4*top/(1<<24))
+	if !(worst <= limit) {
+		return fmt.Errorf("element %d is %v, want %v: error %.3g, allowed %.3g (naive float32: %.3g)", at, got[at], want[at], worst, limit, naiveWorst)
+	}
+	return nil
+}
