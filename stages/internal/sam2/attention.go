@@ -1,0 +1,257 @@
+package sam2
+
+import (
+	"errors"
+	"fmt"
+	"math"
+
+	"github.com/seed49bbd0e6/tachi/kernels"
+)
+
+// Memory attention conditions the vision feature on what the tracker remembers: memories (maps of past frames with
+// their masks) and object pointers (one vector per past frame, cut into tokens as wide as a memory's). Each layer
+// attends to the frame itself, then to the memory, then applies an MLP. Positions enter by rotation (RoPE): a
+// memory token turns by its place in its own frame, a pointer does not turn, and what tells frames apart is added to
+// the keys only.
+//
+// The values of the second attention are the bare memory: they carry no position and there is one head, so with
+// A = softmax(Q Kᵀ) the projections behind it commute with the sum, A (M Wvᵀ + bv) Woᵀ + bo =
+// (A M) (Wo Wv)ᵀ + (Wo bv + bo), and the values stay as narrow as a memory.
+
+// Memory is one remembered frame.
+type Memory struct {
+	Features *kernels.Tensor // bf16 [hw, m], from EncodeMemory; m is Config.MemDim
+	TPos     int             // row of maskmem_tpos_enc: num_maskmem-1 for a prompted frame, 0 for the frame before
+}
+
+// Pointer is one remembered object pointer.
+type Pointer struct {
+	Vector   *kernels.Tensor // f32 [d], from ObjectPointer
+	Distance float64         // frames since, divided by the largest number of pointers less one
+}
+
+// memoryAttention holds its weights and tables.
+type memoryAttention struct {
+	atInput, atSelf, atCrossKeys, atCrossQueries bool // where positions are added
+
+	pos        *kernels.Tensor   // [hw, d]: sine encoding of the frame
+	memoryPos  []*kernels.Tensor // per TPos [hw, m]: sine encoding of a memory plus its place in time
+	layers     []memoryLayer
+	norm       norm
+	selfRoPE   rope
+	crossRoPE  rope
+	scale      float32
+	tpos       linear // encoding of a pointer's distance to m channels, when there is such a projection
+	tposDim    int    // width of that encoding, 0: pointers have no place in time
+	memDim     int
+	perPointer int // tokens of a pointer
+}
+
+type memoryLayer struct {
+	norm1, norm2, norm3 norm
+	self                attention
+	q, k, out           linear // of the attention to the memory; out is Wo Wv
+	mlp                 mlp
+}
+
+// rope is a pair of rotation tables.
+type rope struct{ cos, sin *kernels.Tensor } // [hw, d/2]
+
+// rotate turns the first rows rows of x in place.
+func (r rope) rotate(s *kernels.Scope, x *kernels.Tensor, rows int) {
+	s.Do(kernels.RoPE{X: x, Cos: r.cos, Sin: r.sin, Rows: rows, Y: x})
+}
+
+func (b *binder) memoryAttention(c Config) (a memoryAttention) {
+	cfg, d, m, side := c.MemoryAttention, c.Dim(), c.MemDim(), c.Side()
+	a.atInput, a.atSelf = cfg.PosEncAtInput, cfg.Layer.PosEncAtAttn
+	a.atCrossKeys, a.atCrossQueries = cfg.Layer.PosEncAtCrossKeys, cfg.Layer.PosEncAtCrossQuery
+	a.scale = float32(1 / math.Sqrt(float64(d)))
+	a.memDim, a.perPointer = m, c.PointerTokens()
+
+	act := kernels.ReLU
+	if cfg.Layer.Activation == "gelu" {
+		act = kernels.GELU
+	}
+	for i := range cfg.NumLayers {
+		n := index("memory_attention.layers", i)
+		a.layers = append(a.layers, memoryLayer{
+			norm1: b.norm(n+".norm1", d, 1e-5), norm2: b.norm(n+".norm2", d, 1e-5), norm3: b.norm(n+".norm3", d, 1e-5),
+			self: b.attention(n+".self_attn", d, d, 1),
+			q:    b.linear(n+".cross_attn_image.q_proj", d, d),
+			k:    b.linear(n+".cross_attn_image.k_proj", d, m),
+			out:  b.valueOut(n+".cross_attn_image", d, m),
+			mlp:  mlp{layers: []linear{b.linear(n+".linear1", cfg.Layer.DimFeedforward, d), b.linear(n+".linear2", d, cfg.Layer.DimFeedforward)}, act: act},
+		})
+	}
+	a.norm = b.norm("memory_attention.norm", d, 1e-5)
+	tpos := b.values("maskmem_tpos_enc", c.NumMaskmem, 1, 1, m)
+	if c.UseObjPtrsInEncoder && c.AddTposEncToObjPtrs {
+		a.tposDim = m
+		if c.ProjTposEncInObjPtrs {
+			a.tposDim = d
+		}
+	}
+	if c.ProjTposEncInObjPtrs {
+		a.tpos = b.linear("obj_ptr_tpos_proj", m, d)
+	}
+	if b.listing() {
+		return a
+	}
+	a.pos = b.upload(sine2D(side, c.ImageEncoder.Neck.PositionEncoding), side*side, d)
+	a.selfRoPE = b.rope(side, d, cfg.Layer.SelfAttention.RopeTheta)
+	a.crossRoPE = b.rope(side, d, cfg.Layer.CrossAttention.RopeTheta)
+	memoryPos := sine2D(side, c.MemoryEncoder.PositionEncoding)
+	for t := 0; t < c.NumMaskmem && tpos != nil; t++ {
+		a.memoryPos = append(a.memoryPos, b.upload(broadcastSum(memoryPos, tpos[t*m:][:m]), side*side, m))
+	}
+	return a
+}
+
+// valueOut binds out_proj after v_proj as one map [d, m].
+func (b *binder) valueOut(name string, d, m int) linear {
+	wo, bo := b.values(name+".out_proj.weight", d, d), b.values(name+".out_proj.bias", d)
+	wv, bv := b.values(name+".v_proj.weight", d, m), b.values(name+".v_proj.bias", d)
+	if wo == nil || bo == nil || wv == nil || bv == nil {
+		return linear{}
+	}
+	w, bias := compose(wo, bo, wv, bv)
+	return linear{b.pack(w, d, m), b.upload(bias, d)}
+}
+
+// rope uploads the rotation tables of a side x side map.
+func (b *binder) rope(side, d int, theta float64) rope {
+	cos, sin := ropeTables(side, d, theta)
+	return rope{b.upload(cos, side*side, d/2), b.upload(sin, side*side, d/2)}
+}
+
+// Condition returns the vision feature conditioned on memories and pointers, f32 [hw, d]. The caller frees it.
+func (m *Model) Condition(f2 *kernels.Tensor, memories []Memory, pointers []Pointer) (*kernels.Tensor, error) {
+	out, err := m.condition(f2, memories, pointers)
+	if err != nil {
+		return nil, fmt.Errorf("memory attention: %w", err)
+	}
+	return out, nil
+}
+
+func (m *Model) condition(f2 *kernels.Tensor, memories []Memory, pointers []Pointer) (*kernels.Tensor, error) {
+	a, d := &m.attention, m.cfg.Dim()
+	if err := m.shapedVision(f2); err != nil {
+		return nil, err
+	}
+	if len(memories)+len(pointers) == 0 {
+		return nil, errors.New("nothing to attend to")
+	}
+	s := kernels.NewScope(m.dev)
+	defer s.Close()
+	bare, keyed, err := a.gather(s, m.hw(), memories, pointers) // [N, m]
+	if err != nil {
+		return nil, err
+	}
+	n := len(memories) * m.hw()
+
+	x := s.F32(m.hw(), d)
+	if a.atInput {
+		s.Do(kernels.Add{A: f2, B: a.pos, Alpha: 0.1, Y: x})
+	} else {
+		copyTo(s, x, f2)
+	}
+	for i := range a.layers {
+		a.layers[i].apply(s, a, x, bare, keyed, n)
+	}
+	a.norm.over(s, x, kernels.None)
+	s.Keep(x)
+	return x, s.Err()
+}
+
+// gather lines up the memories and then the pointers as [N, m]: bare, and with the positions that the keys have.
+func (a *memoryAttention) gather(s *kernels.Scope, hw int, memories []Memory, pointers []Pointer) (bare, keyed *kernels.Tensor, err error) {
+	bare = s.F32(len(memories)*hw+len(pointers)*a.perPointer, a.memDim)
+	keyed = s.F32(bare.Shape...)
+	for i, mem := range memories {
+		if err := shaped(fmt.Sprintf("memory %d", i), mem.Features, kernels.BF16, hw, a.memDim); err != nil {
+			return nil, nil, err
+		}
+		if mem.TPos < 0 || mem.TPos >= len(a.memoryPos) {
+			return nil, nil, fmt.Errorf("memory %d has time position %d, want 0 to %d", i, mem.TPos, len(a.memoryPos)-1)
+		}
+		rows := copyTo(s, bare.Slice(i*hw, (i+1)*hw), mem.Features)
+		s.Do(kernels.Add{A: rows, B: a.memoryPos[mem.TPos], Alpha: 1, Y: keyed.Slice(i*hw, (i+1)*hw)})
+	}
+	if len(pointers) == 0 {
+		return bare, keyed, nil
+	}
+	times := a.times(s, pointers) // [P, m]
+	for i, p := range pointers {
+		if err := shaped(fmt.Sprintf("pointer %d", i), p.Vector, kernels.F32, a.perPointer*a.memDim); err != nil {
+			return nil, nil, err
+		}
+		lo := len(memories)*hw + i*a.perPointer
+		rows := copyTo(s, bare.Slice(lo, lo+a.perPointer), p.Vector)
+		if times == nil {
+			copyTo(s, keyed.Slice(lo, lo+a.perPointer), rows)
+		} else {
+			s.Do(kernels.Add{A: rows, B: times.Index(i), Alpha: 1, Y: keyed.Slice(lo, lo+a.perPointer)})
+		}
+	}
+	return bare, keyed, nil
+}
+
+// times returns the pointers' places in time [P, m], nil when they have none.
+func (a *memoryAttention) times(s *kernels.Scope, pointers []Pointer) *kernels.Tensor {
+	if a.tposDim == 0 {
+		return nil
+	}
+	var encoded []float32
+	for _, p := range pointers {
+		encoded = append(encoded, sine1D(float32(p.Distance), a.tposDim)...)
+	}
+	t := s.Upload(encoded, len(pointers), a.tposDim)
+	if a.tpos.w == nil {
+		return t
+	}
+	return a.tpos.apply(s, t, kernels.None)
+}
+
+// apply runs one layer on x [hw, d] in place. The first n of the memory's rows turn with their place.
+func (l *memoryLayer) apply(s *kernels.Scope, a *memoryAttention, x, bare, keyed *kernels.Tensor, n int) {
+	// The frame attends to itself.
+	v := l.norm1.apply(s, x)
+	qk := v
+	if a.atSelf {
+		qk = add(s, v, a.pos)
+	}
+	q, k, values := l.self.q.apply(s, qk, kernels.None), l.self.k.apply(s, qk, kernels.None), l.self.v.apply(s, v, kernels.None)
+	s.Free(v, qk)
+	a.selfRoPE.rotate(s, q, q.Rows())
+	a.selfRoPE.rotate(s, k, k.Rows())
+	o := s.F32(q.Shape...)
+	s.Do(kernels.Attention{Q: q, K: k, V: values, Heads: 1, Scale: a.scale, Y: o})
+	s.Free(q, k, values)
+	l.self.out.add(s, o, x)
+	s.Free(o)
+
+	// It attends to the memory.
+	v = l.norm2.apply(s, x)
+	if a.atCrossQueries {
+		s.Do(kernels.Add{A: v, B: a.pos, Alpha: 1, Y: v})
+	}
+	q = l.q.apply(s, v, kernels.None)
+	s.Free(v)
+	a.crossRoPE.rotate(s, q, q.Rows())
+	source := keyed
+	if !a.atCrossKeys {
+		source = bare
+	}
+	k = l.k.apply(s, source, kernels.None) // [N, d]
+	a.crossRoPE.rotate(s, k, n)
+	o = s.F32(q.Rows(), a.memDim)
+	s.Do(kernels.Attention{Q: q, K: k, V: bare, Heads: 1, Scale: a.scale, Y: o})
+	s.Free(q, k)
+	l.out.add(s, o, x)
+	s.Free(o)
+
+	v = l.norm3.apply(s, x)
+	l.mlp.into(s, v, kernels.None, x, x)
+	s.Free(v)
+}

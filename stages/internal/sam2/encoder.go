@@ -1,0 +1,92 @@
+package sam2
+
+import "github.com/seed49bbd0e6/tachi/kernels"
+
+// Hiera, the trunk of the image encoder: patches, then blocks of attention and MLP in four stages. Attention is
+// local to windows, but for a few global blocks in stage 3. The first block of stages 2, 3 and 4 doubles the width
+// and halves the map: it max-pools its queries, and its shortcut.
+
+// trunk holds the weights of Hiera.
+type trunk struct {
+	patch  conv
+	pos    *kernels.Tensor // [S/4, S/4, C]: background and window positions, the same for every image
+	stages [4][]hieraBlock
+}
+
+// hieraBlock holds the weights of one block.
+type hieraBlock struct {
+	block
+	norm1, norm2 norm
+	qkv, proj    linear
+	shortcut     linear // of pooling blocks
+	mlp          mlp
+}
+
+func (b *binder) trunk(c Config) (t trunk) {
+	const name = "image_encoder.trunk."
+	cfg := c.ImageEncoder.Trunk
+	h, w, w0 := cfg.PosEmbedBkgSize[0], cfg.PosEmbedBkgSize[1], cfg.WindowSpec[0]
+	side := c.MaskSide()
+	bkg := b.values(name+"pos_embed", 1, cfg.EmbedDim, h, w)
+	window := b.values(name+"pos_embed_window", 1, cfg.EmbedDim, w0, w0)
+	if bkg != nil && window != nil {
+		t.pos = b.upload(positionMap(bkg, h, w, window, w0, side), side, side, cfg.EmbedDim)
+	}
+	t.patch = b.conv(name+"patch_embed.proj", cfg.EmbedDim, 3, 7, 4, 3)
+	for i, plan := range cfg.blocks() {
+		t.stages[plan.stage] = append(t.stages[plan.stage], b.hieraBlock(index(name+"blocks", i), plan))
+	}
+	return t
+}
+
+func (b *binder) hieraBlock(name string, plan block) hieraBlock {
+	k := hieraBlock{block: plan}
+	k.norm1 = b.norm(name+".norm1", plan.in, 1e-6)
+	k.qkv = b.linear(name+".attn.qkv", 3*plan.out, plan.in)
+	k.proj = b.linear(name+".attn.proj", plan.out, plan.out)
+	k.norm2 = b.norm(name+".norm2", plan.out, 1e-6)
+	k.mlp = b.mlp(name+".mlp", kernels.GELU, plan.out, 4*plan.out, plan.out)
+	if plan.in != plan.out {
+		k.shortcut = b.linear(name+".proj", plan.out, plan.in)
+	}
+	return k
+}
+
+// embed makes patches of an image [S, S, 3] and adds their positions: [1, S/4, S/4, C].
+func (t *trunk) embed(s *kernels.Scope, image *kernels.Tensor) *kernels.Tensor {
+	x := s.F32(append([]int{1}, t.pos.Shape...)...)
+	t.patch.into(s, image.Reshape(append([]int{1}, image.Shape...)...), t.pos, x)
+	return x
+}
+
+// stage runs the blocks of stage i on a map [B, H, W, C] and consumes it.
+func (t *trunk) stage(s *kernels.Scope, i int, x *kernels.Tensor) *kernels.Tensor {
+	for _, b := range t.stages[i] {
+		x = b.apply(s, x)
+	}
+	return x
+}
+
+// apply runs one block on a map [B, H, W, in], consumes it, and returns [B, H, W, out], halved by pooling.
+func (k *hieraBlock) apply(s *kernels.Scope, x *kernels.Tensor) *kernels.Tensor {
+	n := k.norm1.apply(s, x)
+	qkv := k.qkv.apply(s, n, kernels.None) // [B, H, W, 3*out]
+	if k.pool {
+		s.Free(x)
+		wide := k.shortcut.apply(s, n, kernels.None) // of the normalised input, not of x
+		x = s.F32(wide.Dim(0), wide.Dim(1)/2, wide.Dim(2)/2, wide.Dim(3))
+		s.Do(kernels.MaxPool{X: wide, Y: x})
+		s.Free(wide)
+	}
+	s.Free(n)
+	a := s.F32(x.Shape...)
+	s.Do(kernels.WindowAttention{QKV: qkv, PadQKV: k.qkv.b, Heads: k.heads, Window: k.window, Pool: k.pool, Y: a})
+	s.Free(qkv)
+	k.proj.add(s, a, x)
+	s.Free(a)
+
+	n = k.norm2.apply(s, x)
+	k.mlp.into(s, n, kernels.None, x, x)
+	s.Free(n)
+	return x
+}

@@ -1,0 +1,11 @@
+package sam2
+
+import "github.com/seed49bbd0e6/tachi/graph"
+
+// FromEnv returns the network that a run shares between its stages.
+func FromEnv(env *graph.Env) (*Model, error) {
+	if m, ok := env.Model.(*Model); ok && m != nil {
+		return m, nil
+	}
+	return nil, graph.Errorf(graph.BadConfig, "%s: needs a network, and the file has no [model]", env.Stage)
+}
