@@ -35,6 +35,9 @@ func KindOf(err error) Kind {
 	if e, ok := errors.AsType[*Error](err); ok {
 		return e.Kind
 	}
+	if _, ok := errors.AsType[Diagnostics](err); ok {
+		return BadConfig
+	}
 	return RunFailed
 }
 

@@ -23,7 +23,10 @@ type Plan struct {
 	Pipeline Settings
 	Model    ModelSettings
 	Nodes    []*PlanNode // topological over edges without delay; the source first
-	Edges    []*Edge
+	Edges    []*Edge     // by the stage they lead to in file order, then by input in file order
+
+	root *node                       // the file as it was read, for Complain
+	auto struct{ batch, micro bool } // chosen by Resolve, not by the file
 }
 
 // PlanNode is one stage instance of a plan.
@@ -44,6 +47,11 @@ type Edge struct {
 	To       *PlanNode
 	ToPort   int // index into To.Stage.In
 	Delay    int // 0 or 1
-	Capacity int // tokens the edge holds
+	Capacity int // tokens the edge holds; 0 until Resolve when the file leaves it out
 	Line     int
+
+	auto bool // Capacity was chosen by Resolve
 }
+
+// Source is the node that reads the input.
+func (p *Plan) Source() *PlanNode { return p.Nodes[0] }

@@ -1,0 +1,135 @@
+package graph
+
+import (
+	"bytes"
+	"flag"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/rogpeppe/go-internal/txtar"
+)
+
+var update = flag.Bool("update", false, "rewrite the golden files")
+
+// Each testdata/*.txtar holds files and what loading pipeline.toml gives: "plan", or "errors". A file "args" has
+// overrides, one a line: "-i clip.mp4", "-o dir", "--set key=value", "--device d", "--variant v", "--weights w"; and
+// "size WxH" to resolve the plan for.
+func TestPipelinesGiveTheirGoldenText(t *testing.T) {
+	files, err := filepath.Glob("testdata/*.txtar")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no golden files: %v", err)
+	}
+	for _, file := range files {
+		file, err := filepath.Abs(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Run(strings.TrimSuffix(filepath.Base(file), ".txtar"), func(t *testing.T) { golden(t, file) })
+	}
+}
+
+func golden(t *testing.T, file string) {
+	ar, err := txtar.ParseFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Chdir(t.TempDir())
+	t.Setenv("TACHI_TEST_CLIP", "from-env.mp4")
+	var args string
+	want := map[string]string{}
+	for _, f := range ar.Files {
+		switch f.Name {
+		case "plan", "errors", "json":
+			want[f.Name] = string(f.Data)
+		case "args":
+			args = string(f.Data)
+			fallthrough
+		default:
+			if err := os.MkdirAll(filepath.Dir(f.Name), 0o777); err != nil {
+				t.Fatal(err)
+			}
+			if err := os.WriteFile(f.Name, f.Data, 0o666); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	o, width, height := overrides(t, args)
+	got := map[string]string{}
+	p, err := Load("pipeline.toml", suite(), o)
+	if err == nil {
+		err = p.Resolve(width, height)
+	}
+	if err != nil {
+		if KindOf(err) != BadConfig {
+			t.Errorf("kind of error is %d", KindOf(err))
+		}
+		got["errors"] = err.Error() + "\n"
+	} else {
+		got["plan"] = planText(t, p)
+	}
+	if diff := cmp.Diff(want, got); diff != "" && !*update {
+		t.Errorf("(-want +got)\n%s", diff)
+	}
+	if *update {
+		ar.Files = slices.DeleteFunc(ar.Files, func(f txtar.File) bool { return f.Name == "plan" || f.Name == "errors" })
+		for _, name := range []string{"plan", "errors"} {
+			if s, ok := got[name]; ok {
+				ar.Files = append(ar.Files, txtar.File{Name: name, Data: []byte(s)})
+			}
+		}
+		if err := os.WriteFile(file, txtar.Format(ar), 0o666); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func overrides(t *testing.T, args string) (o Overrides, width, height int) {
+	for line := range strings.Lines(args) {
+		key, value, _ := strings.Cut(strings.TrimRight(line, "\n"), " ")
+		switch key {
+		case "-i":
+			o.Input = value
+		case "-o":
+			o.Out = value
+		case "--set":
+			o.Set = append(o.Set, value)
+		case "--device":
+			o.Device = value
+		case "--variant":
+			o.Variant = value
+		case "--weights":
+			o.Weights = value
+		case "--box":
+			o.Source = map[string]any{"box": []float64{1, 2, 3, 4}}
+		case "size":
+			w, h, _ := strings.Cut(value, "x")
+			width, height = atoi(t, w), atoi(t, h)
+		default:
+			t.Fatalf("args: %q", line)
+		}
+	}
+	return o, width, height
+}
+
+func planText(t *testing.T, p *Plan) string {
+	var b bytes.Buffer
+	if err := p.WriteText(&b); err != nil {
+		t.Fatal(err)
+	}
+	if m := p.Model; m.Set {
+		b.WriteString("model " + m.Variant + " weights " + m.Weights + "\n")
+		for _, k := range sortedKeys(m.Config) {
+			b.WriteString("  " + k + " = " + text(m.Config[k]) + "\n")
+		}
+	}
+	for _, n := range p.Nodes {
+		if s := text(n.Options); s != "{}" {
+			b.WriteString(n.ID + " " + s + "\n")
+		}
+	}
+	return b.String()
+}

@@ -1,0 +1,185 @@
+package graph
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// Judging looks at the graph as a whole: one source, nothing missing, nothing cut off, and no circle of stages that
+// each wait for another's token of the same frame. Edges with a delay carry a token from the start and so never
+// close such a circle.
+
+func (l *loader) judge(g *draft, stages *node) {
+	if slices.ContainsFunc(g.nodes, func(n *draftNode) bool { return n.Stage == nil }) {
+		l.missing(g)
+		return // what an unknown stage would have been decides the rest
+	}
+	l.sources(g, stages)
+	l.missing(g)
+	l.circles(g)
+	l.reach(g)
+}
+
+// sources checks that there is exactly one source.
+func (l *loader) sources(g *draft, stages *node) {
+	var first *draftNode
+	for _, n := range g.nodes {
+		switch {
+		case n.Stage.Role != Source:
+		case first == nil:
+			first = n
+		default:
+			d := n.table.atKey("stage %q is a second source beside %q", n.ID, first.ID)
+			d.Notes = []string{"two sources share the residency credits and can starve each other: run two pipelines"}
+			l.add(d)
+		}
+	}
+	if first != nil {
+		return
+	}
+	var all []string
+	for _, s := range l.suite {
+		if s.Role == Source {
+			all = append(all, s.Name)
+		}
+	}
+	d := stages.atKey("the pipeline has no source")
+	d.Notes = []string{"sources: " + strings.Join(all, ", ")}
+	l.add(d)
+}
+
+// missing reports inputs that must be connected and are not.
+func (l *loader) missing(g *draft) {
+	for _, n := range g.nodes {
+		if n.Stage == nil {
+			continue
+		}
+		open := 0
+		for i, e := range n.In {
+			p := &n.Stage.In[i]
+			if e != nil {
+				continue
+			}
+			if open++; p.Optional {
+				continue
+			}
+			d := n.table.atKey("input %q of stage %q (%s) is not connected", p.Name, n.ID, n.Stage.Name)
+			d.Notes = offers(g, p)
+			d.Notes = append(d.Notes, fmt.Sprintf("%s: %s", p.Name, p.Doc))
+			l.add(d)
+		}
+		if len(n.In) > 0 && open == len(n.In) && !slices.ContainsFunc(n.Stage.In, func(p Port) bool { return !p.Optional }) {
+			d := n.table.atKey("stage %q (%s) has no input", n.ID, n.Stage.Name)
+			d.Notes = []string{"inputs: " + portList(n.Stage.In)}
+			l.add(d)
+		}
+	}
+}
+
+// instant says whether an edge ties two stages within one frame. An input that should have a delay and lacks it has
+// been reported already, and is taken as it was meant.
+func (e *draftEdge) instant() bool { return e.Delay == 0 && !e.To.Stage.In[e.ToPort].Delay }
+
+// circles reports each circle of instant edges, by depth-first search: an edge to a node on the current path closes one.
+func (l *loader) circles(g *draft) {
+	state := map[*PlanNode]int{} // 1: on the path, 2: done
+	var path []*PlanNode
+	var visit func(n *PlanNode)
+	visit = func(n *PlanNode) {
+		state[n] = 1
+		path = append(path, n)
+		for _, e := range g.edges {
+			if e.From != n || !e.instant() {
+				continue
+			}
+			switch state[e.To] {
+			case 0:
+				visit(e.To)
+			case 1:
+				l.circle(e, path[slices.Index(path, e.To):])
+			}
+		}
+		path = path[:len(path)-1]
+		state[n] = 2
+	}
+	for _, n := range g.nodes {
+		if state[n.PlanNode] == 0 {
+			visit(n.PlanNode)
+		}
+	}
+}
+
+// circle reports the circle of nodes that edge e closes.
+func (l *loader) circle(e *draftEdge, nodes []*PlanNode) {
+	var ids, ports []string
+	for _, n := range nodes {
+		ids = append(ids, n.ID)
+		for i, p := range n.Stage.In {
+			if p.Delay {
+				ports = append(ports, fmt.Sprintf("%s.%s", n.ID, n.Stage.In[i].Name))
+			}
+		}
+	}
+	d := e.at.at("circle within one frame: %s", strings.Join(append(ids, ids[0]), " -> "))
+	d.Label = "each waits for the other"
+	if len(ports) > 0 {
+		d.Notes = []string{fmt.Sprintf("only an edge with delay = 1 may lead back; the inputs for one are: %s", strings.Join(ports, ", "))}
+	} else {
+		d.Notes = []string{"only an edge with delay = 1 may lead back, and none of these stages has an input for one"}
+	}
+	l.add(d)
+}
+
+// reach reports stages that no path of instant edges leads to from the source: nothing would tell them of a frame.
+func (l *loader) reach(g *draft) {
+	seen := map[*PlanNode]bool{}
+	for _, n := range g.nodes {
+		if n.Stage.Role == Source {
+			seen[n.PlanNode] = true
+		}
+	}
+	if len(seen) == 0 {
+		return
+	}
+	for grew := true; grew; {
+		grew = false
+		for _, e := range g.edges {
+			if seen[e.From] && !seen[e.To] && e.instant() {
+				seen[e.To], grew = true, true
+			}
+		}
+	}
+	for _, n := range g.nodes {
+		// A node with an open or misnamed input has its message; so has everything behind it.
+		if seen[n.PlanNode] || l.flawed(g, n, map[*draftNode]bool{}) {
+			continue
+		}
+		d := n.table.atKey("stage %q is not reached from the source", n.ID)
+		d.Notes = []string{"connect it with an edge without delay, or remove it"}
+		l.add(d)
+	}
+}
+
+// flawed says whether n, or a stage that n hangs from, has an input without an edge, or is on a circle. known holds
+// the answers so far; a node on the way is taken as flawed, since coming back to it closes a circle.
+func (l *loader) flawed(g *draft, n *draftNode, known map[*draftNode]bool) bool {
+	if answer, ok := known[n]; ok {
+		return answer
+	}
+	known[n] = true
+	answer, open := false, 0
+	for i, e := range n.In {
+		switch {
+		case e == nil:
+			open++
+			answer = answer || !n.Stage.In[i].Optional
+		case e.From == nil:
+			answer = true
+		case e.Delay == 0:
+			answer = l.flawed(g, g.node(e.From.ID), known) || answer
+		}
+	}
+	known[n] = answer || len(n.In) > 0 && open == len(n.In)
+	return known[n]
+}

@@ -1,0 +1,275 @@
+package graph
+
+import (
+	"fmt"
+	"math"
+	"path/filepath"
+	"reflect"
+	"slices"
+	"strings"
+	"time"
+)
+
+// decoder fills options structs from the tree. Each value that does not fit is one diagnostic; the rest goes on.
+type decoder struct {
+	diags *Diagnostics
+	outs  []reflect.Value // OutPath values written relative to a file, which -o moves
+}
+
+func (d *decoder) add(x Diagnostic) { *d.diags = append(*d.diags, x) }
+
+// options decodes the keys of a stage's table, except stage and inputs, into a new options struct.
+func (d *decoder) options(s *Stage, id string, table *node) any {
+	if s.Options == nil {
+		return nil
+	}
+	out := reflect.New(s.Options)
+	before := len(*d.diags)
+	d.fill(out.Elem(), table, fmt.Sprintf("stage %q (%s)", id, s.Name), "stage", "inputs")
+	if v, ok := out.Interface().(Validator); ok && len(*d.diags) == before {
+		d.complain(v.Validate(), table)
+	}
+	return out.Interface()
+}
+
+// complain reports what Validate said, each complaint at its key.
+func (d *decoder) complain(err error, table *node) {
+	switch e := err.(type) {
+	case nil:
+	case *OptionError:
+		at := table
+		for key := range strings.SplitSeq(e.Key, ".") {
+			if k := at.table[key]; k != nil {
+				at = k
+			}
+		}
+		d.add(at.at("%s", e.Error()))
+	case interface{ Unwrap() []error }:
+		for _, e := range e.Unwrap() {
+			d.complain(e, table)
+		}
+	default:
+		d.add(table.atKey("%v", err))
+	}
+}
+
+// fill decodes a table into a struct. what names it in messages; known are keys that are read elsewhere.
+func (d *decoder) fill(out reflect.Value, table *node, what string, known ...string) {
+	list := fields(out.Type())
+	for _, key := range table.order {
+		k := table.table[key]
+		if slices.Contains(known, key) || slices.ContainsFunc(list, func(f field) bool { return f.Name == key }) || k.heir {
+			continue
+		}
+		all := append(names(list, func(f field) string { return f.Name }), known...)
+		x := k.atKey("%s has no option %q", what, key)
+		x.Label = suggest(key, all)
+		if x.Label == "" && len(list) > 0 {
+			x.Notes = []string{"options: " + strings.Join(names(list, func(f field) string { return f.Name }), ", ")}
+		}
+		d.add(x)
+	}
+	for _, f := range list {
+		n := table.table[f.Name]
+		if n != nil && n.heir && !d.fits(n, f) {
+			n = nil
+		}
+		switch {
+		case n != nil:
+		case f.hasDef:
+			var err error
+			if n, err = f.standard(table.src, table.key); err != nil {
+				d.add(table.atKey("%s: option %q: %v", what, f.Name, err))
+				continue
+			}
+		case f.Required:
+			x := table.atKey("%s needs the option %q", what, f.Name)
+			x.Notes = []string{fmt.Sprintf("%s = %s: %s", f.Name, typeText(f.typ), f.Doc)}
+			d.add(x)
+			continue
+		default:
+			continue
+		}
+		d.value(n, out.FieldByIndex(f.index), fmt.Sprintf("option %q of %s", f.Name, what), f.Enum)
+	}
+}
+
+// fits says whether an option taken over from another stage can be decoded.
+func (d *decoder) fits(n *node, f field) bool {
+	var none Diagnostics
+	(&decoder{diags: &none}).value(n, reflect.New(f.typ).Elem(), "", f.Enum)
+	return len(none) == 0
+}
+
+// value decodes one value. what names the option in messages.
+func (d *decoder) value(n *node, out reflect.Value, what string, enum []string) {
+	t := out.Type()
+	if n.v != nil && t.Kind() != reflect.Interface && !scalar(n.v) && reflect.TypeOf(n.v).AssignableTo(t) {
+		out.Set(reflect.ValueOf(n.v))
+		return
+	}
+	switch {
+	case t.Kind() == reflect.Pointer:
+		p := reflect.New(t.Elem())
+		d.value(n, p.Elem(), what, enum)
+		out.Set(p)
+		return
+	case t == durationType:
+		s, ok := n.v.(string)
+		v, err := time.ParseDuration(s)
+		if !ok || err != nil {
+			d.wrong(n, t, what)
+			return
+		}
+		out.SetInt(int64(v))
+		return
+	case t.Kind() == reflect.String:
+		d.text(n, out, what, enum)
+		return
+	case t.Kind() == reflect.Slice:
+		if !n.array {
+			d.wrong(n, t, what)
+			return
+		}
+		list := reflect.MakeSlice(t, len(n.list), len(n.list))
+		for i, e := range n.list {
+			d.value(e, list.Index(i), what, enum)
+		}
+		out.Set(list)
+		return
+	case t.Kind() == reflect.Struct:
+		if n.table == nil {
+			d.wrong(n, t, what)
+			return
+		}
+		d.fill(out, n, what)
+		return
+	case t.Kind() == reflect.Interface && t.NumMethod() == 0:
+		if v := n.plain(); v != nil {
+			out.Set(reflect.ValueOf(v))
+		}
+		return
+	case t.Kind() == reflect.Map && t.Key().Kind() == reflect.String:
+		if n.table == nil {
+			d.wrong(n, t, what)
+			return
+		}
+		m := reflect.MakeMap(t)
+		for _, k := range n.order {
+			e := reflect.New(t.Elem()).Elem()
+			d.value(n.table[k], e, what, enum)
+			m.SetMapIndex(reflect.ValueOf(k).Convert(t.Key()), e)
+		}
+		out.Set(m)
+		return
+	}
+	if !number(n.v, out) {
+		d.wrong(n, t, what)
+		return
+	}
+	d.oneOf(n, fmt.Sprint(out.Interface()), what, enum)
+}
+
+// text decodes strings and paths.
+func (d *decoder) text(n *node, out reflect.Value, what string, enum []string) {
+	s, ok := n.v.(string)
+	if n.typed {
+		s, ok = n.raw, true
+	}
+	if !ok {
+		d.wrong(n, out.Type(), what)
+		return
+	}
+	d.oneOf(n, s, what, enum)
+	switch out.Type() {
+	case pathType:
+		s = relative(n.src.dir, s)
+	case outPathType:
+		if full := relative(n.src.dir, s); !n.src.flag && s != "" && s != "-" && !address(s) && !filepath.IsAbs(s) {
+			s = full
+			d.outs = append(d.outs, out)
+		}
+	}
+	out.SetString(s)
+}
+
+// oneOf checks a value against the listed ones.
+func (d *decoder) oneOf(n *node, s, what string, enum []string) {
+	if len(enum) == 0 || slices.Contains(enum, s) {
+		return
+	}
+	x := n.at("%s is one of %s, found %s", what, strings.Join(enum, ", "), n.found())
+	x.Label = suggest(s, enum)
+	d.add(x)
+}
+
+// wrong reports a value of the wrong type.
+func (d *decoder) wrong(n *node, t reflect.Type, what string) {
+	d.add(n.at("%s wants %s, found %s", what, typeText(t), n.found()))
+}
+
+// scalar says whether v is a value that TOML itself makes.
+func scalar(v any) bool {
+	switch v.(type) {
+	case string, bool, int64, float64:
+		return true
+	}
+	return false
+}
+
+// number sets a bool, an integer or a float, and says whether v fits.
+func number(v any, out reflect.Value) bool {
+	switch out.Kind() {
+	case reflect.Bool:
+		b, ok := v.(bool)
+		if ok {
+			out.SetBool(b)
+		}
+		return ok
+	case reflect.Int, reflect.Int8, reflect.Int16, reflect.Int32, reflect.Int64:
+		i, ok := v.(int64)
+		if ok = ok && !out.OverflowInt(i); ok {
+			out.SetInt(i)
+		}
+		return ok
+	case reflect.Uint, reflect.Uint8, reflect.Uint16, reflect.Uint32, reflect.Uint64:
+		i, ok := v.(int64)
+		if ok = ok && i >= 0 && !out.OverflowUint(uint64(i)); ok {
+			out.SetUint(uint64(i))
+		}
+		return ok
+	case reflect.Float32, reflect.Float64:
+		f, ok := v.(float64)
+		if i, isInt := v.(int64); isInt {
+			f, ok = float64(i), true
+		}
+		if ok = ok && !math.IsNaN(f); ok {
+			out.SetFloat(f)
+		}
+		return ok
+	}
+	return false
+}
+
+// reroot moves the relative outputs of the files into dir: the folder that they share is replaced by it.
+func (d *decoder) reroot(dir string) {
+	if dir == "" || len(d.outs) == 0 {
+		return
+	}
+	full := make([]string, len(d.outs))
+	for i, o := range d.outs {
+		full[i] = o.String()
+		if abs, err := filepath.Abs(full[i]); err == nil {
+			full[i] = abs
+		}
+	}
+	shared := filepath.Dir(full[0])
+	for _, p := range full[1:] {
+		for !strings.HasPrefix(p, strings.TrimSuffix(shared, "/")+"/") {
+			shared = filepath.Dir(shared)
+		}
+	}
+	for i, o := range d.outs {
+		o.SetString(filepath.Join(dir, strings.TrimPrefix(full[i], shared)))
+	}
+}

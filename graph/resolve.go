@@ -1,0 +1,128 @@
+package graph
+
+import "fmt"
+
+// Resolve settles what depends on the size of the input: how many frames may be resident, how many are launched at
+// once, and how many tokens each edge holds.
+//
+// Batch. 8 frames up to 1280 x 720 displayed pixels, 4 up to 1920 x 1080, 2 above or when the size is unknown.
+// Micro. A quarter of the batch, at least 1, and a divisor of it: credits are handed out in groups of micro.
+//
+// Capacities. Frames leave the source one after the other, and a stage with several inputs joins the tokens of one
+// frame. If two ways lead from one stage to another and one of them is full while the other could still take frames,
+// the stage where they part is blocked by the full one, and the other way may starve: a gather on it waits for frames
+// that never come, and credits never come home. So every way must be able to hold as many frames as the longest. Let
+//
+//	inside(n) = the frames that stage n itself can hold: micro when it gathers, else 1
+//	hold(n)   = the most frames that can be under way between the source and n's inputs
+//	          = max over its inputs of hold(from) + inside(from) + capacity
+//
+// An edge without a given capacity first counts with its least: micro where frames travel in groups, 1 between stages
+// of one feedback cycle, in which a single frame is under way. Going through the nodes in topological order, each
+// edge then gets what makes its own way as long as the longest: hold(to) - hold(from) - inside(from). The
+// edge from the decoder to the output, which passes by the whole network, thus holds every frame that the network can
+// hold. When it is full, the network is full, every gather in it has what it waits for, and frames move on.
+//
+// A delayed edge starts with one token. When it leads back, its reader takes that token before its writer makes the
+// next, so its delay is its capacity. When it leads forward it is one of the ways above with one token more.
+
+// pixels up to which a batch of 8 or 4 frames is the rule.
+const (
+	pixels720  = 1280 * 720
+	pixels1080 = 1920 * 1080
+)
+
+// Resolve sets Pipeline.Batch, Pipeline.Micro and the edges' capacities for an input of a displayed size, 0 when that is
+// unknown. What the file gives is kept, and checked. It may be called again, for another size.
+func (p *Plan) Resolve(width, height int) error {
+	if err := p.resolveBatch(width, height); err != nil {
+		return err
+	}
+	p.resolveEdges()
+	return nil
+}
+
+// resolveBatch sets batch and micro-batch.
+func (p *Plan) resolveBatch(width, height int) error {
+	s := &p.Pipeline
+	if s.Batch < 0 || s.Micro < 0 {
+		return Errorf(BadConfig, "batch %d and micro-batch %d must be at least 1", s.Batch, s.Micro)
+	}
+	why := ""
+	if p.auto.batch = p.auto.batch || s.Batch == 0; p.auto.batch {
+		s.Batch, why = autoBatch(width, height), " (the default for this input)"
+	}
+	if p.auto.micro = p.auto.micro || s.Micro == 0; p.auto.micro {
+		for s.Micro = max(s.Batch/4, 1); s.Batch%s.Micro != 0; {
+			s.Micro--
+		}
+	}
+	if s.Batch%s.Micro == 0 {
+		return nil
+	}
+	d := p.Complain("pipeline.micro", "micro = %d does not divide batch = %d%s", s.Micro, s.Batch, why)
+	d.Notes = []string{fmt.Sprintf("batch = %d would do", (s.Batch/s.Micro+1)*s.Micro)}
+	return Diagnostics{d}
+}
+
+// autoBatch is the rule for batch = "auto".
+func autoBatch(width, height int) int {
+	switch n := width * height; {
+	case n <= 0 || n > pixels1080:
+		return 2
+	case n > pixels720:
+		return 4
+	}
+	return 8
+}
+
+// resolveEdges sets the capacities that the file leaves open.
+func (p *Plan) resolveEdges() {
+	micro := p.Pipeline.Micro
+	at := map[*PlanNode]int{} // topological position
+	for i, n := range p.Nodes {
+		at[n] = i
+	}
+	ring := map[*PlanNode]int{} // feedback group, from 1
+	for i, nodes := range p.Cycles() {
+		for _, n := range nodes {
+			ring[n] = i + 1
+		}
+	}
+	inside := func(n *PlanNode) int {
+		if n.Stage.Gather && !n.InCycle {
+			return micro
+		}
+		return 1
+	}
+	for _, e := range p.Edges {
+		if e.auto = e.auto || e.Capacity == 0; e.auto {
+			e.Capacity = micro
+			if ring[e.From] > 0 && ring[e.From] == ring[e.To] {
+				e.Capacity = 1
+			}
+		}
+	}
+	hold := map[*PlanNode]int{}
+	for _, n := range p.Nodes {
+		for _, e := range n.In {
+			if e != nil && e.Delay == 0 {
+				hold[n] = max(hold[n], hold[e.From]+inside(e.From)+e.Capacity)
+			}
+		}
+		for _, e := range n.In {
+			if e == nil || !e.auto || e.Delay > 0 {
+				continue
+			}
+			e.Capacity = hold[n] - hold[e.From] - inside(e.From)
+		}
+	}
+	for _, e := range p.Edges {
+		if e.auto && e.Delay > 0 {
+			e.Capacity = e.Delay
+			if at[e.From] < at[e.To] {
+				e.Capacity += max(hold[e.To]-hold[e.From]-inside(e.From), 0)
+			}
+		}
+	}
+}
