@@ -12,6 +12,7 @@ type Stream struct {
 	TimeBase      Ratio  // seconds per PTS unit
 	Frames        int    // exact length, 0 when unknown (not an estimate)
 	Audio         any    // the media package's audio track description, nil without audio
+	Picture       any    // the media package's notes on the picture (pixel aspect, colour), nil from other sources
 }
 
 // Ratio is a fraction.
