@@ -12,20 +12,40 @@ type Bank struct {
 	Objects []*ObjectBank // ascending by object
 }
 
-// ObjectBank is what the reference would ever read again of one object's past.
+// ObjectBank is what the tracker will ever read again of one object's past.
 type ObjectBank struct {
 	Object   int
 	First    int       // frame of the first prompt
 	Prompts  []*Memory // conditioning memories, ascending by frame
-	Recent   []*Memory // newest valid memories, ascending by frame
-	Newest   *Memory   // the frame before, when it is in neither list
-	Pointers []*Memory // newest frames' pointers, ascending by frame; only Pointer and Frame are set
+	Recent   []*Memory // memories that the policy retains, ascending by frame
+	Newest   *Memory   // the frame of this bank when it is in neither list, else nil
+	Pointers []*Memory // tracked frames whose pointers are still read, ascending by frame
+
+	Attend []Slot // what the next frame attends to, as the policy chose; refers into the lists above
+}
+
+// Slot is one memory in the attention of the next frame.
+type Slot struct {
+	*Memory
+	TPos int // index into maskmem_tpos_enc: 0 for the newest, num_maskmem-1 for a prompt
+}
+
+// Find returns the bank of an object, nil when it has none.
+func (b *Bank) Find(object int) *ObjectBank {
+	if b != nil {
+		for _, o := range b.Objects {
+			if o.Object == object {
+				return o
+			}
+		}
+	}
+	return nil
 }
 
 // Memory is one remembered frame of one object.
 type Memory struct {
 	Frame       int
-	Features    *kernels.Tensor // bf16 [S/16 * S/16, 64], nil when only the pointer is kept
+	Features    *kernels.Tensor // bf16 [S/16 * S/16, 64]
 	Pointer     *kernels.Tensor // f32 [256]
 	IoU         float32
 	ObjectLogit float32

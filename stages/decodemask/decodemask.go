@@ -1,0 +1,174 @@
+// Package decodemask runs the prompt encoder and the mask decoder. It reports what the decoder says and judges
+// nothing: thresholds, blanking and the choice among candidates belong to the select stages.
+package decodemask
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/seed49bbd0e6/tachi/graph"
+	"github.com/seed49bbd0e6/tachi/kernels"
+	"github.com/seed49bbd0e6/tachi/stages/internal/sam2"
+	"github.com/seed49bbd0e6/tachi/stages/internal/token"
+)
+
+// Stage is "decode-mask".
+var Stage = graph.NewFlow("decode-mask", "Prompt encoder and mask decoder: candidate masks with predicted IoUs and the object "+
+	"logit, for each object. Prompts on this frame are used; without one the object is tracked.", open)
+
+// Options are the reference's flags of this step, with the defaults of its video predictor.
+type Options struct {
+	MultimaskInSAM       bool    `toml:"multimask_output_in_sam" default:"true" doc:"offer several masks where the prompt is ambiguous"`
+	MultimaskForTracking bool    `toml:"multimask_output_for_tracking" default:"true" doc:"offer several masks on frames without a prompt"`
+	MultimaskMinPoints   int     `toml:"multimask_min_pt_num" default:"0" doc:"fewest points for which several masks are offered"`
+	MultimaskMaxPoints   int     `toml:"multimask_max_pt_num" default:"1" doc:"most points for which several masks are offered; a box counts as two"`
+	Stability            bool    `toml:"dynamic_multimask_via_stability" default:"true" doc:"when one mask is asked for and it is unstable, take the best of the others"`
+	StabilityDelta       float64 `toml:"dynamic_multimask_stability_delta" default:"0.05" doc:"logit offset between which a stable mask keeps its area"`
+	StabilityThresh      float64 `toml:"dynamic_multimask_stability_thresh" default:"0.98" doc:"ratio of areas from which a mask is stable"`
+	MaskAsOutput         bool    `toml:"use_mask_input_as_output_without_sam" default:"true" doc:"a mask prompt is the answer on its frame; false refines it with the decoder"`
+}
+
+// In is one firing's input.
+type In struct {
+	Features    *token.Features    `port:"features" doc:"of this frame"`
+	Conditioned *token.Conditioned `port:"conditioned" doc:"vision feature after memory attention, per object"`
+}
+
+// Out is one firing's output.
+type Out struct {
+	Candidates *token.Candidates `port:"candidates" doc:"masks, tokens, predicted IoUs and object logit, per object"`
+}
+
+func open(env *graph.Env, o *Options) (func(context.Context, *In) (*Out, error), func(error) error, error) {
+	model, err := sam2.FromEnv(env)
+	if err != nil {
+		return nil, nil, err
+	}
+	d := &decoder{model, o, env.Device, float32(model.Config().ImageSize)}
+	fire := func(_ context.Context, in *In) (*Out, error) {
+		out := &token.Candidates{Header: in.Features.Header, Dev: env.Device}
+		for i, object := range in.Features.Objects {
+			c, err := d.candidate(in.Features, in.Conditioned.Objects[i], object)
+			if err != nil {
+				out.Release()
+				return nil, fmt.Errorf("object %d: %w", object, err)
+			}
+			out.Objects = append(out.Objects, c)
+		}
+		return &Out{out}, nil
+	}
+	return fire, nil, nil
+}
+
+type decoder struct {
+	model *sam2.Model
+	*Options
+	dev  kernels.Device
+	side float32 // model pixels
+}
+
+func (d *decoder) candidate(f *token.Features, conditioned *kernels.Tensor, object int) (token.Candidate, error) {
+	maps := sam2.Features{F0: f.F0, F1: f.F1, F2: f.F2}
+	in := sam2.DecodeInput{F: maps, Conditioned: conditioned}
+	p := f.Prompt(object)
+	if p != nil && p.Mask != nil {
+		mask, err := d.square(p.Mask)
+		if err != nil {
+			return token.Candidate{}, err
+		}
+		defer d.dev.Free(mask)
+		if d.MaskAsOutput {
+			return d.maskOutput(maps, mask, object, p.Mask)
+		}
+		if in.MaskLogits, err = d.lowRes(mask); err != nil {
+			return token.Candidate{}, err
+		}
+		defer d.dev.Free(in.MaskLogits)
+	} else if p != nil {
+		in.Points = d.points(p, f.Stream)
+	}
+
+	n := len(in.Points)
+	in.Multimask = d.MultimaskInSAM && (p != nil || d.MultimaskForTracking) && d.MultimaskMinPoints <= n && n <= d.MultimaskMaxPoints
+	if d.Stability {
+		in.Stability = &sam2.Stability{Delta: float32(d.StabilityDelta), Thresh: float32(d.StabilityThresh)}
+	}
+	dec, err := d.model.Decode(in)
+	if err != nil {
+		return token.Candidate{}, err
+	}
+	return token.Candidate{Object: object, Masks: dec.Masks, Tokens: dec.Tokens, IoU: dec.IoU,
+		ObjectLogit: dec.ObjectLogit, PointerLogit: dec.ObjectLogit, Multimask: in.Multimask}, nil
+}
+
+// points maps a prompt to model pixels: the box's corners first, then the clicks.
+func (d *decoder) points(p *token.Prompt, s *token.Stream) []sam2.PointPrompt {
+	var out []sam2.PointPrompt
+	add := func(x, y float32, label int) {
+		out = append(out, sam2.PointPrompt{X: x / float32(s.Width) * d.side, Y: y / float32(s.Height) * d.side, Label: label})
+	}
+	if p.Box != nil {
+		add(p.Box.X0, p.Box.Y0, 2)
+		add(p.Box.X1, p.Box.Y1, 3)
+	}
+	for _, q := range p.Points {
+		add(q.X, q.Y, q.Label)
+	}
+	return out
+}
+
+// maskOutput answers with the user's own mask; only its pointer comes from the decoder.
+func (d *decoder) maskOutput(f sam2.Features, mask *kernels.Tensor, object int, prompt *token.Mask) (token.Candidate, error) {
+	low, dec, err := d.model.MaskOutput(f, mask)
+	if err != nil {
+		return token.Candidate{}, err
+	}
+	d.dev.Free(dec.Masks)
+	logit := float32(-10)
+	for _, p := range prompt.Pix {
+		if p != 0 {
+			logit = 10
+			break
+		}
+	}
+	side := low.Dim(-1)
+	low.Shape = []int{1, side, side}
+	return token.Candidate{Object: object, Masks: low, Tokens: dec.Tokens, IoU: []float32{1},
+		ObjectLogit: logit, PointerLogit: dec.ObjectLogit, MaskPrompt: true}, nil
+}
+
+// square stretches a mask prompt to the model's square: antialiased bilinear, then >= 0.5. [S,S] of 0 and 1.
+func (d *decoder) square(m *token.Mask) (*kernels.Tensor, error) {
+	s := kernels.NewScope(d.dev)
+	defer s.Close()
+	side := int(d.side)
+	host := make([]float32, len(m.Pix))
+	for i, p := range m.Pix {
+		host[i] = float32(p)
+	}
+	if m.W != side || m.H != side {
+		x, y := s.Upload(host, 1, m.H, m.W), s.F32(1, side, side)
+		s.Do(kernels.Resize{X: x, Y: y, Antialias: true})
+		host = s.Read(y)
+		for i, v := range host {
+			host[i] = 0
+			if v >= 0.5 {
+				host[i] = 1
+			}
+		}
+	}
+	out := s.Upload(host, side, side)
+	s.Keep(out)
+	return out, s.Err()
+}
+
+// lowRes shrinks the square mask to the size of the prompt encoder's mask input, antialiased.
+func (d *decoder) lowRes(mask *kernels.Tensor) (*kernels.Tensor, error) {
+	s := kernels.NewScope(d.dev)
+	defer s.Close()
+	side := int(d.side)
+	low := s.F32(side/4, side/4)
+	s.Do(kernels.Resize{X: mask.Reshape(1, side, side), Y: low.Reshape(1, side/4, side/4), Antialias: true})
+	s.Keep(low)
+	return low, s.Err()
+}

@@ -1,0 +1,177 @@
+// Package memoryencode turns the chosen mask of a frame into a memory and maintains the bank of each object: exactly
+// what the reference, which keeps every frame, would ever read again, and nothing else. The bank is a token on a
+// feedback edge; a memory is copied into it and owes nothing to the frame it came from.
+package memoryencode
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/seed49bbd0e6/tachi/graph"
+	"github.com/seed49bbd0e6/tachi/kernels"
+	"github.com/seed49bbd0e6/tachi/stages/internal/sam2"
+	"github.com/seed49bbd0e6/tachi/stages/internal/token"
+)
+
+// Stage is "memory-encode".
+var Stage = graph.NewFlow("memory-encode", "Memory encoder and the bank of memories. The policy says which memories are kept and "+
+	"attended to: samurai (the newest valid ones), recent (plain SAM 2) or best-iou.", open)
+
+// Options are the reference's flags of this step.
+type Options struct {
+	Policy      string  `toml:"policy" default:"samurai" enum:"samurai,recent,best-iou" doc:"which memories the next frame attends to"`
+	IoU         float64 `toml:"memory_bank_iou_threshold" default:"0.5" doc:"a memory is valid when its predicted IoU is above this"`
+	ObjectLogit float64 `toml:"memory_bank_obj_score_threshold" default:"0.0" doc:"a memory is valid when its object logit is above this"`
+	KFScore     float64 `toml:"memory_bank_kf_score_threshold" default:"0.0" doc:"a memory is valid when its motion score, if it has one, is above this"`
+	Stride      int     `toml:"memory_temporal_stride_for_eval" default:"1" doc:"policy recent: distance between attended frames"`
+	MaxPrompts  int     `toml:"max_cond_frames_in_attn" default:"-1" doc:"attend to at most this many prompted frames, the newest; -1 for all"`
+	MaxPointers int     `toml:"max_obj_ptrs_in_encoder" default:"16" doc:"keep object pointers that are fewer than this many frames old"`
+	Binarize    bool    `toml:"binarize_mask_from_pts_for_mem_enc" default:"true" doc:"remember the mask of a prompted frame as 0 and 1 instead of probabilities"`
+}
+
+// Validate checks ranges.
+func (o *Options) Validate() error {
+	switch {
+	case o.Stride < 1:
+		return &graph.OptionError{Key: "memory_temporal_stride_for_eval", Msg: "must be at least 1"}
+	case o.MaxPrompts == 0 || o.MaxPrompts == 1 || o.MaxPrompts < -1:
+		return &graph.OptionError{Key: "max_cond_frames_in_attn", Msg: "must be -1 or at least 2"}
+	case o.MaxPointers < 2:
+		return &graph.OptionError{Key: "max_obj_ptrs_in_encoder", Msg: "must be at least 2"}
+	}
+	return nil
+}
+
+// In is one firing's input.
+type In struct {
+	Features  *token.Features  `port:"features" doc:"of this frame"`
+	Selection *token.Selection `port:"selection" doc:"chosen mask and pointer, per object"`
+	Bank      *token.Bank      `port:"bank,delay" doc:"memories after the frame before"`
+}
+
+// Out is one firing's output.
+type Out struct {
+	Bank   *token.Bank         `port:"bank,state" doc:"memories after this frame"`
+	Report *token.MemoryReport `port:"report" doc:"what became of this frame's memory, for sinks"`
+}
+
+func open(env *graph.Env, o *Options) (func(context.Context, *In) (*Out, error), func(error) error, error) {
+	model, err := sam2.FromEnv(env)
+	if err != nil {
+		return nil, nil, err
+	}
+	k := newKeeper(o, model.Config().NumMaskmem)
+	fire := func(_ context.Context, in *In) (*Out, error) {
+		bank, report := &token.Bank{}, &token.MemoryReport{Header: in.Selection.Header}
+		for i := range in.Selection.Objects {
+			s := &in.Selection.Objects[i]
+			m, err := remember(model, env.Device, in.Features, s, o.Binarize && s.Prompted)
+			if err != nil {
+				bank.Release()
+				return nil, fmt.Errorf("object %d: %w", s.Object, err)
+			}
+			next, note := k.keep(in.Bank.Find(s.Object), s.Object, m)
+			bank.Objects = append(bank.Objects, next)
+			report.Objects = append(report.Objects, note)
+		}
+		return &Out{bank, report}, nil
+	}
+	return fire, nil, nil
+}
+
+// remember makes a memory that owns its tensors.
+func remember(model *sam2.Model, dev kernels.Device, f *token.Features, s *token.Selected, binarize bool) (*token.Memory, error) {
+	features, err := model.EncodeMemory(f.F2, s.Mask, binarize, s.ObjectLogit <= 0)
+	if err != nil {
+		return nil, err
+	}
+	pointer, err := dev.Alloc(kernels.F32, s.Pointer.Shape...)
+	if err == nil {
+		err = dev.Do(kernels.Cast{X: s.Pointer, Y: pointer})
+	}
+	m := token.NewMemory(dev, f.Index, features, pointer)
+	if err != nil {
+		m.Release()
+		return nil, err
+	}
+	m.IoU, m.ObjectLogit, m.KFScore, m.Prompted = s.IoU, s.ObjectLogit, s.KFScore, s.Prompted
+	return m, nil
+}
+
+// keeper advances banks by one frame.
+type keeper struct {
+	policy
+	validity
+	maxPrompts, maxPointers int
+	promptTPos              int // index of the temporal encoding of prompts
+}
+
+func newKeeper(o *Options, numMaskmem int) *keeper {
+	k := &keeper{validity: validity{o.IoU, o.ObjectLogit, o.KFScore}, maxPrompts: o.MaxPrompts, maxPointers: o.MaxPointers, promptTPos: numMaskmem - 1}
+	switch slots := numMaskmem - 1; o.Policy {
+	case "samurai":
+		k.policy = samurai{slots, k.validity}
+	case "recent":
+		k.policy = recent{slots, o.Stride}
+	case "best-iou":
+		k.policy = bestIoU{slots, k.validity}
+	}
+	return k
+}
+
+// keep returns the bank after memory m, which it takes over. old is left as it was.
+func (k *keeper) keep(old *token.ObjectBank, object int, m *token.Memory) (*token.ObjectBank, token.MemoryNote) {
+	if old == nil {
+		old = &token.ObjectBank{Object: object, First: m.Frame}
+	}
+	b := &token.ObjectBank{Object: object, First: old.First, Prompts: slices.Clone(old.Prompts), Recent: old.Recent, Pointers: old.Pointers}
+	if m.Prompted {
+		b.Prompts = append(b.Prompts, m)
+	} else {
+		var keepNewest bool
+		b.Recent, keepNewest = k.retain(old, m)
+		if keepNewest {
+			b.Newest = m
+		}
+		b.Pointers = append(slices.Clone(old.Pointers), m)
+	}
+	b.Pointers = slices.DeleteFunc(slices.Clone(b.Pointers), func(p *token.Memory) bool { return m.Frame+1-p.Frame >= k.maxPointers })
+	k.choose(b, m.Frame+1)
+
+	for _, list := range [][]*token.Memory{b.Prompts, b.Recent, b.Pointers} {
+		for _, x := range list {
+			x.Retain()
+		}
+	}
+	if b.Newest != nil {
+		b.Newest.Retain()
+	}
+	m.Release() // the reference it was made with; the lists hold their own
+
+	note := token.MemoryNote{Object: object}
+	if note.Valid, note.Reason = k.check(m); note.Valid && !m.Prompted && m.Frame < b.First+2 {
+		note.Valid, note.Reason = false, "first frame after the prompt"
+	}
+	for _, s := range b.Attend {
+		note.Frames = append(note.Frames, s.Frame)
+	}
+	return b, note
+}
+
+// choose fills Attend for the next frame: prompts, then what the policy picks.
+func (k *keeper) choose(b *token.ObjectBank, next int) {
+	selected := b.Prompts
+	if k.maxPrompts > 0 && len(selected) > k.maxPrompts {
+		selected = selected[len(selected)-k.maxPrompts:]
+	}
+	for _, p := range selected {
+		b.Attend = append(b.Attend, token.Slot{Memory: p, TPos: k.promptTPos})
+	}
+	tracked := append(slices.Clone(b.Prompts[:len(b.Prompts)-len(selected)]), b.Recent...)
+	if b.Newest != nil {
+		tracked = append(tracked, b.Newest)
+	}
+	slices.SortStableFunc(tracked, func(x, y *token.Memory) int { return x.Frame - y.Frame })
+	b.Attend = append(b.Attend, k.attend(b, tracked, next)...)
+}
