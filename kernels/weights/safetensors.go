@@ -2,6 +2,7 @@ package weights
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/binary"
 	"encoding/json"
 	"errors"
@@ -97,10 +98,7 @@ func (f *File) readSafetensors(data []byte) error {
 	}
 
 	slices.SortFunc(spans, func(a, b span) int {
-		if a.begin != b.begin {
-			return int(int64(a.begin) - int64(b.begin))
-		}
-		return int(int64(a.end) - int64(b.end))
+		return cmp.Or(cmp.Compare(a.begin, b.begin), cmp.Compare(a.end, b.end))
 	})
 	end := uint64(0)
 	for _, s := range spans {
@@ -128,7 +126,7 @@ func eachMember(header []byte, fn func(name string, value json.RawMessage, at in
 		return fmt.Errorf("byte %d: the header: %w", 8+dec.InputOffset(), err)
 	}
 	if tok, err := dec.Token(); err != nil || tok != json.Delim('{') {
-		return fail(errors.Join(err, errors.New("not a JSON object")))
+		return fail(cmp.Or(err, errors.New("not a JSON object")))
 	}
 	for dec.More() {
 		tok, err := dec.Token()

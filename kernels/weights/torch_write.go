@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"fmt"
+	"hash/crc32"
 	"io"
 	"strings"
 
@@ -53,16 +54,20 @@ type torchWriter struct {
 }
 
 // entry writes a stored entry whose data begins at a multiple of 64 bytes: the local header is 30 bytes, the name
-// and an extra field, and torch pads the latter with a field called "FB".
+// and an extra field, and torch pads the latter with a field called "FB". Size and checksum go into the header, so
+// that nothing comes between the data and the next entry.
 func (o *torchWriter) entry(name string, data []byte) error {
 	if err := o.zip.Flush(); err != nil {
 		return err
 	}
-	h := &zip.FileHeader{Name: o.root + "/" + name, Method: zip.Store}
+	h := &zip.FileHeader{
+		Name: o.root + "/" + name, Method: zip.Store, CRC32: crc32.ChecksumIEEE(data),
+		CompressedSize64: uint64(len(data)), UncompressedSize64: uint64(len(data)),
+	}
 	start := o.count.n + 30 + int64(len(h.Name)) + 4
 	pad := int(-start & 63)
 	h.Extra = append([]byte{'F', 'B', byte(pad), 0}, strings.Repeat("Z", pad)...)
-	body, err := o.zip.CreateHeader(h)
+	body, err := o.zip.CreateRaw(h)
 	if err != nil {
 		return err
 	}
