@@ -8,9 +8,6 @@
 // Each element is one chain of fused multiply-adds in the order of k from zero, whatever the tile it falls
 // in; that makes results independent of the number of rows, the split into tasks and the vector length.
 
-#define NV 2         // vectors in a row of a tile
-#define NR (NV * VL) // columns of a panel
-
 // A tile function computes M rows of a b into out [M][NV]. Element (i, s) of a is a[i * ra + s * sa], row s of b is
 // b + s * ldb. M is a constant, so that acc lives in registers.
 typedef void tilefn(long k, const float *a, long ra, long sa, const float *b, long ldb, vf *out);
@@ -42,6 +39,15 @@ static tilefn *const tiles[MR + 1] = {0, tile_1, tile_2, tile_3, tile_4, tile_5,
 #endif
 };
 
+// product is n rows of a b, stored as they are: [n][NR], aligned.
+static void product(long n, long k, const float *a, long ra, long sa, const float *b, float *out) {
+    long steps = (n + MR - 1) / MR; // tiles of nearly equal height: a low last tile would run at half speed
+    for (long t = 0; t < steps; t++) {
+        long i0 = t * n / steps, i1 = (t + 1) * n / steps;
+        tiles[i1 - i0](k, a + i0 * ra, ra, sa, b, NR, (vf *)(out + i0 * NR));
+    }
+}
+
 // store puts one vector of a row through the epilogue. cols may be less than VL at the right edge.
 static inline void store(float *y, vf x, long cols, const float *bias, const float *res, int act) {
     if (cols >= VL) {
@@ -61,7 +67,7 @@ static void gemm(const float *a, long lda, long rows, long k, const float *b, lo
         for (long i = 0; i < rows; i++) memcpy(work + i * (k + 16), a + i * lda, 4 * k);
         a = work, lda = k + 16;
     }
-    long steps = (rows + MR - 1) / MR; // tiles of nearly equal height: a low last tile would run at half speed
+    long steps = (rows + MR - 1) / MR; // as in product
     for (long p = p0; p < p1; p++) {
         const float *panel = b + p * k * NR;
         for (long t = 0; t < steps; t++) {
@@ -83,10 +89,9 @@ static void gemm(const float *a, long lda, long rows, long k, const float *b, lo
 
 // pack writes panels p0..p1 of w [n, k], rows ldw apart, as [p][k][NR] with zeros past n.
 static void pack(float *dst, const float *w, long ldw, long n, long k, long p0, long p1) {
-    for (long p = p0; p < p1; p++)
-        for (long c = 0; c < NR; c++) {
-            float *d = dst + (p - p0) * k * NR + c;
-            long j = p * NR + c;
-            for (long s = 0; s < k; s++) d[s * NR] = j < n ? w[j * ldw + s] : 0;
-        }
+    for (long p = p0; p < p1; p++, dst += k * NR) {
+        const float *rows[NR];
+        for (long c = 0; c < NR; c++) rows[c] = w + (p * NR + c) * ldw;
+        columns(dst, rows, n - p * NR, k, 1);
+    }
 }

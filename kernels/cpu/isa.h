@@ -1,13 +1,20 @@
 // The bodies of all kernels and the table of one instruction set. The includer defines ISA (a name), VL (floats in a vector)
 // and MR (rows of a register tile), and sets the target.
 
+#include <math.h>
 #include <string.h>
 
 #include "kernels.h"
 #include "vmath.h"
 
+#define NV 2         // vectors in a row of a register tile
+#define NR (NV * VL) // columns of a panel
+
+#include "transpose.h"
 #include "gemm.h"
 #include "conv.h"
+#include "attention.h"
+#include "window.h"
 #include "peak.h"
 
 #define STRING(x) #x
@@ -22,5 +29,11 @@ const kernels TABLE(ISA) = {
     .gemm = gemm,
     .im2col = im2col,
     .scatter = scatter,
+    .queries = QUERIES,
+    .attendwork = attendwork,
+    .attend = attend,
+    .windowwork = windowwork,
+    .attendwindow = attendwindow,
+    .attendwindows = attendwindows,
     .peak = peak,
 };

@@ -27,6 +27,18 @@ typedef struct {
     long kernel, stride, pad;
 } convshape;
 
+// One head of a map [h, w, 3c] of fused projections and one window of it.
+typedef struct {
+    const float *qkv; // the map, from the head's first query channel on
+    const float *pad; // the projection of a pad token, [3c], from the same channel on
+    float *y;         // the result [h, w, c], halved by pool, from the head's first channel on
+    long h, w, c;
+    long d;      // channels of the head
+    long y0, x0; // the window's first pixel
+    long wh, ww; // its size, which may reach past the map
+    int pool;    // queries are the maxima of 2 x 2
+} window;
+
 typedef struct {
     const char *name;
     long nr; // columns of a panel of packed weights
@@ -38,6 +50,16 @@ typedef struct {
     void (*im2col)(float *dst, long ldd, const float *x, convshape s, long o0, long o1);
     void (*scatter)(const float *t, long r0, long r1, long w, long n, const float *bias, const float *res, int act,
                     float *y);
+
+    // Attention; see attention.h and window.h. Work is counted in floats.
+    long queries; // at most, of one call of attend
+    long (*attendwork)(long d, long dv);
+    void (*attend)(const float *q, long ldq, const float *k, long ldk, const float *v, long ldv, float *y, long ldy,
+                   long q0, long q1, long nk, long d, long dv, float scale, float *work);
+    long (*windowwork)(window w);
+    void (*attendwindow)(window w, long q0, long q1, float scale, float *work);
+    void (*attendwindows)(window w, long size, float scale, float *work);
+
     double (*peak)(long n, float *sink);
 } kernels;
 
@@ -62,6 +84,19 @@ static inline void call_im2col(const kernels *t, float *dst, long ldd, const flo
 static inline void call_scatter(const kernels *t, const float *p, long r0, long r1, long w, long n,
                                 const float *bias, const float *res, int act, float *y) {
     t->scatter(p, r0, r1, w, n, bias, res, act, y);
+}
+static inline long call_attendwork(const kernels *t, long d, long dv) { return t->attendwork(d, dv); }
+static inline void call_attend(const kernels *t, const float *q, long ldq, const float *k, long ldk, const float *v,
+                               long ldv, float *y, long ldy, long q0, long q1, long nk, long d, long dv, float scale,
+                               float *work) {
+    t->attend(q, ldq, k, ldk, v, ldv, y, ldy, q0, q1, nk, d, dv, scale, work);
+}
+static inline long call_windowwork(const kernels *t, window w) { return t->windowwork(w); }
+static inline void call_attendwindow(const kernels *t, window w, long q0, long q1, float scale, float *work) {
+    t->attendwindow(w, q0, q1, scale, work);
+}
+static inline void call_attendwindows(const kernels *t, window w, long size, float scale, float *work) {
+    t->attendwindows(w, size, scale, work);
 }
 static inline double call_peak(const kernels *t, long n, float *sink) { return t->peak(n, sink); }
 

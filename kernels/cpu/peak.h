@@ -1,8 +1,8 @@
-// The ceiling: independent multiply-adds in registers. Returns the floating point operations done.
+// The ceiling: independent multiply-adds in registers (from different values, or the compiler makes them one). Returns the floating point operations done.
 static double peak(long n, float *sink) {
     enum { CHAINS = 12 };
     vf acc[CHAINS], x = vset(0.999f), y = vset(0.001f);
-    _Pragma("GCC unroll 12") for (int i = 0; i < CHAINS; i++) acc[i] = vset(*sink);
+    _Pragma("GCC unroll 12") for (int i = 0; i < CHAINS; i++) acc[i] = vset(*sink + i);
     for (long s = 0; s < n; s++)
         _Pragma("GCC unroll 12") for (int i = 0; i < CHAINS; i++) acc[i] = acc[i] * x + y;
     vf sum = acc[0];
