@@ -287,3 +287,12 @@ func ratio(r astiav.Rational) token.Ratio { return token.Ratio{Num: r.Num(), Den
 func rescale(n int64, num, den int, tb astiav.Rational) int64 {
 	return astiav.RescaleQ(n, astiav.NewRational(num, den), tb)
 }
+
+// Rereadable says whether opening path twice gives the same video twice: false for standard input and named pipes.
+func Rereadable(path string) bool {
+	if path == "-" {
+		return false
+	}
+	info, err := os.Stat(path)
+	return err != nil || info.Mode()&fs.ModeNamedPipe == 0
+}

@@ -1,0 +1,199 @@
+//go:build !nomedia
+
+// Package decode is the source that reads videos through FFmpeg.
+//
+// Each frame leaves as RGB in displayed orientation, with its time, its prompts and the audio that belongs to it.
+// Frames are counted from the first one delivered, whatever start says, and so are the frames that prompts name.
+package decode
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/seed49bbd0e6/tachi/graph"
+	"github.com/seed49bbd0e6/tachi/stages/internal/media"
+	"github.com/seed49bbd0e6/tachi/stages/internal/prompt"
+	"github.com/seed49bbd0e6/tachi/stages/internal/token"
+)
+
+// Stage is the declaration.
+var Stage = graph.WithProbe(graph.NewSource("decode", doc, open), probe)
+
+const doc = `Decodes a video: a file, an address, a camera or "-" for standard input, in any format that FFmpeg knows.
+Rotation metadata is applied to the pixels, times are kept (or made up, increasing, where the file has none), and the
+audio goes along with the frames for encode-output. Colours are converted with the matrix and range that the
+stream is tagged with; untagged video is BT.601 in limited range, as in FFmpeg's own tools. Damaged frames are
+counted. A file that is cut short gives all its frames first and then ends the run with exit code 65.`
+
+// Options of the stage.
+type Options struct {
+	Path    graph.Path `toml:"path" required:"true" doc:"the video: a file, an address (rtsp://...), a camera (/dev/video0) or - for standard input"`
+	Start   int        `toml:"start" default:"0" doc:"frames to leave out at the beginning; the first frame after them is frame 0"`
+	Frames  int        `toml:"frames" default:"0" doc:"frames to deliver at most; 0: all"`
+	Threads int        `toml:"threads" default:"2" doc:"decoder threads; 0: one per core"`
+	prompt.Options
+}
+
+// Validate checks what needs no video.
+func (o *Options) Validate() error {
+	for _, n := range []struct {
+		key   string
+		value int
+	}{{"start", o.Start}, {"frames", o.Frames}, {"threads", o.Threads}} {
+		if n.value < 0 {
+			return &graph.OptionError{Key: n.key, Msg: fmt.Sprintf("%d is below zero", n.value)}
+		}
+	}
+	return o.Options.Validate()
+}
+
+// Out is what the stage emits for each frame.
+type Out struct {
+	Frame *token.Frame `port:"frame" doc:"the picture in host memory, with its prompts, its time and its audio"`
+}
+
+// source is one video being delivered.
+type source struct {
+	o      *Options
+	env    *graph.Env
+	reader *media.Reader
+	stream *token.Stream
+	set    *prompt.Set // nil when nothing is prompted
+}
+
+func probe(env *graph.Env, o *Options) (graph.Probe, error) {
+	if !media.Rereadable(string(o.Path)) { // looking would eat the beginning
+		return graph.Probe{Objects: o.count(1<<20, 1<<20)}, nil
+	}
+	r, err := media.Open(string(o.Path), media.ReadOptions{Threads: 1, Log: env.Log})
+	if err != nil {
+		return graph.Probe{}, err
+	}
+	defer r.Close()
+	s := delivered(r.Stream(), o)
+	return graph.Probe{Width: s.Width, Height: s.Height, Frames: s.Frames, Rate: s.Rate.Float(), Objects: o.count(s.Width, s.Height)}, nil
+}
+
+// count returns the number of prompted objects; what is wrong with the prompts is told when the stage opens.
+func (o *Options) count(width, height int) int {
+	if o.Empty() {
+		return 0
+	}
+	set, _, err := o.Load(width, height)
+	if err != nil {
+		return 1
+	}
+	return len(set.Objects())
+}
+
+// delivered describes the part of a stream that start and frames select.
+func delivered(s *token.Stream, o *Options) *token.Stream {
+	part := *s
+	if part.Frames > 0 {
+		part.Frames = max(0, part.Frames-o.Start)
+		if o.Frames > 0 {
+			part.Frames = min(part.Frames, o.Frames)
+		}
+	}
+	return &part
+}
+
+func open(env *graph.Env, o *Options) (func(context.Context, func(*Out) error) error, func(error) error, error) {
+	r, err := media.Open(string(o.Path), media.ReadOptions{Threads: o.Threads, Log: env.Log})
+	if err != nil {
+		return nil, nil, err
+	}
+	s := &source{o: o, env: env, reader: r, stream: delivered(r.Stream(), o)}
+	if err := s.loadPrompts(); err != nil {
+		r.Close()
+		return nil, nil, err
+	}
+	return s.run, func(error) error { r.Close(); return nil }, nil
+}
+
+// loadPrompts reads the prompts against the video's size. Without a network there is nothing to prompt.
+func (s *source) loadPrompts() error {
+	if s.o.Empty() && s.env.Model == nil {
+		return nil
+	}
+	set, warnings, err := s.o.Load(s.stream.Width, s.stream.Height)
+	if err != nil {
+		return err
+	}
+	for _, w := range warnings {
+		s.env.Log.Warn().Msg(w)
+	}
+	if n := s.stream.Frames; n > 0 && set.Last() >= n {
+		return graph.Errorf(graph.BadData, "%s: a prompt names frame %d, but there are %d", s.stream.ID, set.Last(), n)
+	}
+	s.set = set
+	return nil
+}
+
+func (s *source) run(ctx context.Context, emit func(*Out) error) error {
+	defer context.AfterFunc(ctx, s.reader.Interrupt)()
+	defer s.reportDamage()
+	if err := s.skip(ctx); err != nil {
+		return err
+	}
+	for n := 0; s.o.Frames == 0 || n < s.o.Frames; n++ {
+		f, err := s.next(ctx)
+		switch {
+		case err == io.EOF && s.set != nil && s.set.Last() >= n:
+			return graph.Errorf(graph.BadData, "%s: a prompt names frame %d, but there are %d", s.stream.ID, s.set.Last(), n)
+		case err == io.EOF:
+			return nil
+		case err != nil:
+			return err
+		}
+		if n == 0 && s.o.Start > 0 {
+			s.beginAt(f.PTS)
+		}
+		h := &token.Header{Stream: s.stream, Index: n, PTS: f.PTS, Duration: f.Duration}
+		if s.set != nil {
+			h.Prompts, h.Objects = s.set.At(n)
+		}
+		if err := emit(&Out{&token.Frame{Header: h, RGB: f.RGB, Audio: f.Audio}}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// skip drops the frames before start. They have to be decoded: only so are frames counted alike in every format.
+func (s *source) skip(ctx context.Context) error {
+	for n := range s.o.Start {
+		if _, err := s.next(ctx); err == io.EOF {
+			return graph.Errorf(graph.BadData, "%s: start is %d, but there are %d frames", s.stream.ID, s.o.Start, n)
+		} else if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *source) next(ctx context.Context) (*media.Frame, error) {
+	f, err := s.reader.Next()
+	if errors.Is(err, media.ErrInterrupted) {
+		return nil, context.Cause(ctx)
+	}
+	return f, err
+}
+
+// beginAt moves the beginning of the file to the first frame delivered, so that a copy does not begin with a gap.
+func (s *source) beginAt(pts int64) {
+	if p, ok := s.stream.Picture.(media.Picture); ok {
+		p.Origin = pts
+		s.stream.Picture = p
+	}
+}
+
+// reportDamage says once what was wrong on the way.
+func (s *source) reportDamage() {
+	if c := s.reader.Corrupt(); c.Shown+c.Skipped > 0 {
+		s.env.Log.Warn().Int("damaged", c.Shown).Int("skipped", c.Skipped).
+			Msgf("%s: damaged: %d frames are shown with damage, %d packets gave no frame, the first near %.2f s", s.stream.ID, c.Shown, c.Skipped, c.Near)
+	}
+}
