@@ -85,7 +85,7 @@ func (b *binder) memoryAttention(c Config) (a memoryAttention) {
 		})
 	}
 	a.norm = b.norm("memory_attention.norm", d, 1e-5)
-	tpos := b.values("maskmem_tpos_enc", c.NumMaskmem, 1, 1, m)
+	tpos := b.host("maskmem_tpos_enc", c.NumMaskmem, 1, 1, m)
 	if c.UseObjPtrsInEncoder && c.AddTposEncToObjPtrs {
 		a.tposDim = m
 		if c.ProjTposEncInObjPtrs {
@@ -95,14 +95,17 @@ func (b *binder) memoryAttention(c Config) (a memoryAttention) {
 	if c.ProjTposEncInObjPtrs {
 		a.tpos = b.linear("obj_ptr_tpos_proj", m, d)
 	}
-	if b.listing() {
+	if b.dev == nil {
 		return a
 	}
 	a.pos = b.upload(sine2D(side, c.ImageEncoder.Neck.PositionEncoding), side*side, d)
 	a.selfRoPE = b.rope(side, d, cfg.Layer.SelfAttention.RopeTheta)
-	a.crossRoPE = b.rope(side, d, cfg.Layer.CrossAttention.RopeTheta)
+	a.crossRoPE = a.selfRoPE
+	if cfg.Layer.CrossAttention.RopeTheta != cfg.Layer.SelfAttention.RopeTheta {
+		a.crossRoPE = b.rope(side, d, cfg.Layer.CrossAttention.RopeTheta)
+	}
 	memoryPos := sine2D(side, c.MemoryEncoder.PositionEncoding)
-	for t := 0; t < c.NumMaskmem && tpos != nil; t++ {
+	for t := range c.NumMaskmem {
 		a.memoryPos = append(a.memoryPos, b.upload(broadcastSum(memoryPos, tpos[t*m:][:m]), side*side, m))
 	}
 	return a
@@ -112,9 +115,6 @@ func (b *binder) memoryAttention(c Config) (a memoryAttention) {
 func (b *binder) valueOut(name string, d, m int) linear {
 	wo, bo := b.values(name+".out_proj.weight", d, d), b.values(name+".out_proj.bias", d)
 	wv, bv := b.values(name+".v_proj.weight", d, m), b.values(name+".v_proj.bias", d)
-	if wo == nil || bo == nil || wv == nil || bv == nil {
-		return linear{}
-	}
 	w, bias := compose(wo, bo, wv, bv)
 	return linear{b.pack(w, d, m), b.upload(bias, d)}
 }

@@ -98,6 +98,9 @@ func fourierMap(g []float32, side int) []float32 {
 // enlarged by bicubic interpolation (a = -0.75, half-pixel centres, clamped at the border, no antialias), plus the
 // window embedding window [c, w0, w0] repeated over the map.
 func positionMap(bkg []float32, h, w int, window []float32, w0, side int) []float32 {
+	if bkg == nil || window == nil {
+		return nil
+	}
 	c := len(window) / (w0 * w0)
 	rows, cols := cubicTaps(h, side), cubicTaps(w, side)
 	out := make([]float32, side*side*c)

@@ -98,10 +98,10 @@ func (b *binder) maskDecoder(c Config) (m maskDecoder) {
 	m.hasScore = c.PredObjScores
 	m.ownToken = c.UseMultimaskTokenForObjPtr
 	if m.hasScore {
-		m.tokens = append(m.tokens, b.values(name+"obj_score_token.weight", 1, d)...)
+		m.tokens = append(m.tokens, b.host(name+"obj_score_token.weight", 1, d)...)
 	}
-	m.tokens = append(m.tokens, b.values(name+"iou_token.weight", 1, d)...)
-	m.tokens = append(m.tokens, b.values(name+"mask_tokens.weight", maskTokens, d)...)
+	m.tokens = append(m.tokens, b.host(name+"iou_token.weight", 1, d)...)
+	m.tokens = append(m.tokens, b.host(name+"mask_tokens.weight", maskTokens, d)...)
 	for i := range m.layers {
 		l, n := &m.layers[i], index(name+"transformer.layers", i)
 		l.self = b.attention(n+".self_attn", d, d, twoWayHead)

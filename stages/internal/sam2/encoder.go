@@ -29,9 +29,7 @@ func (b *binder) trunk(c Config) (t trunk) {
 	side := c.MaskSide()
 	bkg := b.values(name+"pos_embed", 1, cfg.EmbedDim, h, w)
 	window := b.values(name+"pos_embed_window", 1, cfg.EmbedDim, w0, w0)
-	if bkg != nil && window != nil {
-		t.pos = b.upload(positionMap(bkg, h, w, window, w0, side), side, side, cfg.EmbedDim)
-	}
+	t.pos = b.upload(positionMap(bkg, h, w, window, w0, side), side, side, cfg.EmbedDim)
 	t.patch = b.conv(name+"patch_embed.proj", cfg.EmbedDim, 3, 7, 4, 3)
 	for i, plan := range cfg.blocks() {
 		t.stages[plan.stage] = append(t.stages[plan.stage], b.hieraBlock(index(name+"blocks", i), plan))
@@ -70,7 +68,6 @@ func (t *trunk) stage(s *kernels.Scope, i int, x *kernels.Tensor) *kernels.Tenso
 // apply runs one block on a map [B, H, W, in], consumes it, and returns [B, H, W, out], halved by pooling.
 func (k *hieraBlock) apply(s *kernels.Scope, x *kernels.Tensor) *kernels.Tensor {
 	n := k.norm1.apply(s, x)
-	qkv := k.qkv.apply(s, n, kernels.None) // [B, H, W, 3*out]
 	if k.pool {
 		s.Free(x)
 		wide := k.shortcut.apply(s, n, kernels.None) // of the normalised input, not of x
@@ -78,6 +75,7 @@ func (k *hieraBlock) apply(s *kernels.Scope, x *kernels.Tensor) *kernels.Tensor 
 		s.Do(kernels.MaxPool{X: wide, Y: x})
 		s.Free(wide)
 	}
+	qkv := k.qkv.apply(s, n, kernels.None) // [B, H, W, 3*out], before pooling
 	s.Free(n)
 	a := s.F32(x.Shape...)
 	s.Do(kernels.WindowAttention{QKV: qkv, PadQKV: k.qkv.b, Heads: k.heads, Window: k.window, Pool: k.pool, Y: a})

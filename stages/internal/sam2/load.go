@@ -9,7 +9,8 @@ import (
 
 // A binder turns the named tensors of a checkpoint into weights on a device. The network is built by asking the
 // binder for each weight by its official name and shape. The same walk without a checkpoint lists what one must
-// hold, so a file is compared with the whole list, and every difference reported, before anything is allocated.
+// hold, so a file is compared with the whole list, and every difference reported, before anything is allocated; and
+// the same walk on a device that only counts, without a checkpoint either, is a dry run.
 //
 // On the way tensors change to the layout of the kernels: convolutions [out, in, ky, kx] to [out, ky, kx, in],
 // transposed ones [in, out, 2, 2] to [dy, dx, out, in]. Maps that follow each other with nothing between are
@@ -56,7 +57,22 @@ func Load(dev kernels.Device, c Config, f *weights.File) (*Model, error) {
 	return m, nil
 }
 
-// binder is described above. Without a file it only lists. After an error it returns nothing more.
+// Dry returns a network whose weights have shapes but no values, for devices that compute nothing.
+func Dry(dev kernels.Device, c Config) (*Model, error) {
+	if err := c.Check(); err != nil {
+		return nil, err
+	}
+	b := &binder{dev: dev}
+	m := build(b, c)
+	if b.err != nil {
+		m.Close()
+		return nil, b.err
+	}
+	return m, nil
+}
+
+// binder is described above. Without a file there are no values, without a device no tensors: both are nil then,
+// and what is made of nil is nil. After an error it does nothing more.
 type binder struct {
 	dev   kernels.Device
 	file  *weights.File
@@ -66,19 +82,24 @@ type binder struct {
 	err   error
 }
 
-// listing says that there is no checkpoint.
-func (b *binder) listing() bool { return b.file == nil }
-
-// values returns a tensor's elements, nil when listing or after an error.
+// values returns a tensor's elements, nil without a file.
 func (b *binder) values(name string, shape ...int) []float32 {
 	spec := Spec{name, shape}
 	b.specs = append(b.specs, spec)
-	if b.listing() || b.err != nil {
+	if b.file == nil || b.err != nil {
 		return nil
 	}
 	v, err := fetch(b.file, b.hf, spec)
 	b.fail(name, err)
 	return v
+}
+
+// host returns the elements of a tensor that stays on the host, zeros without a file.
+func (b *binder) host(name string, shape ...int) []float32 {
+	if v := b.values(name, shape...); v != nil {
+		return v
+	}
+	return make([]float32, Spec{Shape: shape}.Len())
 }
 
 func (b *binder) fail(name string, err error) {
@@ -87,32 +108,32 @@ func (b *binder) fail(name string, err error) {
 	}
 }
 
-// upload returns values as a tensor on the device, nil for nil.
+// upload returns values as a tensor on the device.
 func (b *binder) upload(v []float32, shape ...int) *kernels.Tensor {
-	if v == nil || b.err != nil {
+	if b.dev == nil || b.err != nil {
 		return nil
 	}
-	t, err := kernels.Write(b.dev, kernels.F32, v, shape...)
+	t, err := b.dev.Alloc(kernels.F32, shape...)
 	if err != nil {
-		b.fail("upload", err)
+		b.fail("weights", err)
 		return nil
 	}
 	b.owned = append(b.owned, t)
+	if v != nil {
+		b.fail("upload", b.dev.Upload(t, kernels.HostBytes(v)))
+	}
 	return t
 }
 
-// pack returns values [n, k] as packed weights, nil for nil.
+// pack returns values [n, k] as packed weights.
 func (b *binder) pack(v []float32, n, k int) *kernels.Tensor {
-	if v == nil || b.err != nil {
+	t := b.upload(v, n, k)
+	if t == nil {
 		return nil
 	}
-	t, err := kernels.Write(b.dev, kernels.F32, v, n, k)
-	if err != nil {
-		b.fail("upload", err)
-		return nil
-	}
-	defer b.dev.Free(t)
 	p, err := b.dev.Pack(t)
+	b.dev.Free(t)
+	b.owned = b.owned[:len(b.owned)-1]
 	if err != nil {
 		b.fail("pack", err)
 		return nil
@@ -123,8 +144,7 @@ func (b *binder) pack(v []float32, n, k int) *kernels.Tensor {
 
 // vector binds a tensor as a flat one.
 func (b *binder) vector(name string, shape ...int) *kernels.Tensor {
-	v := b.values(name, shape...)
-	return b.upload(v, len(v))
+	return b.upload(b.values(name, shape...), Spec{Shape: shape}.Len())
 }
 
 func (b *binder) linear(name string, out, in int) linear {
@@ -147,9 +167,11 @@ func (b *binder) mlp(name string, act kernels.Act, widths ...int) mlp {
 func (b *binder) conv(name string, out, in, kernel, stride, pad int) conv {
 	w := b.values(name+".weight", out, in, kernel, kernel)
 	k := kernel * kernel
-	for o := 0; o < out && w != nil; o++ {
-		row := w[o*in*k:][:in*k]
-		copy(row, transpose(row, in, k)) // [in, ky*kx] to [ky*kx, in]
+	if w != nil {
+		for o := range out {
+			row := w[o*in*k:][:in*k]
+			copy(row, transpose(row, in, k)) // [in, ky*kx] to [ky*kx, in]
+		}
 	}
 	return conv{linear{b.pack(w, out, k*in), b.vector(name+".bias", out)}, kernel, stride, pad}
 }
@@ -171,6 +193,9 @@ func index(name string, i int) string { return fmt.Sprintf("%s.%d", name, i) }
 
 // transpose returns the transpose of a [rows, cols].
 func transpose(a []float32, rows, cols int) []float32 {
+	if a == nil {
+		return nil
+	}
 	out := make([]float32, len(a))
 	for r := range rows {
 		for c := range cols {
@@ -183,6 +208,9 @@ func transpose(a []float32, rows, cols int) []float32 {
 // compose returns the linear map "outer after inner": W = Wo Wi, b = Wo bi + bo, summed in float64. The length of
 // the biases says which shapes these are: outer [len(bo), len(bi)], inner [len(bi), n].
 func compose(wo, bo, wi, bi []float32) (w, b []float32) {
+	if wo == nil || bo == nil || wi == nil || bi == nil {
+		return nil, nil
+	}
 	out, mid := len(bo), len(bi)
 	in := len(wi) / mid
 	w, b = make([]float32, out*in), make([]float32, out)
@@ -207,6 +235,9 @@ func compose(wo, bo, wi, bi []float32) (w, b []float32) {
 
 // scaleRows multiplies row i of w, and element i of b, by gamma[i].
 func scaleRows(gamma, w, b []float32) {
+	if w == nil || b == nil {
+		return
+	}
 	for i, g := range gamma {
 		b[i] *= g
 		for j := range len(w) / len(gamma) {
@@ -215,7 +246,7 @@ func scaleRows(gamma, w, b []float32) {
 	}
 }
 
-// broadcastSum returns rows of len(v) plus v.
+// broadcastSum returns rows, each of len(v), plus v.
 func broadcastSum(rows, v []float32) []float32 {
 	out := make([]float32, len(rows))
 	for i, x := range rows {

@@ -57,9 +57,7 @@ func (b *binder) memoryEncoder(c Config) (e memoryEncoder) {
 func (b *binder) fuserBlock(name string, cfg FuserLayerConfig, d int) fuserBlock {
 	k := cfg.KernelSize
 	f := fuserBlock{kernel: k}
-	if w := b.values(name+".dwconv.weight", d, 1, k, k); w != nil {
-		f.w = b.upload(transpose(w, d, k*k), k, k, d)
-	}
+	f.w = b.upload(transpose(b.values(name+".dwconv.weight", d, 1, k, k), d, k*k), k, k, d)
 	f.b = b.vector(name+".dwconv.bias", d)
 	f.norm = b.norm(name+".norm", d, 1e-6)
 	f.mlp = mlp{layers: []linear{b.linear(name+".pwconv1", 4*d, d), {}}, act: kernels.GELU}
@@ -75,25 +73,29 @@ func (b *binder) fuserBlock(name string, cfg FuserLayerConfig, d int) fuserBlock
 // [S/4, S/4]. binarize takes the mask hard, logit > 0, instead of by the sigmoid; occluded says that no object was
 // seen. The caller frees the memory.
 func (m *Model) EncodeMemory(f2, mask *kernels.Tensor, binarize, occluded bool) (*kernels.Tensor, error) {
-	out, err := m.encodeMemory(f2, mask, binarize, occluded)
-	if err != nil {
+	side := m.cfg.MaskSide()
+	if err := m.shapedVision(f2); err != nil {
+		return nil, fmt.Errorf("memory encoder: %w", err)
+	}
+	if err := shaped("memory encoder: mask", mask, kernels.F32, side, side); err != nil {
+		return nil, err
+	}
+	s := kernels.NewScope(m.dev)
+	defer s.Close()
+	fine := m.memory.encode(s, m.cfg, f2, mask, binarize, occluded)
+	out := copyTo(s, s.New(kernels.BF16, fine.Shape...), fine)
+	s.Keep(out)
+	if err := s.Err(); err != nil {
 		return nil, fmt.Errorf("memory encoder: %w", err)
 	}
 	return out, nil
 }
 
-func (m *Model) encodeMemory(f2, mask *kernels.Tensor, binarize, occluded bool) (*kernels.Tensor, error) {
-	e, size, side := &m.memory, m.cfg.ImageSize, m.cfg.MaskSide()
-	if err := m.shapedVision(f2); err != nil {
-		return nil, err
-	}
-	if err := shaped("mask", mask, kernels.F32, side, side); err != nil {
-		return nil, err
-	}
-	s := kernels.NewScope(m.dev)
-	defer s.Close()
+// encode returns the memory before it is rounded, f32 [hw, m].
+func (e *memoryEncoder) encode(s *kernels.Scope, c Config, f2, mask *kernels.Tensor, binarize, occluded bool) *kernels.Tensor {
+	size, side := c.ImageSize, c.Side()
 	high := s.F32(1, size, size)
-	s.Do(kernels.Resize{X: mask.Reshape(1, side, side), Y: high})
+	s.Do(kernels.Resize{X: mask.Reshape(append([]int{1}, mask.Shape...)...), Y: high})
 	act := kernels.Sigmoid
 	if binarize {
 		act = kernels.Step
@@ -101,29 +103,29 @@ func (m *Model) encodeMemory(f2, mask *kernels.Tensor, binarize, occluded bool) 
 	s.Do(kernels.Activate{X: high, Act: act, Scale: e.scale, Bias: e.bias, Y: high})
 
 	x := high.Reshape(1, size, size, 1)
-	for i, c := range e.down {
-		y := c.apply(s, x)
+	for i, down := range e.down {
+		y := down.apply(s, x) // half the side, four times the channels
 		s.Free(x, high)
 		x = e.downNorm[i].over(s, y, kernels.GELU)
 	}
-	y := e.pix.apply(s, f2.Reshape(1, m.cfg.Side(), m.cfg.Side(), m.cfg.Dim()), kernels.None)
+	y := e.pix.apply(s, f2.Reshape(1, side, side, c.Dim()), kernels.None)
 	e.mask.add(s, x, y) // [1, S/16, S/16, d]
 	s.Free(x)
 	for i := range e.fuser {
 		e.fuser[i].apply(s, y)
 	}
-	if e.out.w != nil {
-		var res *kernels.Tensor
-		if occluded {
-			res = e.occluded
-		}
-		y = e.out.into(s, y, kernels.None, res, s.F32(m.hw(), m.cfg.MemDim()))
-	} else if occluded && e.occluded != nil {
-		s.Do(kernels.Add{A: y, B: e.occluded, Alpha: 1, Y: y})
+	y = y.Reshape(side*side, c.Dim())
+	var lost *kernels.Tensor
+	if occluded {
+		lost = e.occluded
 	}
-	out := copyTo(s, s.New(kernels.BF16, m.hw(), m.cfg.MemDim()), y)
-	s.Keep(out)
-	return out, s.Err()
+	switch {
+	case e.out.w != nil:
+		return e.out.into(s, y, kernels.None, lost, s.F32(side*side, c.MemDim()))
+	case lost != nil:
+		return add(s, y, lost)
+	}
+	return y
 }
 
 // apply runs the block on y [1, H, W, d] in place.

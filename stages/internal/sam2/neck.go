@@ -41,9 +41,6 @@ func (b *binder) neck(c Config) (n neck) {
 func (b *binder) composed(outer, inner string, out, mid, in int) linear {
 	wo, bo := b.values(outer+".weight", out, mid, 1, 1), b.values(outer+".bias", out)
 	wi, bi := b.values(inner+".weight", mid, in, 1, 1), b.values(inner+".bias", mid)
-	if wo == nil || bo == nil || wi == nil || bi == nil {
-		return linear{}
-	}
 	w, bias := compose(wo, bo, wi, bi)
 	return linear{b.pack(w, out, in), b.upload(bias, out)}
 }

@@ -34,18 +34,18 @@ func (b *binder) promptEncoder(c Config) (p promptEncoder) {
 	const name = "sam_prompt_encoder."
 	d := c.Dim()
 	p.size = float32(c.ImageSize)
-	p.gaussian = b.values(name+"pe_layer.positional_encoding_gaussian_matrix", 2, d/2)
+	p.gaussian = b.host(name+"pe_layer.positional_encoding_gaussian_matrix", 2, d/2)
 	for i := range p.labels {
-		p.labels[i] = b.values(index(name+"point_embeddings", i)+".weight", 1, d)
+		p.labels[i] = b.host(index(name+"point_embeddings", i)+".weight", 1, d)
 	}
-	p.notAPoint = b.values(name+"not_a_point_embed.weight", 1, d)
+	p.notAPoint = b.host(name+"not_a_point_embed.weight", 1, d)
 	p.convs[0] = b.conv(name+"mask_downscaling.0", 4, 1, 2, 2, 0)
 	p.norms[0] = b.norm(name+"mask_downscaling.1", 4, 1e-6)
 	p.convs[1] = b.conv(name+"mask_downscaling.3", 16, 4, 2, 2, 0)
 	p.norms[1] = b.norm(name+"mask_downscaling.4", 16, 1e-6)
 	p.convs[2] = b.conv(name+"mask_downscaling.6", d, 16, 1, 1, 0)
 	p.noMask = b.vector(name+"no_mask_embed.weight", 1, d)
-	if p.gaussian != nil {
+	if b.dev != nil {
 		p.densePE = b.upload(fourierMap(p.gaussian, c.Side()), c.Side()*c.Side(), d)
 	}
 	return p
