@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strconv"
 	"testing"
+
+	"github.com/rogpeppe/go-internal/txtar"
 )
 
 func atoi(t *testing.T, s string) int {
@@ -26,4 +28,28 @@ func text(v any) string {
 		return err.Error()
 	}
 	return string(b)
+}
+
+// tracker loads the pipeline of testdata/tracker.txtar, resolved for 1280 x 720.
+func tracker(t *testing.T) *Plan {
+	t.Helper()
+	ar, err := txtar.ParseFile("testdata/tracker.txtar")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range ar.Files {
+		if f.Name != "pipeline.toml" {
+			continue
+		}
+		p, err := LoadBytes("pipelines/tracker.toml", f.Data, suite(), Overrides{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := p.Resolve(1280, 720); err != nil {
+			t.Fatal(err)
+		}
+		return p
+	}
+	t.Fatal("no pipeline.toml")
+	return nil
 }

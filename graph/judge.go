@@ -58,19 +58,18 @@ func (l *loader) missing(g *draft) {
 		open := 0
 		for i, e := range n.In {
 			p := &n.Stage.In[i]
-			if e != nil {
+			if e != nil || n.named[i] {
 				continue
 			}
 			if open++; p.Optional {
 				continue
 			}
-			d := n.table.atKey("input %q of stage %q (%s) is not connected", p.Name, n.ID, n.Stage.Name)
-			d.Notes = offers(g, p)
-			d.Notes = append(d.Notes, fmt.Sprintf("%s: %s", p.Name, p.Doc))
+			d := n.table.atKey("input %q of %s is not connected", p.Name, title(n.ID, n.Stage))
+			d.Notes = append(offers(g, n, p), fmt.Sprintf("%s: %s", p.Name, p.Doc))
 			l.add(d)
 		}
 		if len(n.In) > 0 && open == len(n.In) && !slices.ContainsFunc(n.Stage.In, func(p Port) bool { return !p.Optional }) {
-			d := n.table.atKey("stage %q (%s) has no input", n.ID, n.Stage.Name)
+			d := n.table.atKey("%s has no input", title(n.ID, n.Stage))
 			d.Notes = []string{"inputs: " + portList(n.Stage.In)}
 			l.add(d)
 		}
@@ -173,9 +172,7 @@ func (l *loader) flawed(g *draft, n *draftNode, known map[*draftNode]bool) bool 
 		switch {
 		case e == nil:
 			open++
-			answer = answer || !n.Stage.In[i].Optional
-		case e.From == nil:
-			answer = true
+			answer = answer || n.named[i] || !n.Stage.In[i].Optional
 		case e.Delay == 0:
 			answer = l.flawed(g, g.node(e.From.ID), known) || answer
 		}

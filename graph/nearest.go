@@ -7,7 +7,7 @@ import (
 
 // nearest returns the name that was most likely meant: the one fewest edits away, if those are few for its length.
 func nearest(word string, names []string) (string, bool) {
-	best, fewest := "", 1+max(1, len(word)/3)
+	best, fewest := "", 1+max(min(1, len(word)), len(word)/3)
 	for _, name := range names {
 		if d := distance(word, name, fewest); d < fewest {
 			best, fewest = name, d

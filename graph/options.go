@@ -25,11 +25,19 @@ func (d *decoder) options(s *Stage, id string, table *node) any {
 	}
 	out := reflect.New(s.Options)
 	before := len(*d.diags)
-	d.fill(out.Elem(), table, fmt.Sprintf("stage %q (%s)", id, s.Name), "stage", "inputs")
+	d.fill(out.Elem(), table, title(id, s), "stage", "inputs")
 	if v, ok := out.Interface().(Validator); ok && len(*d.diags) == before {
 		d.complain(v.Validate(), table)
 	}
 	return out.Interface()
+}
+
+// title names a stage instance in messages.
+func title(id string, s *Stage) string {
+	if id == s.Name {
+		return fmt.Sprintf("stage %q", id)
+	}
+	return fmt.Sprintf("stage %q (%s)", id, s.Name)
 }
 
 // complain reports what Validate said, each complaint at its key.
@@ -133,7 +141,7 @@ func (d *decoder) value(n *node, out reflect.Value, what string, enum []string) 
 		}
 		list := reflect.MakeSlice(t, len(n.list), len(n.list))
 		for i, e := range n.list {
-			d.value(e, list.Index(i), what, enum)
+			d.value(e, list.Index(i), fmt.Sprintf("element %d of %s", i+1, what), enum)
 		}
 		out.Set(list)
 		return

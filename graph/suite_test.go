@@ -44,7 +44,6 @@ type selectOptions struct {
 	Verbose bool          `toml:"verbose" doc:"say more"`
 }
 
-
 func (o *selectOptions) Validate() error {
 	var errs []error
 	if o.Threshold > 1 {

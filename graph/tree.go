@@ -183,7 +183,7 @@ func (r *reader) file(path string, from func(format string, args ...any) Diagnos
 		if pe, ok := errors.AsType[*os.PathError](err); ok {
 			err = pe.Err
 		}
-		r.add(from("pipeline file: %v", err))
+		r.add(from("%v", err))
 		return nil
 	}
 	return r.text(path, string(data))
@@ -194,7 +194,7 @@ func (r *reader) text(name, data string) *node {
 	r.ranks++
 	src := &origin{name: name, dir: filepath.Dir(name), text: strings.TrimPrefix(data, "\uFEFF"), rank: r.ranks}
 	if len(data) > maxFile {
-		r.add(src.at(span{}, "pipeline file is larger than 1 MiB"))
+		r.add(src.at(span{}, "a pipeline file is at most 1 MiB"))
 		return nil
 	}
 	tree, ok := r.parse(src)
@@ -220,7 +220,9 @@ func (r *reader) text(name, data string) *node {
 		return nil
 	}
 	r.stack = append(r.stack, filepath.Clean(name))
-	base := r.file(path, func(format string, args ...any) Diagnostic { return ext.at(format, args...) })
+	base := r.file(path, func(format string, args ...any) Diagnostic {
+		return ext.at("%s: %s", path, fmt.Sprintf(format, args...))
+	})
 	if base == nil {
 		return nil
 	}

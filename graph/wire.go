@@ -19,7 +19,7 @@ type draft struct {
 type draftNode struct {
 	*PlanNode
 	table *node
-	order int // in the file
+	named []bool // inputs that the file names, rightly or not: those are not also missing
 }
 
 type draftEdge struct {
@@ -41,7 +41,7 @@ var identifier = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_-]*$`)
 // build makes the nodes and decodes their options.
 func (l *loader) build(stages *node, d *decoder) *draft {
 	g := &draft{}
-	for i, id := range stages.order {
+	for _, id := range stages.order {
 		t := stages.table[id]
 		if t.table == nil {
 			l.add(t.at("stages.%s is a table, found %s", id, t.found()))
@@ -52,9 +52,10 @@ func (l *loader) build(stages *node, d *decoder) *draft {
 			x.Notes = []string{"a name starts with a letter and goes on with letters, digits, _ and -"}
 			l.add(x)
 		}
-		n := &draftNode{PlanNode: &PlanNode{ID: id, Line: t.atKey("").Line}, table: t, order: i}
+		n := &draftNode{PlanNode: &PlanNode{ID: id, Line: t.atKey("").Line}, table: t}
 		if n.Stage = l.lookup(t, id, stages); n.Stage != nil {
 			n.In = make([]*Edge, len(n.Stage.In))
+			n.named = make([]bool, len(n.Stage.In))
 			n.Options = d.options(n.Stage, id, t)
 		}
 		g.nodes = append(g.nodes, n)
@@ -97,8 +98,12 @@ func (l *loader) lookup(t *node, id string, stages *node) *Stage {
 // wire makes the edges of every node.
 func (l *loader) wire(g *draft) {
 	for _, n := range g.nodes {
+		if n.Stage == nil || n.table.table["inputs"] == nil {
+			continue
+		}
 		inputs := l.table(n.table, "inputs")
-		if inputs == nil || n.Stage == nil {
+		if inputs == nil {
+			n.named = slices.Repeat([]bool{true}, len(n.named))
 			continue
 		}
 		for _, name := range inputs.order {
@@ -114,8 +119,11 @@ func (l *loader) input(g *draft, n *draftNode, name string, at *node) {
 		if at.heir {
 			return
 		}
-		d := at.atKey("stage %q (%s) has no input %q", n.ID, n.Stage.Name, name)
-		d.Label = suggest(name, names(n.Stage.In, func(p Port) string { return p.Name }))
+		d := at.atKey("%s has no input %q", title(n.ID, n.Stage), name)
+		if meant, ok := nearest(name, names(n.Stage.In, func(p Port) string { return p.Name })); ok {
+			d.Label = fmt.Sprintf("did you mean %q?", meant)
+			n.named[slices.IndexFunc(n.Stage.In, func(p Port) bool { return p.Name == meant })] = true
+		}
 		d.Notes = []string{"inputs: " + portList(n.Stage.In)}
 		if len(n.Stage.In) == 0 {
 			d.Label, d.Notes = "", []string{"a source takes no inputs"}
@@ -123,6 +131,7 @@ func (l *loader) input(g *draft, n *draftNode, name string, at *node) {
 		l.add(d)
 		return
 	}
+	n.named[to] = true
 	port := &n.Stage.In[to]
 	e := &draftEdge{Edge: &Edge{To: n.PlanNode, ToPort: to}, at: at}
 	if at.table != nil {
@@ -138,7 +147,6 @@ func (l *loader) input(g *draft, n *draftNode, name string, at *node) {
 	}
 	from, out, known := l.output(g, n, ref, e.at)
 	if !known {
-		n.In[to] = e.Edge // what is named wrongly is not also missing
 		return
 	}
 	e.Line = e.at.at("").Line
@@ -197,8 +205,8 @@ func (l *loader) output(g *draft, to *draftNode, ref string, at *node) (*draftNo
 	d := at.at("input %q of stage %q does not exist", ref, to.ID)
 	var all []string
 	for _, n := range g.nodes {
-		for i := range n.ports() {
-			all = append(all, n.ID+"."+n.Stage.Out[i].Name)
+		for _, p := range n.ports() {
+			all = append(all, n.ID+"."+p.Name)
 		}
 	}
 	d.Label = suggest(ref, all)
@@ -227,7 +235,7 @@ func (l *loader) fit(e *draftEdge, port *Port, from *draftNode, g *draft) {
 	out := &from.Stage.Out[e.FromPort]
 	if !out.Type.AssignableTo(port.Type) {
 		d := e.at.at("input %q of stage %q takes %s, %q gives %s", port.Name, e.To.ID, TypeName(port.Type), e.at.v, TypeName(out.Type))
-		d.Notes = offers(g, port)
+		d.Notes = offers(g, g.node(e.To.ID), port)
 		l.add(d)
 		return
 	}
@@ -243,20 +251,29 @@ func (l *loader) fit(e *draftEdge, port *Port, from *draftNode, g *draft) {
 	}
 }
 
-// offers says which outputs of the graph an input could take.
-func offers(g *draft, port *Port) []string {
+// offers says which outputs of the graph an input of node to could take.
+func offers(g *draft, to *draftNode, port *Port) []string {
 	var fits []string
+	unknown := false
 	for _, n := range g.nodes {
-		for i, p := range n.ports() {
-			if p.Type.AssignableTo(port.Type) {
-				fits = append(fits, n.ID+"."+n.Stage.Out[i].Name)
+		unknown = unknown || n.Stage == nil
+		for _, p := range n.ports() {
+			if p.Type.AssignableTo(port.Type) && (n != to || port.Delay) {
+				fits = append(fits, n.ID+"."+p.Name)
 			}
 		}
+	}
+	if len(fits) == 0 && unknown {
+		return nil // who knows what the unknown stage would give
 	}
 	if len(fits) == 0 {
 		return []string{fmt.Sprintf("no stage of this pipeline gives %s", TypeName(port.Type))}
 	}
-	return []string{fmt.Sprintf("%s comes from: %s", TypeName(port.Type), strings.Join(fits, ", "))}
+	note := fmt.Sprintf("%s comes from: %s", TypeName(port.Type), strings.Join(fits, ", "))
+	if len(fits) == 1 && port.Delay {
+		note = fmt.Sprintf("write %s = { from = %q, delay = 1 }", port.Name, fits[0])
+	}
+	return []string{note}
 }
 
 // portList describes ports in one line: features (features, on device), motion (motion, delay 1).

@@ -1,0 +1,87 @@
+package graph
+
+import (
+	"io"
+	"path/filepath"
+	"slices"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/txtar"
+)
+
+// FuzzLoad feeds any text and any --set to the loader. It must not panic; a refusal says where; and whatever it accepts
+// is a graph that can run: topological, one source, every edge with room.
+func FuzzLoad(f *testing.F) {
+	files, err := filepath.Glob("testdata/*.txtar")
+	if err != nil {
+		f.Fatal(err)
+	}
+	for _, file := range files {
+		ar, err := txtar.ParseFile(file)
+		if err != nil {
+			f.Fatal(err)
+		}
+		for _, in := range ar.Files {
+			if filepath.Ext(in.Name) == ".toml" {
+				f.Add(in.Data, "stages.output.path=x.mp4")
+			}
+		}
+	}
+	f.Add([]byte("[stages.a]\nstage='noise'\n[stages.b]\nstage='dump'\ninputs.a='a.frame'"), "stages.b.inputs.b=a.frame")
+	f.Add([]byte("a=[[{b.'c'=1},],]\n[[x.y]]\n'z'=2026-01-01 00:00:00 # c\n"), `a."b c"=[1,{x=2}]`)
+	stages := suite()
+	f.Fuzz(func(t *testing.T, data []byte, set string) {
+		p, err := LoadBytes("fuzz.toml", data, stages, Overrides{Set: []string{set}, Out: "out"})
+		if err != nil {
+			refused(t, err)
+			return
+		}
+		accepted(t, p)
+	})
+}
+
+func refused(t *testing.T, err error) {
+	ds, ok := err.(Diagnostics)
+	if !ok || len(ds) == 0 {
+		t.Fatalf("%T: %v", err, err)
+	}
+	for _, d := range ds {
+		flag := d.rank == 0
+		if d.Message == "" || d.File == "" || !flag && (d.Line < 1 || d.Column < 1) {
+			t.Errorf("says too little: %+v", d)
+		}
+	}
+	if err.Error() == "" || ds.WriteJSON(io.Discard) != nil {
+		t.Error("cannot be written")
+	}
+}
+
+func accepted(t *testing.T, p *Plan) {
+	if p.Resolve(640, 360) != nil {
+		return
+	}
+	at := map[*PlanNode]int{}
+	for i, n := range p.Nodes {
+		at[n] = i
+		if (n.Stage.Role == Source) != (i == 0) {
+			t.Errorf("%s is a %s at place %d", n.ID, n.Stage.Role, i)
+		}
+	}
+	for _, e := range p.Edges {
+		if e.Delay == 0 && at[e.From] >= at[e.To] {
+			t.Errorf("%s stands after %s", e.source(), e.To.ID)
+		}
+		if e.Capacity < max(1, e.Delay) {
+			t.Errorf("%s -> %s holds %d", e.source(), e.To.ID, e.Capacity)
+		}
+		if !slices.Contains(e.From.Out, e) || e.To.In[e.ToPort] != e {
+			t.Errorf("%s -> %s is not at its nodes", e.source(), e.To.ID)
+		}
+	}
+	if err := p.WriteText(io.Discard); err != nil {
+		t.Error(err)
+	}
+	if err := p.WriteDOT(io.Discard); err != nil {
+		t.Error(err)
+	}
+}
