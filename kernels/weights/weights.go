@@ -33,7 +33,8 @@ type File struct {
 	closed  atomic.Bool
 }
 
-// Open maps a checkpoint and reads its header. The format is told by content, never by the file's name.
+// Open maps a checkpoint and reads its header. The format is told by content, never by the file's name. As with any
+// mapping, the file must not be shortened while it is in use.
 func Open(path string) (*File, error) {
 	data, err := mapFile(path)
 	if err != nil {

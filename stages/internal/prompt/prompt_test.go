@@ -96,6 +96,9 @@ func TestWrongPromptsAreOneClearError(t *testing.T) {
 			}
 		})
 	}
+	if _, _, err := (&Options{Mask: mask(1, 0, 0, 0)}).Load(2, 3); err == nil || !strings.Contains(err.Error(), "the mask is 2x2, the frame 2x3") {
+		t.Errorf("a mask of another height: %v", err)
+	}
 	if _, _, err := (&Options{Mask: mask(0, 0, 0, 0)}).Load(2, 2); err == nil || !strings.Contains(err.Error(), "every pixel of the mask is zero") {
 		t.Errorf("an empty mask: %v", err)
 	}
