@@ -69,7 +69,7 @@ func (o *Options) Load(width, height int) (set *Set, warnings []string, err erro
 		if entries, err = readFile(string(o.Prompts)); err != nil {
 			return nil, nil, &graph.Error{Kind: graph.BadData, Err: err}
 		}
-	case len(o.Box) > 0 || len(o.Points) > 0 || o.Mask != "":
+	case !o.Empty():
 		entries = []entry{{object: 1, box: o.Box, points: o.Points, mask: string(o.Mask)}}
 	default:
 		return nil, nil, graph.Errorf(graph.BadConfig, "no prompt: give --box x,y,w,h, --point x,y, --mask file.png or --prompts file.json")
@@ -112,8 +112,13 @@ func (s *Set) Objects() []int {
 	return objects
 }
 
-// Last returns the last prompted frame.
-func (s *Set) Last() int { return s.frames[len(s.frames)-1] }
+// Last returns the last prompted frame, -1 when there is none.
+func (s *Set) Last() int {
+	if len(s.frames) == 0 {
+		return -1
+	}
+	return s.frames[len(s.frames)-1]
+}
 
 // entry is one prompt as written.
 type entry struct {

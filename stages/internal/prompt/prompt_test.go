@@ -181,6 +181,20 @@ func TestFileHoldsSeveralObjectsOnAnyFrame(t *testing.T) {
 	}
 }
 
+func TestFirstStandsOnFrameZero(t *testing.T) {
+	set := First([]token.Prompt{{Object: 2, Box: &token.Box{X1: 1, Y1: 1}}, {Object: 5, Box: &token.Box{X1: 2, Y1: 2}}})
+	prompts, objects := set.At(0)
+	if len(prompts) != 2 || !reflect.DeepEqual(objects, []int{2, 5}) || set.Last() != 0 {
+		t.Errorf("prompts %v, objects %v, last %d", prompts, objects, set.Last())
+	}
+	if prompts, objects = set.At(3); len(prompts) != 0 || len(objects) != 2 {
+		t.Errorf("frame 3: prompts %v, objects %v", prompts, objects)
+	}
+	if none := First(nil); none.Last() != -1 || len(none.Objects()) != 0 {
+		t.Errorf("no prompts: last %d, objects %v", none.Last(), none.Objects())
+	}
+}
+
 func TestFileErrorsNameTheLine(t *testing.T) {
 	for _, c := range []struct{ text, want string }{
 		{"", "p.json:1: the file ends too early"},
