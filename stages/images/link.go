@@ -1,0 +1,6 @@
+//go:build !nomedia
+
+package images
+
+// #cgo LDFLAGS: -ljpeg
+import "C"
