@@ -15,6 +15,13 @@
 #include "conv.h"
 #include "attention.h"
 #include "window.h"
+#include "element.h"
+#include "norm.h"
+#include "rope.h"
+#include "depthwise.h"
+#include "resize.h"
+#include "masks.h"
+#include "preprocess.h"
 #include "peak.h"
 
 #define STRING(x) #x
@@ -35,5 +42,23 @@ const kernels TABLE(ISA) = {
     .windowwork = windowwork,
     .attendwindow = attendwindow,
     .attendwindows = attendwindows,
+    .add = add,
+    .activate = activate,
+    .fill = fill,
+    .tof16 = tof16,
+    .tobf16 = tobf16,
+    .fromf16 = fromf16s,
+    .frombf16 = frombf16,
+    .layernorm = layernorm,
+    .rope = rope,
+    .depthwise = depthwise,
+    .maxpool = maxpool,
+    .upsampleadd = upsampleadd,
+    .resize = resize,
+    .tapsacross = tapsacross,
+    .tapsdown = tapsdown,
+    .maskbox = maskbox,
+    .countabove = countabove,
+    .preprocess = preprocess,
     .peak = peak,
 };

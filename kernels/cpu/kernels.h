@@ -39,6 +39,29 @@ typedef struct {
     int pool;    // queries are the maxima of 2 x 2
 } window;
 
+// A plane being enlarged or reduced by bilinear interpolation: see resize.h.
+typedef struct {
+    const float *x; // [., w]
+    long w, ow;
+    const int32_t *x0, *x1, *y0, *y1; // the two source columns of a result's column, the two rows of its row
+    const float *tx, *ty;             // the weight of the second
+    float *work;                      // two stretched rows [ow]; for maskbox four
+    long have[2];                     // which rows those are, -1 at first
+} bilinear;
+
+// The weights of a resampled axis: output i has count[i], weight[i * taps ...], from source element first[i] on.
+typedef struct {
+    const int32_t *first, *count;
+    const float *weight;
+    long taps;
+} filter;
+
+// The same in fixed point with 22 fractional bits.
+typedef struct {
+    const int32_t *first, *count, *weight;
+    long taps;
+} fixed;
+
 typedef struct {
     const char *name;
     long nr; // columns of a panel of packed weights
@@ -59,6 +82,32 @@ typedef struct {
     long (*windowwork)(window w);
     void (*attendwindow)(window w, long q0, long q1, float scale, float *work);
     void (*attendwindows)(window w, long size, float scale, float *work);
+
+    // element.h
+    void (*add)(const float *a, const float *b, long lb, long b0, float alpha, float *y, long n);
+    void (*activate)(const float *x, int act, float scale, float bias, float *y, long n);
+    void (*fill)(float *y, float value, long n);
+    void (*tof16)(const float *x, uint16_t *y, long n);
+    void (*tobf16)(const float *x, uint16_t *y, long n);
+    void (*fromf16)(const uint16_t *x, float *y, long n);
+    void (*frombf16)(const uint16_t *x, float *y, long n);
+    // norm.h, rope.h, depthwise.h
+    void (*layernorm)(const float *x, const float *gamma, const float *beta, float eps, int act, long rows, long c,
+                      float *y);
+    void (*rope)(const float *x, const float *cos, const float *sin, long p, long r0, long r1, long d, float *y);
+    void (*depthwise)(const float *x, const float *wt, const float *bias, int kernel, long h, long w, long c, long y0,
+                      long y1, float *out);
+    // resize.h
+    void (*maxpool)(const float *x, long w, long c, long y0, long y1, float *y);
+    void (*upsampleadd)(const float *x, const float *top, long w, long c, long y0, long y1, float *y);
+    void (*resize)(bilinear s, long o0, long o1, float *y);
+    void (*tapsacross)(const float *x, long rows, long w, filter f, long ow, float *y);
+    void (*tapsdown)(const float *x, filter f, long o0, long o1, long n, float *y);
+    // masks.h, preprocess.h
+    void (*maskbox)(bilinear s, long o0, long o1, int32_t *box);
+    long (*countabove)(const float *x, long n, float threshold);
+    void (*preprocess)(const uint8_t *x, long w, long s, fixed fx, fixed fy, const float *table, long o0, long o1,
+                       float *y, uint8_t *work);
 
     double (*peak)(long n, float *sink);
 } kernels;
@@ -97,6 +146,67 @@ static inline void call_attendwindow(const kernels *t, window w, long q0, long q
 }
 static inline void call_attendwindows(const kernels *t, window w, long size, float scale, float *work) {
     t->attendwindows(w, size, scale, work);
+}
+static inline void call_add(const kernels *t, const float *a, const float *b, long lb, long b0, float alpha, float *y,
+                            long n) {
+    t->add(a, b, lb, b0, alpha, y, n);
+}
+static inline void call_activate(const kernels *t, const float *x, int act, float scale, float bias, float *y,
+                                 long n) {
+    t->activate(x, act, scale, bias, y, n);
+}
+static inline void call_fill(const kernels *t, float *y, float value, long n) {
+    t->fill(y, value, n);
+}
+static inline void call_tof16(const kernels *t, const float *x, uint16_t *y, long n) {
+    t->tof16(x, y, n);
+}
+static inline void call_tobf16(const kernels *t, const float *x, uint16_t *y, long n) {
+    t->tobf16(x, y, n);
+}
+static inline void call_fromf16(const kernels *t, const uint16_t *x, float *y, long n) {
+    t->fromf16(x, y, n);
+}
+static inline void call_frombf16(const kernels *t, const uint16_t *x, float *y, long n) {
+    t->frombf16(x, y, n);
+}
+static inline void call_layernorm(const kernels *t, const float *x, const float *gamma, const float *beta, float eps,
+                                  int act, long rows, long c, float *y) {
+    t->layernorm(x, gamma, beta, eps, act, rows, c, y);
+}
+static inline void call_rope(const kernels *t, const float *x, const float *cos, const float *sin, long p, long r0,
+                             long r1, long d, float *y) {
+    t->rope(x, cos, sin, p, r0, r1, d, y);
+}
+static inline void call_depthwise(const kernels *t, const float *x, const float *wt, const float *bias, int kernel,
+                                  long h, long w, long c, long y0, long y1, float *out) {
+    t->depthwise(x, wt, bias, kernel, h, w, c, y0, y1, out);
+}
+static inline void call_maxpool(const kernels *t, const float *x, long w, long c, long y0, long y1, float *y) {
+    t->maxpool(x, w, c, y0, y1, y);
+}
+static inline void call_upsampleadd(const kernels *t, const float *x, const float *top, long w, long c, long y0,
+                                    long y1, float *y) {
+    t->upsampleadd(x, top, w, c, y0, y1, y);
+}
+static inline void call_resize(const kernels *t, bilinear s, long o0, long o1, float *y) {
+    t->resize(s, o0, o1, y);
+}
+static inline void call_tapsacross(const kernels *t, const float *x, long rows, long w, filter f, long ow, float *y) {
+    t->tapsacross(x, rows, w, f, ow, y);
+}
+static inline void call_tapsdown(const kernels *t, const float *x, filter f, long o0, long o1, long n, float *y) {
+    t->tapsdown(x, f, o0, o1, n, y);
+}
+static inline void call_maskbox(const kernels *t, bilinear s, long o0, long o1, int32_t *box) {
+    t->maskbox(s, o0, o1, box);
+}
+static inline long call_countabove(const kernels *t, const float *x, long n, float threshold) {
+    return t->countabove(x, n, threshold);
+}
+static inline void call_preprocess(const kernels *t, const uint8_t *x, long w, long s, fixed fx, fixed fy,
+                                   const float *table, long o0, long o1, float *y, uint8_t *work) {
+    t->preprocess(x, w, s, fx, fy, table, o0, o1, y, work);
 }
 static inline double call_peak(const kernels *t, long n, float *sink) { return t->peak(n, sink); }
 

@@ -171,12 +171,12 @@ func attentionCases() []Case {
 			}
 			return kernels.Attention{Q: mk.Data(q, 3, 8), K: mk.Data(k, 41, 8), V: mk.F32(41, 8), Heads: 1, Scale: 1, Y: mk.Out(3, 8)}
 		}},
-		{"attention/the largest score comes last", func(mk *Maker) kernels.Op {
-			k := make([]float32, 600*4)
-			for j := range 600 {
-				k[j*4] = float32(j) / 3
+		{"attention/scores that rise along the keys", func(mk *Maker) kernels.Op {
+			q, k := mk.rng.floats(40*8, 1), mk.rng.floats(600*8, 1)
+			for j := range k {
+				k[j] += float32(j/8) / 20 * q[j%8] // along the first query
 			}
-			return kernels.Attention{Q: mk.Data([]float32{1, 0, 0, 0, -1, 0, 0, 0}, 2, 4), K: mk.Data(k, 600, 4), V: mk.F32(600, 4), Heads: 1, Scale: 1, Y: mk.Out(2, 4)}
+			return kernels.Attention{Q: mk.Data(q, 40, 8), K: mk.Data(k, 600, 8), V: mk.F32(600, 8), Heads: 1, Scale: 1, Y: mk.Out(40, 8)}
 		}},
 		{"window-attention/windows of 8", win(2, 16, 24, 1, 24, 8, false)},
 		{"window-attention/windows of 4, heads", win(1, 8, 12, 3, 16, 4, false)},

@@ -1,0 +1,22 @@
+package cpu
+
+import (
+	"testing"
+
+	"github.com/seed49bbd0e6/tachi/kernels"
+	"github.com/seed49bbd0e6/tachi/kernels/kerneltest"
+)
+
+func TestEveryInstructionSetIsACorrectDevice(t *testing.T) {
+	onEach(t, func(t *testing.T, d *Device) { kerneltest.Run(t, d) })
+}
+
+func TestLifecycle(t *testing.T) {
+	kerneltest.Lifecycle(t, func() kernels.Device {
+		d, err := New(2)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return d
+	})
+}

@@ -1,0 +1,137 @@
+package cpu
+
+// #include "kernels.h"
+import "C"
+
+import (
+	"runtime"
+
+	"github.com/seed49bbd0e6/tachi/kernels"
+)
+
+func (d *Device) maxPool(op kernels.MaxPool) error {
+	h, w, c := op.Y.Dim(1), op.Y.Dim(2), op.Y.Dim(3)
+	x, y := floats(op.X), floats(op.Y)
+	d.spans(op.Y.Dim(0)*h, rowSpan(4*w*c), func(lo, hi, _ int) { // pictures have even heights: rows of all are one map
+		C.call_maxpool(d.isa, x, C.long(w), C.long(c), C.long(lo), C.long(hi), y)
+	})
+	return nil
+}
+
+func (d *Device) upsampleAdd(op kernels.UpsampleAdd) error {
+	h, w, c := op.Y.Dim(1), op.Y.Dim(2), op.Y.Dim(3)
+	x, top, y := floats(op.X), floats(op.Top), floats(op.Y)
+	d.spans(op.Y.Dim(0)*h, rowSpan(w*c), func(lo, hi, _ int) {
+		C.call_upsampleadd(d.isa, x, top, C.long(w), C.long(c), C.long(lo), C.long(hi), y)
+	})
+	return nil
+}
+
+// lerps are the two source elements of each output of an axis, and the weight of the second.
+type lerps struct {
+	first, second []int32
+	t             []float32
+}
+
+// newLerps aligns centres: output i lies at max(in/out (i + 1/2) - 1/2, 0), computed in float32. Products are
+// converted before they are used, so that no compiler fuses them.
+func newLerps(in, out int) lerps {
+	l := lerps{make([]int32, out), make([]int32, out), make([]float32, out)}
+	scale := float32(in) / float32(out)
+	for i := range out {
+		r := max(float32(scale*(float32(i)+0.5))-0.5, 0)
+		l.first[i] = int32(min(int(r), in-1))
+		l.second[i] = min(l.first[i]+1, int32(in-1))
+		l.t[i] = r - float32(l.first[i])
+	}
+	return l
+}
+
+// plane fills in what C needs to interpolate planes [h, w] to [oh, ow]. The pinner keeps the tables in place.
+func plane(pin *runtime.Pinner, h, w, oh, ow int) C.bilinear {
+	lx, ly := newLerps(w, ow), newLerps(h, oh)
+	return C.bilinear{w: C.long(w), ow: C.long(ow),
+		x0: pinInts(pin, lx.first), x1: pinInts(pin, lx.second), tx: pinFloats(pin, lx.t),
+		y0: pinInts(pin, ly.first), y1: pinInts(pin, ly.second), ty: pinFloats(pin, ly.t),
+		have: [2]C.long{-1, -1}}
+}
+
+func pinInts(pin *runtime.Pinner, s []int32) *C.int32_t {
+	pin.Pin(&s[0])
+	return (*C.int32_t)(&s[0])
+}
+
+func pinFloats(pin *runtime.Pinner, s []float32) *C.float {
+	pin.Pin(&s[0])
+	return (*C.float)(&s[0])
+}
+
+// band is how many result rows of an interpolated plane a task has.
+const band = 32
+
+func (d *Device) resize(op kernels.Resize) error {
+	if op.Antialias {
+		return d.resizeAntialiased(op)
+	}
+	n, h, w, oh, ow := op.X.Dim(0), op.X.Dim(1), op.X.Dim(2), op.Y.Dim(1), op.Y.Dim(2)
+	var pin runtime.Pinner
+	defer pin.Unpin()
+	s := plane(&pin, h, w, oh, ow)
+	x, y := floats(op.X), floats(op.Y)
+	bands := ceil(oh, band)
+	d.parallel(n*bands, func(i, worker int) {
+		s, p, o := s, i/bands, i%bands*band
+		s.x, s.work = at(x, p*h*w), (*C.float)(d.mem.workspace(worker, 4*2*ow))
+		C.call_resize(d.isa, s, C.long(o), C.long(min(oh, o+band)), at(y, p*oh*ow))
+	})
+	return nil
+}
+
+// resizeAntialiased filters along x into scratch memory, then along y.
+func (d *Device) resizeAntialiased(op kernels.Resize) error {
+	n, h, w, oh, ow := op.X.Dim(0), op.X.Dim(1), op.X.Dim(2), op.Y.Dim(1), op.Y.Dim(2)
+	var pin runtime.Pinner
+	defer pin.Unpin()
+	fx, fy := triangle(&pin, w, ow), triangle(&pin, h, oh)
+	wide, err := d.mem.alloc(4 * n * h * ow)
+	if err != nil {
+		return err
+	}
+	defer d.mem.release(wide)
+	x, y, t := floats(op.X), floats(op.Y), (*C.float)(wide.p)
+	d.spans(n*h, rowSpan(w), func(lo, hi, _ int) {
+		C.call_tapsacross(d.isa, at(x, lo*w), C.long(hi-lo), C.long(w), fx, C.long(ow), at(t, lo*ow))
+	})
+	bands := ceil(oh, band)
+	d.parallel(n*bands, func(i, _ int) {
+		p, o := i/bands, i%bands*band
+		C.call_tapsdown(d.isa, at(t, p*h*ow), fy, C.long(o), C.long(min(oh, o+band)), C.long(ow), at(y, p*oh*ow))
+	})
+	return nil
+}
+
+// triangle makes the weights of an axis: a tent of width 2 max(in/out, 1) source elements about the aligned centre, cut at
+// the edges and normalised, in float32.
+func triangle(pin *runtime.Pinner, in, out int) C.filter {
+	scale := float32(in) / float32(out)
+	support := max(scale, 1)
+	taps := 2*int(support+1) + 1
+	first, count, weight := make([]int32, out), make([]int32, out), make([]float32, out*taps)
+	for i := range out {
+		centre := float32(scale * (float32(i) + 0.5))
+		lo, hi := max(int(centre-support+0.5), 0), min(int(centre+support+0.5), in)
+		row := weight[i*taps:][:hi-lo]
+		var sum float32
+		for j := range row {
+			row[j] = tent((float32(lo+j) - centre + 0.5) / support)
+			sum += row[j]
+		}
+		for j := range row {
+			row[j] /= sum
+		}
+		first[i], count[i] = int32(lo), int32(hi-lo)
+	}
+	return C.filter{first: pinInts(pin, first), count: pinInts(pin, count), weight: pinFloats(pin, weight), taps: C.long(taps)}
+}
+
+func tent(x float32) float32 { return max(0, 1-max(x, -x)) }
