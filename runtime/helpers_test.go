@@ -1,0 +1,207 @@
+package runtime
+
+import (
+	"context"
+	"fmt"
+	"reflect"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"go.uber.org/goleak"
+
+	"github.com/seed49bbd0e6/tachi/graph"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// num is a host token, mem one that holds device memory.
+type num struct{ frame, v int }
+
+type mem struct {
+	num
+	leased bool
+	ledger *ledger
+}
+
+func (m *mem) Release() { m.ledger.release(m) }
+
+// ledger checks what the runtime promises of device tokens: each is released once, and at no instant do more than
+// batch frames have leased ones.
+type ledger struct {
+	mu       sync.Mutex
+	batch    int // 0: unbounded
+	made     int
+	alive    map[*mem]bool
+	frames   map[int]int // leased tokens alive, by frame
+	peak     int
+	problems []string
+}
+
+func newLedger(batch int) *ledger {
+	return &ledger{batch: batch, alive: map[*mem]bool{}, frames: map[int]int{}}
+}
+
+func (l *ledger) alloc(n num, leased bool) *mem {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	m := &mem{n, leased, l}
+	l.made++
+	l.alive[m] = true
+	if leased {
+		l.frames[n.frame]++
+		l.peak = max(l.peak, len(l.frames))
+		if l.batch > 0 && len(l.frames) > l.batch {
+			l.problems = append(l.problems, fmt.Sprintf("%d frames resident with frame %d", len(l.frames), n.frame))
+		}
+	}
+	return m
+}
+
+func (l *ledger) release(m *mem) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if !l.alive[m] {
+		l.problems = append(l.problems, fmt.Sprintf("token %d of frame %d released again", m.v, m.frame))
+	}
+	delete(l.alive, m)
+	if m.leased {
+		if l.frames[m.frame]--; l.frames[m.frame] == 0 {
+			delete(l.frames, m.frame)
+		}
+	}
+}
+
+// used says that a stage reads a token: it must not have been released.
+func (l *ledger) used(m *mem) {
+	if m == nil {
+		return
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if !l.alive[m] {
+		l.problems = append(l.problems, fmt.Sprintf("token %d of frame %d read after its release", m.v, m.frame))
+	}
+}
+
+// settled checks that everything is back.
+func (l *ledger) settled(t *testing.T) {
+	t.Helper()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, p := range l.problems {
+		t.Error(p)
+	}
+	for m := range l.alive {
+		t.Errorf("token %d of frame %d was never released", m.v, m.frame)
+	}
+}
+
+// builder makes plans by hand.
+type builder struct{ plan graph.Plan }
+
+func (b *builder) add(id string, s *graph.Stage) *graph.PlanNode {
+	n := &graph.PlanNode{ID: id, Stage: s, Options: reflect.New(s.Options).Interface(), In: make([]*graph.Edge, len(s.In))}
+	b.plan.Nodes = append(b.plan.Nodes, n)
+	return n
+}
+
+func (b *builder) find(id string) *graph.PlanNode {
+	i := slices.IndexFunc(b.plan.Nodes, func(n *graph.PlanNode) bool { return n.ID == id })
+	return b.plan.Nodes[i]
+}
+
+// link joins "stage.output" to "stage.input".
+func (b *builder) link(from, to string, delay int) *graph.Edge {
+	index := func(ports []graph.Port, name string) int {
+		i := slices.IndexFunc(ports, func(p graph.Port) bool { return p.Name == name })
+		if i < 0 {
+			panic(from + " to " + to + ": no port " + name)
+		}
+		return i
+	}
+	id, port, _ := strings.Cut(from, ".")
+	e := &graph.Edge{From: b.find(id), Delay: delay}
+	e.FromPort = index(e.From.Stage.Out, port)
+	id, port, _ = strings.Cut(to, ".")
+	e.To = b.find(id)
+	e.ToPort = index(e.To.Stage.In, port)
+	e.From.Out = append(e.From.Out, e)
+	e.To.In[e.ToPort] = e
+	b.plan.Edges = append(b.plan.Edges, e)
+	return e
+}
+
+// done settles cycles, batch and capacities.
+func (b *builder) done(t testing.TB, batch, micro int) *graph.Plan {
+	t.Helper()
+	for _, nodes := range b.plan.Cycles() {
+		for _, n := range nodes {
+			n.InCycle = true
+		}
+	}
+	b.plan.Pipeline.Batch, b.plan.Pipeline.Micro = batch, micro
+	if err := b.plan.Resolve(0, 0); err != nil {
+		t.Fatal(err)
+	}
+	return &b.plan
+}
+
+type none struct{}
+
+type numOut struct {
+	N *num `port:"n"`
+}
+
+type numIn struct {
+	N *num `port:"n"`
+}
+
+// counter emits frames 0 to n-1 with their index as value, then returns err.
+func counter(n int, err error) *graph.Stage {
+	return graph.NewSource("count", "", func(*graph.Env, *none) (func(context.Context, func(*numOut) error) error, func(error) error, error) {
+		return func(ctx context.Context, emit func(*numOut) error) error {
+			for i := range n {
+				if err := emit(&numOut{&num{i, i}}); err != nil {
+					return err
+				}
+			}
+			return err
+		}, nil, nil
+	})
+}
+
+// flow makes a stage of a function from struct to struct.
+func flow[I, O any](fire func(*I) (*O, error)) *graph.Stage {
+	return graph.NewFlow("flow", "", func(*graph.Env, *none) (func(context.Context, *I) (*O, error), func(error) error, error) {
+		return func(_ context.Context, in *I) (*O, error) { return fire(in) }, nil, nil
+	})
+}
+
+// sink makes a stage of a function on a struct. closed may be nil.
+func sink[I any](fire func(*I) error, closed func(error) error) *graph.Stage {
+	return graph.NewSink("sink", "", func(*graph.Env, *none) (func(context.Context, *I) error, func(error) error, error) {
+		return func(_ context.Context, in *I) error { return fire(in) }, closed, nil
+	})
+}
+
+// collect is a sink that appends values.
+func collect(to *[]int) *graph.Stage {
+	return sink(func(in *numIn) error { *to = append(*to, in.N.v); return nil }, nil)
+}
+
+// double maps a value to twice that, and fails or panics at one frame.
+func double(failAt int, err error) *graph.Stage {
+	return flow(func(in *numIn) (*numOut, error) {
+		if in.N.frame == failAt {
+			if err == nil {
+				panic("broken")
+			}
+			return nil, err
+		}
+		return &numOut{&num{in.N.frame, 2 * in.N.v}}, nil
+	})
+}
+
+func environment(batch, micro int) *graph.Env { return &graph.Env{Batch: batch, Micro: micro} }

@@ -1,0 +1,205 @@
+// Package runtime runs a plan. It names no stage and no operation: it moves tokens between stages, bounds what is
+// resident on the device, and says where the time went.
+//
+// The vocabulary is that of github.com/reugn/go-streams: nodes are Sources, Flows and Sinks, wired with Via (see
+// stream.go), and components of that library run inside a plan through FromSource, FromFlow and FromSink. What the
+// library lacks is here: joins of several typed inputs by frame, bounded edges, errors and panics that name their
+// stage, cancellation, delay edges (node.go), residency leases (lease.go), counted tokens (token.go), metrics
+// (stats.go) and a trace (trace.go).
+package runtime
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/seed49bbd0e6/tachi/graph"
+)
+
+// Options are the wishes of whoever starts a run. The zero value wants nothing.
+type Options struct {
+	Drain    <-chan struct{} // closing it ends the source; frames in flight complete
+	Progress func(Snapshot)  // called every Every, and once at the end
+	Every    time.Duration   // 200 ms when 0
+	Trace    io.Writer       // gets the firings as Chrome trace events, for Perfetto
+
+	watch func(live int) // for tests: frames resident, at each change
+}
+
+// run is one execution of a plan.
+type run struct {
+	env    *graph.Env
+	micro  int
+	drain  <-chan struct{}
+	nodes  []*node
+	pool   *pool
+	trace  *trace
+	start  time.Time
+	ctx    context.Context
+	cancel context.CancelCauseFunc
+	failed atomic.Bool // some node was cut short
+
+	end, endCause error // set by the source at an end that is neither a failure nor all of the input
+}
+
+// Run opens the stages of a plan, passes all frames through them and closes them. The first error ends the run and
+// is returned, with the stage and the frame it happened at. env gives every stage its world; its Batch and Micro
+// count, 1 when unset. The report is never nil.
+//
+// Each opened stage is closed once, after its last firing, in reverse order of opening. The cause it is given is nil
+// when every frame has passed, even if the source found its input incomplete, which Run returns then;
+// graph.ErrDrained after a request to finish, which Run returns as well; otherwise the error that ended the run.
+func Run(ctx context.Context, plan *graph.Plan, env *graph.Env, o Options) (*Report, error) {
+	r := &run{env: env, micro: max(env.Micro, 1), drain: o.Drain, pool: newPool(max(env.Batch, 1)), trace: newTrace(o.Trace, plan)}
+	r.pool.watch = o.watch
+	r.ctx, r.cancel = context.WithCancelCause(ctx)
+	defer r.cancel(nil)
+	if err := r.check(plan); err != nil {
+		return r.report(), err
+	}
+	if err := r.open(plan); err != nil {
+		return r.report(), r.close(err, err)
+	}
+	r.wire(plan)
+	r.execute(o)
+	report := r.report()
+	cause, err := r.endCause, r.end
+	if r.failed.Load() {
+		cause = context.Cause(r.ctx)
+		err = cause
+	}
+	return report, join(r.close(err, cause), r.trace.close())
+}
+
+// check refuses plans that cannot run.
+func (r *run) check(plan *graph.Plan) error {
+	taker := ""
+	for _, n := range plan.Nodes {
+		if n.Stage.Lease && r.pool.used {
+			return graph.Errorf(graph.BadConfig, "%s: leases are already taken by %s, a frame has only one", n.ID, taker)
+		}
+		if n.Stage.Lease {
+			r.pool.used, taker = true, n.ID
+		}
+		now := n.Stage.Role == graph.Source
+		for _, e := range n.In {
+			now = now || e != nil && e.Delay == 0
+		}
+		if !now {
+			return graph.Errorf(graph.BadConfig, "%s: no input brings the current frame", n.ID)
+		}
+	}
+	if batch := cap(r.pool.credits); r.pool.used && r.micro > batch {
+		return graph.Errorf(graph.BadConfig, "a micro-batch of %d frames does not fit into a batch of %d", r.micro, batch)
+	}
+	return nil
+}
+
+// open makes the nodes and their stages' instances.
+func (r *run) open(plan *graph.Plan) error {
+	for i, p := range plan.Nodes {
+		n := newNode(r, i, p)
+		env := *r.env
+		env.Stage, env.Log, env.Batch, env.Micro = p.ID, n.log, cap(r.pool.credits), r.micro
+		err := n.guard(func() (err error) {
+			n.inst, err = p.Stage.Open(&env, p.Options)
+			return err
+		})
+		if err == nil && (n.inst == nil || (n.inst.Run != nil) != (p.Stage.Role == graph.Source) || (n.inst.Fire != nil) == (n.inst.Run != nil)) {
+			err = fmt.Errorf("stage %q opened without what a %v needs", p.Stage.Name, p.Stage.Role)
+		}
+		if n.inst != nil {
+			r.nodes = append(r.nodes, n)
+		}
+		if err != nil {
+			return fmt.Errorf("%s: %w", p.ID, err)
+		}
+	}
+	return nil
+}
+
+// wire joins the nodes along the edges of the plan. Sinks are joined with the first half of To; execute is the second.
+func (r *run) wire(plan *graph.Plan) {
+	node := map[*graph.PlanNode]*node{}
+	for _, n := range r.nodes {
+		node[n.plan] = n
+	}
+	for _, e := range plan.Edges {
+		from, to := outlet{node[e.From], e.FromPort}, inlet{node[e.To], e.ToPort}
+		if e.To.Stage.Role == graph.Sink {
+			from.connect(to)
+		} else {
+			from.Via(to)
+		}
+	}
+}
+
+// execute runs every node to its end.
+func (r *run) execute(o Options) {
+	r.start = time.Now()
+	r.trace.begin(r.start)
+	var progress sync.WaitGroup
+	over := make(chan struct{})
+	if o.Progress != nil {
+		progress.Go(func() { r.follow(o.Progress, o.Every, over) })
+	}
+	for _, n := range r.nodes {
+		go n.main()
+	}
+	for _, n := range r.nodes {
+		n.AwaitCompletion()
+	}
+	close(over)
+	progress.Wait()
+}
+
+// follow reports progress until the run is over.
+func (r *run) follow(progress func(Snapshot), every time.Duration, over <-chan struct{}) {
+	if every <= 0 {
+		every = 200 * time.Millisecond
+	}
+	tick := time.NewTicker(every)
+	defer tick.Stop()
+	for {
+		select {
+		case <-tick.C:
+			progress(r.snapshot())
+		case <-over:
+			progress(r.snapshot())
+			return
+		}
+	}
+}
+
+// fail ends the run. The first error is the cause, also against a cancellation from outside.
+func (r *run) fail(err error) {
+	r.cancel(err)
+	r.failed.Store(true)
+}
+
+// close closes what was opened, and returns err with the errors of closing behind it.
+func (r *run) close(err, cause error) error {
+	for i := len(r.nodes) - 1; i >= 0; i-- {
+		n := r.nodes[i]
+		if n.inst.Close == nil {
+			continue
+		}
+		if e := n.guard(func() error { return n.inst.Close(cause) }); e != nil {
+			err = join(err, fmt.Errorf("%s: close: %w", n.id, e))
+		}
+	}
+	return err
+}
+
+// join is errors.Join that leaves a single error as it is.
+func join(a, b error) error {
+	if a == nil || b == nil {
+		return cmp.Or(a, b)
+	}
+	return errors.Join(a, b)
+}

@@ -1,0 +1,165 @@
+package runtime
+
+import (
+	"fmt"
+	"reflect"
+	"sync/atomic"
+
+	"github.com/seed49bbd0e6/tachi/graph"
+)
+
+// A token is one value on its way from an output port to the stages that read it. All of its edges carry the same
+// token, and it counts them: each consumer drops it after the firing that read it, or when the run is over and
+// nobody will. The last drop releases the device memory in it and then its share of the frame's lease.
+//
+// Stages speak in structs, one field per port. pack takes a struct apart into tokens and unpack puts one together.
+type token struct {
+	value any
+	held  graph.Resident // nil for host tokens
+	lease *lease         // nil for host tokens, for state, and in plans without leases
+	refs  atomic.Int32   // consumers that have not finished with it
+}
+
+// drop gives up one consumer's share.
+func (t *token) drop() {
+	if t.refs.Add(-1) != 0 {
+		return
+	}
+	if t.held != nil {
+		t.held.Release()
+	}
+	if t.lease != nil {
+		t.lease.drop()
+	}
+}
+
+// input is an input port that an edge leads to.
+type input struct {
+	port  *graph.Port
+	delay bool
+	queue chan any // *token, or bare values where a component of the library writes
+}
+
+// output is an output port, connected or not.
+type output struct {
+	port   *graph.Port
+	device bool
+	state  bool // its tokens live in reserved memory, without a lease
+	edges  []chan<- any
+}
+
+// newToken wraps the value of an output port. It takes over the value, and a share of the lease where one is due.
+func (o *output) newToken(value any, frame *lease) *token {
+	t := &token{value: value}
+	t.refs.Store(int32(len(o.edges)))
+	if o.device {
+		t.held = resident(value)
+	}
+	if t.held != nil && !o.state {
+		t.lease = frame.share()
+	}
+	return t
+}
+
+// resident returns the device memory in a value, nil when it holds none.
+func resident(value any) graph.Resident {
+	r, ok := value.(graph.Resident)
+	if !ok {
+		return nil
+	}
+	switch v := reflect.ValueOf(value); v.Kind() {
+	case reflect.Pointer, reflect.Map, reflect.Slice, reflect.Func, reflect.Chan:
+		if v.IsNil() {
+			return nil
+		}
+	}
+	return r
+}
+
+// packAll packs the answers to a firing. If one of them is wrong all are discarded.
+func (n *node) packAll(out []any) (packed [][]*token, err error) {
+	if len(out) != len(n.held) {
+		err = fmt.Errorf("%d outputs for %d frames", len(out), len(n.held))
+	}
+	for i, o := range out {
+		var frame *lease
+		if i < len(n.held) {
+			frame = n.held[i].lease
+		}
+		tokens, wrong := n.pack(o, frame)
+		if err == nil {
+			err = wrong
+		}
+		packed = append(packed, tokens)
+	}
+	if err != nil {
+		for _, tokens := range packed {
+			n.discard(tokens)
+		}
+		return nil, err
+	}
+	return packed, nil
+}
+
+// pack takes an output struct apart: one token per output port, nil where no edge leads away.
+// Device memory that no edge carries is released at once.
+func (n *node) pack(out any, frame *lease) ([]*token, error) {
+	fields, err := n.outFields(out)
+	if err != nil {
+		return nil, err
+	}
+	tokens := make([]*token, len(n.outputs))
+	for i, o := range n.outputs {
+		if !o.device && len(o.edges) == 0 {
+			continue
+		}
+		t := o.newToken(fields.Field(o.port.Field).Interface(), frame)
+		if t.held != nil && !o.state && frame == nil && n.run.pool.used {
+			err = fmt.Errorf("output %q holds device memory, but no input brings the lease of its frame", o.port.Name)
+		}
+		if tokens[i] = t; len(o.edges) == 0 {
+			tokens[i] = nil
+			t.refs.Store(1)
+			n.drop(t)
+		}
+	}
+	if err != nil {
+		n.discard(tokens)
+		return nil, err
+	}
+	return tokens, nil
+}
+
+// outFields returns the struct that a stage's answer points to.
+func (n *node) outFields(out any) (reflect.Value, error) {
+	v := reflect.ValueOf(out)
+	if len(n.outputs) == 0 {
+		return v, nil
+	}
+	if v.Kind() != reflect.Pointer || v.IsNil() || v.Type().Elem() != n.stage.OutType {
+		return v, fmt.Errorf("stage %q answered %T, not *%v", n.stage.Name, out, n.stage.OutType)
+	}
+	return v.Elem(), nil
+}
+
+// discard drops tokens that will not be sent, for every edge.
+func (n *node) discard(tokens []*token) {
+	for i, t := range tokens {
+		if t != nil {
+			for range n.outputs[i].edges {
+				n.drop(t)
+			}
+		}
+	}
+}
+
+// unpack puts the input struct of one frame together. A nil token leaves the zero value.
+func (n *node) unpack(tokens []*token) any {
+	in := reflect.New(n.stage.InType)
+	for i, t := range tokens {
+		if t != nil && t.value != nil {
+			in.Elem().Field(n.inputs[i].port.Field).Set(reflect.ValueOf(t.value))
+		}
+	}
+	return in.Interface()
+}
