@@ -46,7 +46,6 @@ static void attend_block(attention a, float *work) {
     long panels = (a.nq + NR - 1) / NR, blocks = (a.nk + KEYS - 1) / KEYS;
     float *q = work, *o = q + QUERIES * a.d, *m = o + QUERIES * a.dv, *l = m + QUERIES, *s = l + QUERIES;
     for (long p = 0; p < panels; p++) columns(q + p * a.d * NR, a.q + p * NR, a.nq - p * NR, a.d, a.scale * 1.44269504f);
-    for (long i = 0; i < panels * a.dv * NR; i++) o[i] = 0;
     for (long i = 0; i < panels * NR; i++) m[i] = -INFINITY, l[i] = 0;
 
     for (long b = 0; b < blocks; b++) {
@@ -62,8 +61,10 @@ static void attend_block(attention a, float *work) {
                 vf out[MR * NV];
                 tiles[c1 - c0](n, a.v + k0 * a.ldv + c0, 1, a.ldv, s, NR, out);
                 for (long c = c0; c < c1; c++)
-                    for (int v = 0; v < NV; v++)
-                        op[c * NV + v] = op[c * NV + v] * shrink[v] + out[(c - c0) * NV + v];
+                    for (int v = 0; v < NV; v++) {
+                        vf *to = op + c * NV + v, sum = out[(c - c0) * NV + v];
+                        *to = b ? *to * shrink[v] + sum : sum;
+                    }
             }
         }
     }

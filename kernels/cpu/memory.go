@@ -1,7 +1,17 @@
 package cpu
 
 // #include <stdlib.h>
-// #include <string.h>
+// #include <sys/mman.h>
+//
+// // Large blocks lie on huge pages where the system has them: matrices walk over many rows at once.
+// static void *block(size_t size) {
+//     size_t huge = 2 << 20;
+//     void *p = aligned_alloc(size < 2 * huge ? 64 : huge, size);
+// #ifdef MADV_HUGEPAGE
+//     if (p && size >= 2 * huge) madvise(p, size, MADV_HUGEPAGE);
+// #endif
+//     return p;
+// }
 import "C"
 
 import (
@@ -25,10 +35,10 @@ type memory struct {
 	tensors int
 	cached  int // bytes in free
 	free    map[int][]unsafe.Pointer
-	scratch map[int]block // by worker
+	scratch map[int]scratch // by worker
 }
 
-type block struct {
+type scratch struct {
 	p    unsafe.Pointer
 	size int
 }
@@ -58,7 +68,7 @@ func (m *memory) alloc(size int) (*buffer, error) {
 	if l := m.free[c]; len(l) > 0 {
 		p, m.free[c] = l[len(l)-1], l[:len(l)-1]
 		m.cached -= c
-	} else if p = C.aligned_alloc(64, C.size_t(c)); p == nil {
+	} else if p = C.block(C.size_t(c)); p == nil {
 		return nil, fmt.Errorf("cpu: out of memory: %d bytes asked, %d in use", size, m.live)
 	}
 	m.tensors++
@@ -94,12 +104,12 @@ func (m *memory) workspace(worker, size int) unsafe.Pointer {
 	s := m.scratch[worker]
 	if s.size < size {
 		C.free(s.p)
-		s = block{C.aligned_alloc(64, C.size_t(class(size))), class(size)}
+		s = scratch{C.block(C.size_t(class(size))), class(size)}
 		if s.p == nil {
 			panic(fmt.Sprintf("cpu: out of memory: %d bytes of workspace", size))
 		}
 		if m.scratch == nil {
-			m.scratch = map[int]block{}
+			m.scratch = map[int]scratch{}
 		}
 		m.scratch[worker] = s
 	}

@@ -3,7 +3,7 @@
 #define SWAP(h)                                                                                     \
     {                                                                                               \
         vi lo, hi; /* lane l of the two results, taken from a and b laid end to end */              \
-        for (int l = 0; l < VL; l++) lo[l] = l & (h) ? VL + l - (h) : l, hi[l] = l & (h) ? VL + l : l + (h); \
+        _Pragma("GCC unroll 16") for (int l = 0; l < VL; l++) lo[l] = l & (h) ? VL + l - (h) : l, hi[l] = l & (h) ? VL + l : l + (h); \
         _Pragma("GCC unroll 16") for (int i = 0; i < VL; i++) if (!(i & (h))) {                     \
             vf a = r[i], b = r[i + (h)];                                                            \
             r[i] = __builtin_shuffle(a, b, lo);                                                     \
@@ -26,13 +26,17 @@ static inline void transpose(vf *r) {
 static void columns(float *dst, const float *const *src, long n, long k, float scale) {
     for (long c = 0; c < NR; c += VL)
         for (long s = 0; s < k; s += VL) {
-            vf r[VL] = {};
-            for (int i = 0; i < VL && c + i < n; i++) {
-                const float *p = src[c + i] + s;
-                r[i] = (k - s >= VL ? vload(p) : vload_n(p, k - s)) * scale;
+            vf r[VL];
+            if (n - c >= VL && k - s >= VL) { // constant bounds keep r in registers
+                for (int i = 0; i < VL; i++) r[i] = vload(src[c + i] + s) * scale;
+                transpose(r);
+                for (int i = 0; i < VL; i++) vstore(dst + (s + i) * NR + c, r[i]);
+                continue;
             }
+            long w = k - s < VL ? k - s : VL;
+            for (int i = 0; i < VL; i++) r[i] = c + i < n ? vload_n(src[c + i] + s, w) * scale : (vf){};
             transpose(r);
-            for (int i = 0; i < VL && s + i < k; i++) vstore(dst + (s + i) * NR + c, r[i]);
+            for (int i = 0; i < w; i++) vstore(dst + (s + i) * NR + c, r[i]);
         }
 }
 
@@ -41,13 +45,17 @@ static void rows(float *const *dst, const float *src, long n, long k, const floa
     for (long c = 0; c < n; c += VL) {
         vf f = vload(factor + c);
         for (long s = 0; s < k; s += VL) {
-            vf r[VL] = {};
-            for (int i = 0; i < VL && s + i < k; i++) r[i] = vload(src + (s + i) * NR + c) * f;
-            transpose(r);
-            for (int i = 0; i < VL && c + i < n; i++) {
-                if (k - s >= VL) vstore(dst[c + i] + s, r[i]);
-                else vstore_n(dst[c + i] + s, r[i], k - s);
+            vf r[VL];
+            if (n - c >= VL && k - s >= VL) {
+                for (int i = 0; i < VL; i++) r[i] = vload(src + (s + i) * NR + c) * f;
+                transpose(r);
+                for (int i = 0; i < VL; i++) vstore(dst[c + i] + s, r[i]);
+                continue;
             }
+            long w = k - s < VL ? k - s : VL;
+            for (int i = 0; i < VL; i++) r[i] = i < w ? vload(src + (s + i) * NR + c) * f : (vf){};
+            transpose(r);
+            for (int i = 0; i < VL && c + i < n; i++) vstore_n(dst[c + i] + s, r[i], w);
         }
     }
 }
