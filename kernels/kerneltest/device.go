@@ -24,6 +24,8 @@ func conformance(t *testing.T, dev kernels.Device) {
 	t.Run("a transfer of another length is refused", func(t *testing.T) { transferLength(t, dev) })
 	t.Run("a wrong op is refused and touches nothing", func(t *testing.T) { refusal(t, dev) })
 	t.Run("results do not depend on the batch", func(t *testing.T) { batch(t, dev) })
+	t.Run("preprocess is Pillow's, bit for bit", func(t *testing.T) { preprocessLikePillow(t, dev) })
+	t.Run("resize is torch's", func(t *testing.T) { resizeLikeTorch(t, dev) })
 	t.Run("ops run concurrently", func(t *testing.T) { concurrent(t, dev) })
 	t.Run("sync", func(t *testing.T) {
 		if err := dev.Sync(); err != nil {
