@@ -117,7 +117,7 @@ func (w *wishes) inside(operand string, t *Tensor) {
 	w.that(t.Buf != nil, "%s has no memory", operand)
 	if t.Buf != nil {
 		w.that(t.Off >= 0 && (t.Off+t.Len())*t.DType.Size() <= t.Buf.Bytes(),
-			"%s is %v from element %d, but its buffer has %d bytes", operand, t, t.Off, t.Buf.Bytes())
+			"%s is %v from element %d, but its buffer has %d bytes", operand, describe(t), t.Off, t.Buf.Bytes())
 	}
 }
 

@@ -35,7 +35,9 @@ type buffer struct{ bytes int }
 
 func (b *buffer) Bytes() int { return b.bytes }
 
-func (d *Device) Info() kernels.Info { return kernels.Info{Name: "null", Model: "counts, computes nothing"} }
+func (d *Device) Info() kernels.Info {
+	return kernels.Info{Name: "null", Model: "counts, computes nothing"}
+}
 
 // Alloc counts the bytes of a tensor.
 func (d *Device) Alloc(dt kernels.DType, shape ...int) (*kernels.Tensor, error) {
