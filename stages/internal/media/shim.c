@@ -78,6 +78,10 @@ void tachi_index(AVStream *st, int64_t size, int *shown, int *whole) {
 	}
 }
 
+int tachi_mp4_takes(enum AVCodecID codec) {
+	return avformat_query_codec(av_guess_format("mp4", NULL, NULL), codec, FF_COMPLIANCE_NORMAL) == 1;
+}
+
 // ---- pictures ----
 
 int tachi_stream_matrix(const AVStream *st, int32_t matrix[9]) {

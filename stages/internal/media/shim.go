@@ -71,6 +71,9 @@ func indexed(st *astiav.Stream, size int64) (shown, whole int) {
 	return int(s), int(w)
 }
 
+// mp4Takes says whether packets of a codec may be put into an mp4.
+func mp4Takes(codec astiav.CodecID) bool { return C.tachi_mp4_takes(C.enum_AVCodecID(codec)) != 0 }
+
 // picture is what a decoded frame says of itself.
 type picture struct {
 	width, height       int
