@@ -17,14 +17,16 @@ import "fmt"
 //	hold(n)   = the most frames that can be under way between the source and n's inputs
 //	          = max over its inputs of hold(from) + inside(from) + capacity
 //
-// An edge without a given capacity first counts with its least: micro where frames travel in groups, 1 between stages
-// of one feedback cycle, in which a single frame is under way. Going through the nodes in topological order, each
-// edge then gets what makes its own way as long as the longest: hold(to) - hold(from) - inside(from). The
-// edge from the decoder to the output, which passes by the whole network, thus holds every frame that the network can
-// hold. When it is full, the network is full, every gather in it has what it waits for, and frames move on.
+// An edge without a given capacity first counts with micro, since frames travel in groups of that. Then each gets what
+// makes its own way as long as the longest: hold(to) - hold(from) - inside(from). The edge from the decoder to the
+// output, which passes by the whole network, thus holds every frame that the network can hold. When it is full, the
+// network is full, every gather in it has what it waits for, and frames move on. A delay that leads on to other stages
+// is one of the ways, and holds the token that it starts with besides.
 //
-// A delayed edge starts with one token. When it leads back, its reader takes that token before its writer makes the
-// next, so its delay is its capacity. When it leads forward it is one of the ways above with one token more.
+// The stages of a feedback cycle move in step: one cannot be further ahead of another than the delays on the quickest
+// way back from there. An edge within a cycle therefore never holds more than its own delay and those, and gets just
+// that: 1, with a single delay in the cycle. Seen from outside a cycle is like one stage, so hold counts from the
+// longest way into any of its stages.
 
 // pixels up to which a batch of 8 or 4 frames is the rule.
 const (
@@ -33,13 +35,14 @@ const (
 )
 
 // Resolve sets Pipeline.Batch, Pipeline.Micro and the edges' capacities for an input of a displayed size, 0 when that is
-// unknown. What the file gives is kept, and checked. It may be called again, for another size.
+// unknown. What the file gives is kept, and checked: a plan that would stop for ever is refused. Resolve may be called
+// again, for another size.
 func (p *Plan) Resolve(width, height int) error {
 	if err := p.resolveBatch(width, height); err != nil {
 		return err
 	}
 	p.resolveEdges()
-	return nil
+	return p.Live()
 }
 
 // resolveBatch sets batch and micro-batch.
@@ -78,51 +81,67 @@ func autoBatch(width, height int) int {
 
 // resolveEdges sets the capacities that the file leaves open.
 func (p *Plan) resolveEdges() {
-	micro := p.Pipeline.Micro
-	at := map[*PlanNode]int{} // topological position
-	for i, n := range p.Nodes {
-		at[n] = i
-	}
-	ring := map[*PlanNode]int{} // feedback group, from 1
+	ring := map[*PlanNode]int{} // group of stages that move in step: a cycle, or a stage by itself
 	for i, nodes := range p.Cycles() {
 		for _, n := range nodes {
-			ring[n] = i + 1
+			ring[n] = -1 - i
+		}
+	}
+	for i, n := range p.Nodes {
+		if ring[n] == 0 {
+			ring[n] = 1 + i
 		}
 	}
 	inside := func(n *PlanNode) int {
 		if n.Stage.Gather && !n.InCycle {
-			return micro
+			return p.Pipeline.Micro
 		}
 		return 1
 	}
 	for _, e := range p.Edges {
-		if e.auto = e.auto || e.Capacity == 0; e.auto {
-			e.Capacity = micro
-			if ring[e.From] > 0 && ring[e.From] == ring[e.To] {
-				e.Capacity = 1
+		if e.auto = e.auto || e.Capacity == 0; !e.auto {
+			continue
+		}
+		if e.Capacity = e.Delay + p.Pipeline.Micro; ring[e.From] == ring[e.To] {
+			e.Capacity = e.Delay + p.delays(e.To, e.From)
+		}
+	}
+
+	depth := map[*PlanNode]int{} // hold of a stage beyond that of its group
+	for _, n := range p.Nodes {
+		for _, e := range n.In {
+			if e != nil && e.Delay == 0 && ring[e.From] == ring[n] {
+				depth[n] = max(depth[n], depth[e.From]+inside(e.From)+e.Capacity)
 			}
 		}
 	}
-	hold := map[*PlanNode]int{}
-	for _, n := range p.Nodes {
-		for _, e := range n.In {
-			if e != nil && e.Delay == 0 {
-				hold[n] = max(hold[n], hold[e.From]+inside(e.From)+e.Capacity)
+	entry := map[int]int{} // hold of a group: longest path over the edges between groups, which form no cycle
+	hold := func(n *PlanNode) int { return entry[ring[n]] + depth[n] }
+	for range p.Nodes {
+		for _, e := range p.Edges {
+			if ring[e.From] != ring[e.To] {
+				entry[ring[e.To]] = max(entry[ring[e.To]], hold(e.From)+inside(e.From)+e.Capacity-e.Delay)
 			}
-		}
-		for _, e := range n.In {
-			if e == nil || !e.auto || e.Delay > 0 {
-				continue
-			}
-			e.Capacity = hold[n] - hold[e.From] - inside(e.From)
 		}
 	}
 	for _, e := range p.Edges {
-		if e.auto && e.Delay > 0 {
-			e.Capacity = e.Delay
-			if at[e.From] < at[e.To] {
-				e.Capacity += max(hold[e.To]-hold[e.From]-inside(e.From), 0)
+		if e.auto && ring[e.From] != ring[e.To] {
+			e.Capacity = hold(e.To) - hold(e.From) - inside(e.From) + e.Delay
+		}
+	}
+}
+
+// delays is the least number of delays on a way from one stage to another, by relaxing every edge until nothing changes.
+func (p *Plan) delays(from, to *PlanNode) int {
+	least := map[*PlanNode]int{from: 0}
+	for range p.Nodes {
+		for _, e := range p.Edges {
+			if d, ok := least[e.From]; ok {
+				if old, ok := least[e.To]; !ok || d+e.Delay < old {
+					least[e.To] = d + e.Delay
+				}
 			}
 		}
 	}
+	return least[to]
 }

@@ -61,8 +61,8 @@ func (l *loader) settings(root *node) Settings {
 		}
 		s.Device = v
 	}
-	s.Batch = l.count(t, "batch", 1<<16)
-	s.Micro = l.count(t, "micro", 1<<16)
+	s.Batch = l.count(t, "batch", 1<<12)
+	s.Micro = l.count(t, "micro", 1<<12)
 	s.Threads = l.count(t, "threads", 1<<12)
 	if n := t.table["memory"]; n != nil && n.v != "auto" {
 		var err error
