@@ -1,6 +1,7 @@
 package sam2
 
 import (
+	"errors"
 	"fmt"
 	"math"
 
@@ -289,6 +290,9 @@ func (m *Model) MaskOutput(f Features, mask *kernels.Tensor) (low *kernels.Tenso
 	if err := m.shapedFeatures(f); err != nil {
 		return nil, Decoded{}, fmt.Errorf("mask prompt: %w", err)
 	}
+	if m.maskPrompt.w == nil {
+		return nil, Decoded{}, errors.New("mask prompt: the network makes no object pointers (use_obj_ptrs_in_encoder)")
+	}
 	s := kernels.NewScope(m.dev)
 	defer s.Close()
 	high := s.F32(1, size, size)
@@ -296,9 +300,6 @@ func (m *Model) MaskOutput(f Features, mask *kernels.Tensor) (low *kernels.Tenso
 	low = s.F32(side, side)
 	s.Do(kernels.Resize{X: high, Y: low.Reshape(1, side, side), Antialias: true})
 	s.Free(high)
-	if m.maskPrompt.w == nil {
-		return nil, Decoded{}, fmt.Errorf("mask prompt: needs use_obj_ptrs_in_encoder")
-	}
 	prompt := m.maskPrompt.apply(s, mask.Reshape(1, size, size, 1)) // [1, S/4, S/4, 1]
 	if err := s.Err(); err != nil {
 		return nil, Decoded{}, fmt.Errorf("mask prompt: %w", err)

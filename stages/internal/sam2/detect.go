@@ -24,11 +24,15 @@ type MismatchError struct {
 
 func (e *MismatchError) Error() string {
 	var b strings.Builder
-	if e.Match != "" && e.Match != e.Want {
+	switch e.Match {
+	case "":
+		fmt.Fprintf(&b, "%s: the weights do not fit %q", e.File, e.Want)
+	case e.Want:
+		fmt.Fprintf(&b, "%s: these weights are of %q as published; the pipeline changes it", e.File, e.Match)
+	default:
 		fmt.Fprintf(&b, "%s: these weights are of %q; the pipeline asks for %q (--variant %s)", e.File, e.Match, e.Want, e.Match)
 		return b.String()
 	}
-	fmt.Fprintf(&b, "%s: the weights do not fit %q", e.File, e.Want)
 	for _, l := range []struct {
 		what  string
 		names []string

@@ -7,6 +7,7 @@
 package sam2
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 
@@ -104,7 +105,10 @@ func (m *Model) WithoutMemory(f2 *kernels.Tensor) (*kernels.Tensor, error) {
 	x := s.F32(m.hw(), m.cfg.Dim())
 	s.Do(kernels.Add{A: f2, B: m.noMem, Alpha: 1, Y: x})
 	s.Keep(x)
-	return x, s.Err()
+	if err := s.Err(); err != nil {
+		return nil, fmt.Errorf("without memory: %w", err)
+	}
+	return x, nil
 }
 
 // ObjectPointer returns lambda P(token) + (1-lambda) N, f32 [d], for a mask token [d], where P is the pointer
@@ -115,7 +119,7 @@ func (m *Model) ObjectPointer(token *kernels.Tensor, lambda float32) (*kernels.T
 		return nil, err
 	}
 	if len(m.pointer.layers) == 0 {
-		return nil, fmt.Errorf("object pointer: needs use_obj_ptrs_in_encoder")
+		return nil, errors.New("object pointer: the network makes none (use_obj_ptrs_in_encoder)")
 	}
 	s := kernels.NewScope(m.dev)
 	defer s.Close()
