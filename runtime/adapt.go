@@ -29,7 +29,8 @@ func port[T any](name string) []graph.Port {
 }
 
 // FromSource declares a stage that emits the items of a go-streams source, which must be of type T, on one port. open
-// is called once per run. ctx ends with the run: a source that may be stuck or endless must heed it.
+// is called once per run. ctx ends with the run: a source that may be stuck or endless must heed it. The library's
+// sources log an error of reading and end as if the input had; let the reader they are given note it if that matters.
 func FromSource[O, T any](name, doc, out string, open func(ctx context.Context, o *O) (streams.Source, error)) *graph.Stage {
 	s := &graph.Stage{Name: name, Doc: doc, Role: graph.Source, Options: reflect.TypeFor[O](), Out: port[T](out), OutType: reflect.TypeFor[item[T]]()}
 	s.Open = func(env *graph.Env, options any) (*graph.Node, error) {
@@ -137,8 +138,10 @@ func operand(f streams.Flow) reflect.Type {
 }
 
 // FromSink declares a stage that gives the values of one port, of type T, to a go-streams sink. open is called once per
-// run; ctx ends with the run. At the end the sink is awaited, but for at most grace if the run did not complete.
-func FromSink[O, T any](name, doc, in string, open func(ctx context.Context, o *O) (streams.Sink, error)) *graph.Stage {
+// run. ctx ends with the run; fail is for extension.WithContextCancel, the one way in which a sink of the library can
+// say that it has given up: without it a full disk would pass for success. At the end the sink is awaited, but if the
+// run did not complete, for at most grace.
+func FromSink[O, T any](name, doc, in string, open func(ctx context.Context, fail context.CancelFunc, o *O) (streams.Sink, error)) *graph.Stage {
 	s := &graph.Stage{Name: name, Doc: doc, Role: graph.Sink, Options: reflect.TypeFor[O](), In: port[T](in), InType: reflect.TypeFor[item[T]]()}
 	s.Open = func(env *graph.Env, options any) (*graph.Node, error) {
 		if s.In[0].Device() {
@@ -146,36 +149,59 @@ func FromSink[O, T any](name, doc, in string, open func(ctx context.Context, o *
 		}
 		life, end := context.WithCancel(context.Background())
 		o, _ := options.(*O)
-		sink, err := open(life, o)
+		sink, err := open(life, end, o)
 		if err != nil {
 			end()
 			return nil, err
 		}
+		gaveUp := func() error {
+			if life.Err() != nil {
+				return fmt.Errorf("%T has given up", sink)
+			}
+			return nil
+		}
 		fire := func(ctx context.Context, in []any) ([]any, error) {
-			return nil, send(ctx, sink.In(), in[0].(*item[T]).Value)
+			select {
+			case sink.In() <- in[0].(*item[T]).Value:
+			case <-life.Done():
+			case <-ctx.Done():
+				return nil, context.Cause(ctx)
+			}
+			return nil, gaveUp()
 		}
 		closer := func(cause error) error {
 			defer end()
 			close(sink.In())
-			done := make(chan struct{})
-			go func() {
-				defer close(done)
-				sink.AwaitCompletion()
-			}()
-			if cause == nil {
-				<-done
-				return nil
-			}
-			select {
-			case <-done:
-				return nil
-			case <-time.After(grace):
+			if !await(sink, cause == nil) {
 				return fmt.Errorf("%T did not finish within %v", sink, grace)
 			}
+			if cause == nil {
+				return gaveUp()
+			}
+			return nil
 		}
 		return &graph.Node{Fire: fire, Close: closer}, nil
 	}
 	return s
+}
+
+// await waits until a sink has finished, for ever or for at most grace. It reports whether the sink did.
+func await(s streams.Sink, patient bool) bool {
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		s.AwaitCompletion()
+	}()
+	var late <-chan time.Time
+	if !patient {
+		late = time.After(grace)
+	}
+	select {
+	case <-done:
+		return true
+	case <-late:
+		return false
+	}
 }
 
 // grace is how long a sink may take to finish after a failure.
