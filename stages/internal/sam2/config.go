@@ -226,15 +226,16 @@ func (c Config) Check() error {
 			errs = append(errs, fmt.Errorf(format, args...))
 		}
 	}
-	agree := func(key string, got, want any) {
-		if fmt.Sprint(got) != fmt.Sprint(want) {
-			errs = append(errs, fmt.Errorf("%s = %v, want %v", key, got, want))
-		}
+	agree := func(key string, got, wanted any) {
+		want(fmt.Sprint(got) == fmt.Sprint(wanted), "%s = %v, want %v", key, got, wanted)
 	}
 	t, n, a, e := c.ImageEncoder.Trunk, c.ImageEncoder.Neck, c.MemoryAttention, c.MemoryEncoder
 
-	want(c.ImageSize > 0 && c.ImageSize%32 == 0, "image_size = %d, want a multiple of 32", c.ImageSize)
-	want(c.NumMaskmem >= 1, "num_maskmem = %d, want at least 1", c.NumMaskmem)
+	count := func(key string, n int) { want(1 <= n && n <= 1000, "%s = %d, want 1 to 1000", key, n) }
+	width := func(key string, n int) { want(1 <= n && n <= 1<<16, "%s = %d, want 1 to 65536", key, n) }
+
+	want(c.ImageSize > 0 && c.ImageSize%32 == 0 && c.ImageSize <= 1<<14, "image_size = %d, want a multiple of 32 up to 16384", c.ImageSize)
+	count("num_maskmem", c.NumMaskmem)
 	agree("use_high_res_features_in_sam", c.UseHighResFeaturesInSAM, true)
 	agree("directly_add_no_mem_embed", c.DirectlyAddNoMemEmbed, true)
 	agree("soft_no_obj_ptr", c.SoftNoObjPtr, false)
@@ -252,7 +253,8 @@ func (c Config) Check() error {
 		"image_encoder.trunk.window_pos_embed_bkg_spatial_size = %v, want two sizes", t.PosEmbedBkgSize)
 	want(t.EmbedDim > 0 && t.NumHeads > 0 && t.EmbedDim%max(t.NumHeads, 1) == 0,
 		"image_encoder.trunk.embed_dim = %d is not a multiple of num_heads = %d", t.EmbedDim, t.NumHeads)
-	fourStages := len(t.Stages) == 4 && slices.Min(t.Stages) > 0
+	width("image_encoder.trunk.embed_dim", t.EmbedDim)
+	fourStages := len(t.Stages) == 4 && slices.Min(t.Stages) > 0 && slices.Max(t.Stages) <= 1000
 	want(fourStages, "image_encoder.trunk.stages = %v, want four counts of blocks", t.Stages)
 	windows := len(t.WindowSpec) == 4 && slices.Min(t.WindowSpec) > 0
 	want(windows, "image_encoder.trunk.window_spec = %v, want four window sides", t.WindowSpec)
@@ -271,7 +273,8 @@ func (c Config) Check() error {
 	agree("image_encoder.neck.fuse_type", n.FuseType, "sum")
 
 	d, m := n.DModel, e.OutDim
-	want(d > 0 && d%32 == 0, "image_encoder.neck.d_model = %d, want a multiple of 32", d)
+	width("image_encoder.neck.d_model", d)
+	want(d%32 == 0, "image_encoder.neck.d_model = %d, want a multiple of 32", d)
 	want(m > 0 && m%4 == 0 && d%max(m, 1) == 0, "memory_encoder.out_dim = %d, want a multiple of 4 that divides d_model = %d", m, d)
 	sine := func(key string, p SineConfig, feats int) {
 		agree(key+".num_pos_feats", p.NumPosFeats, feats)
@@ -283,8 +286,8 @@ func (c Config) Check() error {
 
 	agree("memory_attention.d_model", a.DModel, d)
 	agree("memory_attention.layer.d_model", a.Layer.DModel, d)
-	want(a.NumLayers > 0, "memory_attention.num_layers = %d, want at least 1", a.NumLayers)
-	want(a.Layer.DimFeedforward > 0, "memory_attention.layer.dim_feedforward = %d, want at least 1", a.Layer.DimFeedforward)
+	count("memory_attention.num_layers", a.NumLayers)
+	width("memory_attention.layer.dim_feedforward", a.Layer.DimFeedforward)
 	want(a.Layer.Activation == "relu" || a.Layer.Activation == "gelu",
 		"memory_attention.layer.activation = %q, want relu or gelu", a.Layer.Activation)
 	rope := func(key string, r RoPEConfig, kv int) {
@@ -302,12 +305,13 @@ func (c Config) Check() error {
 	want(s.Stride == 2 || s.Stride == 4 || s.Stride == 16, "memory_encoder.mask_downsampler.stride = %d, want 2, 4 or 16", s.Stride)
 	want(s.Padding >= 0 && s.KernelSize > 2*s.Padding && s.KernelSize-2*s.Padding <= s.Stride,
 		"memory_encoder.mask_downsampler: kernel_size = %d with padding = %d does not divide the side by stride = %d", s.KernelSize, s.Padding, s.Stride)
-	want(e.Fuser.NumLayers > 0, "memory_encoder.fuser.num_layers = %d, want at least 1", e.Fuser.NumLayers)
+	count("memory_encoder.fuser.num_layers", e.Fuser.NumLayers)
 	f := e.Fuser.Layer
 	agree("memory_encoder.fuser.layer.dim", f.Dim, d)
 	agree("memory_encoder.fuser.layer.use_dwconv", f.UseDWConv, true)
 	want(f.KernelSize%2 == 1 && f.Padding == f.KernelSize/2,
 		"memory_encoder.fuser.layer: kernel_size = %d with padding = %d changes the side", f.KernelSize, f.Padding)
-	want(c.MaskDecoder.MLPDim > 0 && c.MaskDecoder.IoUHeadHiddenDim > 0, "sam_mask_decoder: widths must be at least 1")
+	width("sam_mask_decoder.mlp_dim", c.MaskDecoder.MLPDim)
+	width("sam_mask_decoder.iou_head_hidden_dim", c.MaskDecoder.IoUHeadHiddenDim)
 	return errors.Join(errs...)
 }

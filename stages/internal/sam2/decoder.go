@@ -3,15 +3,13 @@ package sam2
 import (
 	"errors"
 	"fmt"
-	"math"
 
 	"github.com/seed49bbd0e6/tachi/kernels"
 )
 
-// The mask decoder. Tokens (object score, IoU, four masks, prompts) and image features attend to each other in two
-// layers; then each mask token becomes, through its own MLP, a vector whose products with the upscaled features are
-// that mask's logits. The initial tokens serve as the tokens' positions throughout, and the Fourier map as the
-// image's.
+// The mask decoder. Tokens (object score, IoU, four masks, prompts) and image features attend to each other; then
+// each mask token becomes, through its own MLP, a vector whose products with the upscaled features are that mask's
+// logits. Other MLPs make the predicted IoUs and the object score of their tokens.
 
 // DecodeInput is what the mask decoder answers.
 type DecodeInput struct {
@@ -39,58 +37,19 @@ type Decoded struct {
 const (
 	candidates = 3              // masks of the multimask output
 	maskTokens = candidates + 1 // the single mask first
-	twoWayHead = 8
 )
 
 // maskDecoder holds its weights.
 type maskDecoder struct {
-	tokens     []float32 // the learned tokens, in order: [object score], IoU, masks
-	hasScore   bool      // the object score token is there
-	layers     [2]twoWayLayer
-	final      attention
-	finalNorm  norm
-	up1, up2   up
-	upNorm     norm
-	hyper      [maskTokens]mlp
-	iou, score mlp
-	iouAct     kernels.Act
-	ownToken   bool // a candidate's token is its own; else that of the single mask
-}
-
-// twoWayLayer is one layer of the two-way transformer.
-type twoWayLayer struct {
-	self, toImage, toTokens    attention
-	norm1, norm2, norm3, norm4 norm
-	mlp                        mlp
-}
-
-// attention is multi-head attention with its four projections.
-type attention struct {
-	q, k, v, out linear
-	heads        int
-}
-
-func (b *binder) attention(name string, d, inner, heads int) attention {
-	return attention{
-		q: b.linear(name+".q_proj", inner, d), k: b.linear(name+".k_proj", inner, d), v: b.linear(name+".v_proj", inner, d),
-		out: b.linear(name+".out_proj", d, inner), heads: heads,
-	}
-}
-
-// apply returns the projected attention of q to k and v, plus res where there is one, written over it.
-func (a *attention) apply(s *kernels.Scope, q, k, v, res *kernels.Tensor) *kernels.Tensor {
-	pq, pk, pv := a.q.apply(s, q, kernels.None), a.k.apply(s, k, kernels.None), a.v.apply(s, v, kernels.None)
-	o := s.F32(pq.Shape...)
-	scale := float32(1 / math.Sqrt(float64(a.q.out()/a.heads)))
-	s.Do(kernels.Attention{Q: pq, K: pk, V: pv, Heads: a.heads, Scale: scale, Y: o})
-	s.Free(pq, pk, pv)
-	y := res
-	if y == nil {
-		y = s.F32(q.Rows(), a.out.out())
-	}
-	a.out.into(s, o, kernels.None, res, y)
-	s.Free(o)
-	return y
+	tokens      []float32 // the learned tokens, in order: [object score], IoU, masks
+	hasScore    bool      // the object score token is there
+	transformer twoWay
+	up1, up2    up
+	upNorm      norm
+	hyper       [maskTokens]mlp
+	iou, score  mlp
+	iouAct      kernels.Act
+	ownToken    bool // a candidate's token is its own; else that of the single mask
 }
 
 func (b *binder) maskDecoder(c Config) (m maskDecoder) {
@@ -103,19 +62,7 @@ func (b *binder) maskDecoder(c Config) (m maskDecoder) {
 	}
 	m.tokens = append(m.tokens, b.host(name+"iou_token.weight", 1, d)...)
 	m.tokens = append(m.tokens, b.host(name+"mask_tokens.weight", maskTokens, d)...)
-	for i := range m.layers {
-		l, n := &m.layers[i], index(name+"transformer.layers", i)
-		l.self = b.attention(n+".self_attn", d, d, twoWayHead)
-		l.norm1 = b.norm(n+".norm1", d, 1e-5)
-		l.toImage = b.attention(n+".cross_attn_token_to_image", d, d/2, twoWayHead)
-		l.norm2 = b.norm(n+".norm2", d, 1e-5)
-		l.mlp = b.mlp(n+".mlp", kernels.ReLU, d, c.MaskDecoder.MLPDim, d)
-		l.norm3 = b.norm(n+".norm3", d, 1e-5)
-		l.toTokens = b.attention(n+".cross_attn_image_to_token", d, d/2, twoWayHead)
-		l.norm4 = b.norm(n+".norm4", d, 1e-5)
-	}
-	m.final = b.attention(name+"transformer.final_attn_token_to_image", d, d/2, twoWayHead)
-	m.finalNorm = b.norm(name+"transformer.norm_final_attn", d, 1e-5)
+	m.transformer = b.twoWay(name+"transformer", d, c.MaskDecoder.MLPDim)
 	m.up1 = b.up(name+"output_upscaling.0", d, d/4)
 	m.upNorm = b.norm(name+"output_upscaling.1", d/4, 1e-6)
 	m.up2 = b.up(name+"output_upscaling.3", d/4, d/8)
@@ -134,39 +81,6 @@ func (b *binder) maskDecoder(c Config) (m maskDecoder) {
 		m.score = mlp{layers: []linear{b.linear(name+"pred_obj_score_head", 1, d)}}
 	}
 	return m
-}
-
-// transform runs the two-way transformer on tokens e [n, d] and features k [hw, d] with positions pe [hw, d]. It
-// consumes k and returns both as they come out.
-func (m *maskDecoder) transform(s *kernels.Scope, e, k, pe *kernels.Tensor) (q, out *kernels.Tensor) {
-	q = e
-	for i := range m.layers {
-		l := &m.layers[i]
-		if i == 0 {
-			q = l.self.apply(s, e, e, e, nil) // no positions and no residual in the first layer
-		} else {
-			qe := add(s, q, e)
-			l.self.apply(s, qe, qe, q, q)
-			s.Free(qe)
-		}
-		l.norm1.over(s, q, kernels.None)
-
-		qe, kp := add(s, q, e), add(s, k, pe)
-		l.toImage.apply(s, qe, kp, k, q)
-		s.Free(qe)
-		l.norm2.over(s, q, kernels.None)
-		l.mlp.into(s, q, kernels.None, q, q)
-		l.norm3.over(s, q, kernels.None)
-
-		qe = add(s, q, e)
-		l.toTokens.apply(s, kp, qe, q, k)
-		s.Free(qe, kp)
-		l.norm4.over(s, k, kernels.None)
-	}
-	qe, kp := add(s, q, e), add(s, k, pe)
-	m.final.apply(s, qe, kp, k, q)
-	s.Free(qe, kp)
-	return m.finalNorm.over(s, q, kernels.None), k
 }
 
 // upscale enlarges the features k [hw, d] fourfold with the help of the fine maps: [S/4 * S/4, d/8].
@@ -211,7 +125,7 @@ func (m *Model) decode(in DecodeInput) (Decoded, error) {
 
 	tokens := append(append([]float32{}, dec.tokens...), prompts...)
 	e := s.Upload(tokens, len(tokens)/d, d)
-	q, k := dec.transform(s, e, m.prompt.source(s, in.Conditioned, in.MaskLogits), m.prompt.densePE)
+	q, k := dec.transformer.apply(s, e, m.prompt.source(s, in.Conditioned, in.MaskLogits), m.prompt.densePE)
 	u := dec.upscale(s, k, in.F) // [S/4 * S/4, d/8]
 
 	score := 0 // index of the IoU token

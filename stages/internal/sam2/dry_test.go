@@ -1,6 +1,7 @@
 package sam2
 
 import (
+	"fmt"
 	"math"
 	"testing"
 
@@ -64,7 +65,9 @@ func drive(t *testing.T, dev kernels.Device, m *Model, images int, note func(par
 	if len(d.IoU) != 3 || d.Masks.Dim(0) != 3 || d.Tokens.Dim(0) != 3 {
 		t.Errorf("multimask gives %v masks, %v tokens, %d scores", d.Masks, d.Tokens, len(d.IoU))
 	}
-	keep(m.ObjectPointer(d.Tokens.Index(1), 1))
+	if c.UseObjPtrsInEncoder {
+		keep(m.ObjectPointer(d.Tokens.Index(1), 1))
+	}
 	note("decode")
 	keep(m.EncodeMemory(f.F2, d.Masks.Index(2), false, true))
 	note("remember")
@@ -77,6 +80,10 @@ func drive(t *testing.T, dev kernels.Device, m *Model, images int, note func(par
 	keep(d.Tokens, nil)
 	if len(d.IoU) != 1 || d.Masks.Dim(0) != 1 {
 		t.Errorf("a single mask gives %v masks, %d scores", d.Masks, len(d.IoU))
+	}
+	if !c.UseObjPtrsInEncoder {
+		note("prompts")
+		return
 	}
 	low, d, err := m.MaskOutput(f, alloc(kernels.F32, c.ImageSize, c.ImageSize))
 	must(err)
@@ -191,5 +198,39 @@ func TestTinyStaysSmallAtTwoImages(t *testing.T) {
 	})
 	if dev.Peak() > 600<<20 {
 		t.Errorf("peak is %d MiB, want at most 600", dev.Peak()>>20)
+	}
+}
+
+// Every key is tried with values that may or may not make sense: what is accepted must run.
+func TestWhatIsAcceptedRuns(t *testing.T) {
+	base := variant(t, "nano")
+	values := map[string][]any{}
+	for _, key := range Keys() {
+		for _, v := range []any{true, false, "gelu", "bilinear", -1, 0, 1, 2, 3, 4, 5, 8, 12, 64, 96, 160, 512, 1 << 40, 0.5,
+			[]int{}, []int{0}, []int{3}, []int{2, 2}, []int{5, 9}, []int{2, 1, 1, 3}, []int{4, 2, 8, 6}, []int{1 << 30, 1, 1, 1}} {
+			values[key] = append(values[key], v)
+		}
+	}
+	ran := 0
+	for key, tries := range values {
+		for _, v := range tries {
+			c, err := base.Override(map[string]any{key: v})
+			if err != nil {
+				continue
+			}
+			t.Run(fmt.Sprintf("%s=%v", key, v), func(t *testing.T) {
+				ran++
+				dev := null.New()
+				m, err := Dry(dev, c)
+				if err != nil {
+					t.Fatal(err)
+				}
+				drive(t, dev, m, 1, func(string) {})
+				m.Close()
+			})
+		}
+	}
+	if ran < 200 {
+		t.Errorf("only %d settings were accepted", ran)
 	}
 }
