@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime/debug"
+	"slices"
 	"testing"
 )
 
@@ -43,15 +44,19 @@ func TestNothingIsLeftBehind(t *testing.T) {
 			t.Fatal("a script opened")
 		}
 	}
-	round(30) // pools fill, libraries set themselves up
-	before := resident(t)
-	for range 6 {
-		round(12) // 2160 frames in all
+	round(20) // pools fill, libraries set themselves up
+	// Allocators come and go by a few MiB; what leaks grows every time. All the frames of a batch are 39 MiB, the
+	// converters of its readers 10 MiB.
+	var grown [3]int
+	for i := range grown {
+		before := resident(t)
+		for range 6 {
+			round(12)
+		}
+		grown[i] = (resident(t) - before) >> 10
 	}
-	// All the frames are 39 MiB, the converters of all the readers 10 MiB; allocators come and go by 2 or 3 MiB.
-	if grown := resident(t) - before; grown > 8<<20 {
-		t.Errorf("%d KiB more are resident after 2160 frames", grown>>10)
-	} else {
-		t.Logf("%d KiB more are resident after 2160 frames", grown>>10)
+	t.Logf("%d KiB more are resident after 2160 frames each", grown)
+	if slices.Min(grown[:]) > 4<<10 {
+		t.Error("memory grows")
 	}
 }

@@ -1,0 +1,4 @@
+//go:build nomedia
+
+// Package encodeoutput holds the drawing of overlays; the stage itself needs FFmpeg.
+package encodeoutput
