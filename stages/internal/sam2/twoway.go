@@ -75,8 +75,8 @@ func (b *binder) twoWay(name string, d, hidden int) (t twoWay) {
 	return t
 }
 
-// apply runs the transformer on tokens e [n, d] and features k [hw, d] with positions pe [hw, d]. It
-// consumes k and returns both as they come out.
+// apply runs the transformer on tokens e [n, d] and features k [hw, d] with positions pe [hw, d]. It consumes k and
+// returns both as they come out.
 func (t *twoWay) apply(s *kernels.Scope, e, k, pe *kernels.Tensor) (q, out *kernels.Tensor) {
 	q = e
 	for i := range t.layers {
