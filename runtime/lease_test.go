@@ -1,6 +1,7 @@
 package runtime
 
 import (
+	"context"
 	"errors"
 	"testing"
 	"testing/synctest"
@@ -150,3 +151,34 @@ func TestFailingReleaseIsAnErrorNotACrash(t *testing.T) {
 type tight struct{}
 
 func (tight) Release() { panic(errors.New("freed twice")) }
+
+func TestFramesThatEmitRefusesAreReleased(t *testing.T) {
+	for _, lease := range []bool{false, true} {
+		l := newLedger(0)
+		b := &builder{}
+		refusals := 0
+		src := graph.NewSource("gpu", "", func(*graph.Env, *none) (func(context.Context, func(*memOut) error) error, func(error) error, error) {
+			return func(_ context.Context, emit func(*memOut) error) error {
+				for i := range 3 { // and does not care
+					if err := emit(&memOut{l.alloc(num{i, i}, true)}); errors.Is(err, graph.ErrDrained) {
+						refusals++
+					}
+				}
+				return nil
+			}, nil, nil
+		})
+		if src.Lease = lease; lease {
+			l.batch = 1
+		}
+		b.add("gpu", src)
+		b.add("sink", sink(func(*memIn) error { return nil }, nil))
+		b.link("gpu.m", "sink.m", 0)
+		drain := make(chan struct{})
+		close(drain)
+		_, err := Run(t.Context(), b.done(1), environment(1, 1), Options{Drain: drain})
+		if !errors.Is(err, graph.ErrDrained) || !lease && refusals != 3 {
+			t.Errorf("%d refusals, error %v", refusals, err)
+		}
+		l.settled(t)
+	}
+}

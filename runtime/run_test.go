@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	goruntime "runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -399,5 +400,20 @@ func TestStageThatBreaksItsContractIsNamed(t *testing.T) {
 		if _, err := Run(t.Context(), b.done(1), environment(1, 1), Options{}); err == nil || err.Error() != c.want {
 			t.Errorf("error %v, want %s", err, c.want)
 		}
+	}
+}
+
+func TestStageThatEndsItsGoroutineIsAnError(t *testing.T) {
+	b := &builder{}
+	b.add("count", counter(5, nil))
+	b.add("quits", sink(func(in *numIn) error {
+		if in.N.frame == 2 {
+			goruntime.Goexit()
+		}
+		return nil
+	}, nil))
+	b.link("count.n", "quits.n", 0)
+	if _, err := Run(t.Context(), b.done(1), environment(1, 1), Options{}); err == nil || err.Error() != "quits: frame 2: the stage ended its goroutine" {
+		t.Errorf("error %v", err)
 	}
 }
