@@ -30,7 +30,8 @@ type Diagnostic struct {
 	Label   string   // said after the carets
 	Notes   []string // said on lines of their own, after "="
 
-	text   string // the source line
+	text   string // the source line, or the part of a long one around the place
+	before string // of that, what comes before the place
 	width  int    // characters to underline
 	rank   int    // order of the files
 	offset int    // order within a file
@@ -64,7 +65,7 @@ func (d Diagnostic) String() string {
 	fmt.Fprintf(&b, ": error: %s\n", d.Message)
 	notes := d.Notes
 	if d.Line > 0 && d.text != "" {
-		fmt.Fprintf(&b, "%4d | %s\n     | %s%s", d.Line, d.text, indent(d.text, d.Column-1), strings.Repeat("^", max(d.width, 1)))
+		fmt.Fprintf(&b, "%4d | %s\n     | %s%s", d.Line, d.text, indent(d.before), strings.Repeat("^", max(d.width, 1)))
 		if d.Label != "" {
 			b.WriteString(" " + d.Label)
 		}
@@ -78,20 +79,14 @@ func (d Diagnostic) String() string {
 	return b.String()
 }
 
-// indent is the white space that reaches column n of line: tabs stay tabs, so that carets stand under their text.
-func indent(line string, n int) string {
-	var b strings.Builder
-	for _, r := range line {
-		if n--; n < 0 {
-			break
-		}
+// indent is white space as wide as text: tabs stay tabs, so that carets stand under what they point at.
+func indent(text string) string {
+	return strings.Map(func(r rune) rune {
 		if r == '\t' {
-			b.WriteByte('\t')
-		} else {
-			b.WriteByte(' ')
+			return r
 		}
-	}
-	return b.String()
+		return ' '
+	}, text)
 }
 
 // Diagnostics is every mistake of a pipeline, in file order. It is an error of kind BadConfig.
@@ -164,10 +159,17 @@ func (s *origin) at(p span, format string, args ...any) Diagnostic {
 	}
 	d.Line = 1 + strings.Count(s.text[:begin], "\n")
 	d.Column = 1 + utf8.RuneCountInString(s.text[begin:start])
-	d.width = max(utf8.RuneCountInString(s.text[start:max(start, min(p.end, end))]), 1)
-	d.text = printable(strings.TrimRight(s.text[begin:end], "\r"))
+	before := []rune(s.text[begin:start])
+	after := []rune(strings.TrimRight(s.text[start:end], "\r"))
+	d.width = min(max(utf8.RuneCountInString(s.text[start:max(start, min(p.end, end))]), 1), max(len(after), 1), excerpt)
+	before, after = before[max(len(before)-excerpt, 0):], after[:min(len(after), excerpt)]
+	d.before = printable(string(before))
+	d.text = d.before + printable(string(after))
 	return d
 }
+
+// excerpt is how many characters are shown of a line on each side of a place.
+const excerpt = 160
 
 // printable keeps control characters of a file away from the terminal.
 func printable(s string) string {

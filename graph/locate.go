@@ -6,8 +6,9 @@ import (
 )
 
 // The TOML library decodes strictly but says nothing of where a key stood. locate walks the same text once more and
-// remembers for each key where it and its value stand. It runs on text that has already been parsed, so it only has
-// to find its way; on anything unexpected it moves on by one byte and loses at most a place.
+// remembers for each key where it and its value stand. It does not check the text, so it only has to find its way; on
+// anything unexpected it moves on by one byte and loses at most a place. It also stops at values that are nested
+// beyond reason, on which the library would take minutes.
 
 // spot is where a key and its value stand, with the spots of the keys or elements inside.
 type spot struct {
@@ -37,18 +38,24 @@ func (t *spot) kid(p part) *spot {
 }
 
 type scanner struct {
-	text string
-	pos  int
+	text  string
+	pos   int
+	depth int  // of the value that is being read
+	deep  span // where it became more than maxDepth
 }
 
-// locate returns the spot of the whole text.
-func locate(text string) *spot {
-	s, root := &scanner{text: text}, &spot{}
+// maxDepth is how deep values and dotted keys may nest.
+const maxDepth = 32
+
+// locate returns the spot of the whole text, and where the text nests too deeply, if it does.
+func locate(text string) (root *spot, deep span) {
+	s := &scanner{text: text}
+	root = &spot{}
 	table := root
 	for {
 		s.space(true)
 		if s.pos >= len(s.text) {
-			return root
+			return root, s.deep
 		}
 		before := s.pos
 		if s.peek() == '[' {
@@ -68,6 +75,12 @@ func (s *scanner) peek() byte {
 		return s.text[s.pos]
 	}
 	return 0
+}
+
+// tooDeep gives the rest of the text up.
+func (s *scanner) tooDeep(at int) {
+	s.deep = span{at, at + 1}
+	s.pos = len(s.text)
 }
 
 func (s *scanner) accept(c byte) bool {
@@ -158,7 +171,10 @@ func (s *scanner) key() []part {
 		if s.pos == start {
 			return parts
 		}
-		parts = append(parts, part{name, span{start, s.pos}})
+		if parts = append(parts, part{name, span{start, s.pos}}); len(parts) > maxDepth {
+			s.tooDeep(start)
+			return nil
+		}
 		if s.space(false); !s.accept('.') {
 			return parts
 		}
@@ -168,6 +184,12 @@ func (s *scanner) key() []part {
 // value reads a value into t.
 func (s *scanner) value(t *spot) {
 	start := s.pos
+	s.depth++
+	defer func() { s.depth-- }()
+	if s.depth > maxDepth {
+		s.tooDeep(start)
+		return
+	}
 	switch s.peek() {
 	case '"', '\'':
 		s.str()

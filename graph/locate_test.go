@@ -70,9 +70,29 @@ list
 			show(item, in+"  ")
 		}
 	}
-	show(locate(text), "")
+	root, deep := locate(text)
+	if deep != (span{}) {
+		t.Errorf("too deep at %v", deep)
+	}
+	show(root, "")
 	if diff := cmp.Diff(want, b.String()); diff != "" {
 		t.Errorf("(-want +got)\n%s", diff)
+	}
+}
+
+func TestDeepNestingIsRefusedAtOnce(t *testing.T) {
+	n := 10000
+	for _, text := range []string{
+		"a = " + strings.Repeat("[", n),
+		"a = " + strings.Repeat("[", n) + strings.Repeat("]", n),
+		"a = " + strings.Repeat("{a=", n) + "1" + strings.Repeat("}", n),
+		strings.Repeat("a.", n) + "a = 1",
+		"[" + strings.Repeat("a.", n) + "a]",
+	} {
+		_, err := LoadBytes("deep.toml", []byte(text), suite(), Overrides{})
+		if err == nil || !strings.Contains(err.Error(), "more than 32 levels") {
+			t.Errorf("%.20s...: %.80v", text, err)
+		}
 	}
 }
 

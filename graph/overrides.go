@@ -125,6 +125,9 @@ func assignment(arg string) (*node, error) {
 	if strings.ContainsAny(key, "\n\r#[]{}") {
 		return nil, fmt.Errorf("%q is not a key", key)
 	}
+	if _, deep := locate(arg); deep != (span{}) {
+		return nil, fmt.Errorf("more than %d levels of keys or values", maxDepth)
+	}
 	src := &origin{name: "--set " + arg, flag: true, dir: "."}
 	var m map[string]any
 	if _, err := toml.Decode(key+" = 0", &m); err != nil {

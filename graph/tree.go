@@ -160,7 +160,7 @@ func (n *node) inherit() {
 }
 
 // maxFile is more than any pipeline needs, and keeps a wrong path (a video) from being read whole.
-const maxFile = 1 << 20
+const maxFile = 64 << 10
 
 // reader reads a file and the files it extends.
 type reader struct {
@@ -194,7 +194,7 @@ func (r *reader) text(name, data string) *node {
 	r.ranks++
 	src := &origin{name: name, dir: filepath.Dir(name), text: strings.TrimPrefix(data, "\uFEFF"), rank: r.ranks}
 	if len(data) > maxFile {
-		r.add(src.at(span{}, "a pipeline file is at most 1 MiB"))
+		r.add(src.at(span{}, "a pipeline file is at most 64 KiB"))
 		return nil
 	}
 	tree, ok := r.parse(src)
@@ -231,6 +231,11 @@ func (r *reader) text(name, data string) *node {
 
 // parse decodes the text of src.
 func (r *reader) parse(src *origin) (*node, bool) {
+	places, deep := locate(src.text)
+	if deep != (span{}) {
+		r.add(src.at(deep, "more than %d levels of keys or values", maxDepth))
+		return nil, false
+	}
 	var m map[string]any
 	if _, err := toml.Decode(src.text, &m); err != nil {
 		r.add(syntax(src, err))
@@ -239,7 +244,7 @@ func (r *reader) parse(src *origin) (*node, bool) {
 	if m == nil {
 		m = map[string]any{}
 	}
-	return grow(src, m, locate(src.text), span{}), true
+	return grow(src, m, places, span{}), true
 }
 
 // syntax turns a parse error into a diagnostic.
