@@ -42,14 +42,14 @@ func FromSource[O, T any](name, doc, out string, open func(ctx context.Context, 
 			return nil, err
 		}
 		run := func(ctx context.Context, emit func(any) error) error {
-			for {
+			for frame := 0; ; frame++ {
 				got, ok, err := receive(ctx, src.Out())
 				if err != nil || !ok {
 					return err
 				}
 				v, ok := got.(T)
 				if !ok {
-					return fmt.Errorf("the source gave %T, output %q carries %v", got, out, reflect.TypeFor[T]())
+					return fmt.Errorf("frame %d: the source gave %T, output %q carries %v", frame, got, out, reflect.TypeFor[T]())
 				}
 				if err := emit(&item[T]{v}); err != nil {
 					return err

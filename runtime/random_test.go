@@ -131,7 +131,7 @@ func newWorld(seed uint64) *world {
 		}
 		w.plan.Pipeline.Batch, w.plan.Pipeline.Micro = w.batch, w.micro
 		if err := w.plan.Resolve(0, 0); err != nil {
-			w.done(w.micro)
+			panic(err)
 		}
 	}
 	return w

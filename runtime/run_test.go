@@ -207,7 +207,7 @@ func TestErrorNamesStageAndFrameAndKeepsItsKind(t *testing.T) {
 	}
 	var got []int
 	_, err := Run(t.Context(), chain(100, graph.Errorf(graph.BadData, "no picture"), "", 0, nil, &got), environment(1, 1), Options{})
-	if err == nil || err.Error() != "count: frame 100: no picture" || graph.KindOf(err) != graph.BadData {
+	if err == nil || err.Error() != "count: no picture" || graph.KindOf(err) != graph.BadData {
 		t.Errorf("source fails: error %v of kind %d", err, graph.KindOf(err))
 	}
 }
@@ -229,7 +229,7 @@ func TestPanicIsAnErrorOfItsStage(t *testing.T) {
 func TestIncompleteStreamEndsWell(t *testing.T) {
 	var got []int
 	_, err := Run(t.Context(), chain(12, graph.Errorf(graph.Incomplete, "the file is cut"), "", 0, nil, &got), environment(1, 1), Options{})
-	if err == nil || err.Error() != "count: frame 12: the file is cut" || graph.KindOf(err) != graph.Incomplete {
+	if err == nil || err.Error() != "count: the file is cut" || graph.KindOf(err) != graph.Incomplete {
 		t.Errorf("error %v", err)
 	}
 	if !slices.Equal(got, upTo(12, 4)) {
@@ -263,10 +263,10 @@ func TestStagesAreClosedOnceWithTheCause(t *testing.T) {
 	}{
 		{name: "all frames pass", want: "open a; open b; close b: <nil>; close a: <nil>"},
 		{name: "open fails", open: errors.New("no room"), err: "b: no room", want: "open a; close a: b: no room"},
-		{name: "source fails", source: errors.New("gone"), err: "count: frame 3: gone", want: "open a; open b; close b: count: frame 3: gone; close a: count: frame 3: gone"},
+		{name: "source fails", source: errors.New("gone"), err: "count: gone", want: "open a; open b; close b: count: gone; close a: count: gone"},
 		{name: "close fails", end: errors.New("no trailer"), err: "b: close: no trailer", want: "open a; open b; close b: <nil>; close a: <nil>"},
-		{name: "both fail", source: errors.New("gone"), end: errors.New("no trailer"), err: "count: frame 3: gone\nb: close: no trailer",
-			want: "open a; open b; close b: count: frame 3: gone; close a: count: frame 3: gone"},
+		{name: "both fail", source: errors.New("gone"), end: errors.New("no trailer"), err: "count: gone\nb: close: no trailer",
+			want: "open a; open b; close b: count: gone; close a: count: gone"},
 	} {
 		l := &life{}
 		b := &builder{}
@@ -414,6 +414,19 @@ func TestStageThatEndsItsGoroutineIsAnError(t *testing.T) {
 	}, nil))
 	b.link("count.n", "quits.n", 0)
 	if _, err := Run(t.Context(), b.done(1), environment(1, 1), Options{}); err == nil || err.Error() != "quits: frame 2: the stage ended its goroutine" {
+		t.Errorf("error %v", err)
+	}
+}
+
+func TestPanicOfASourceNamesTheFrame(t *testing.T) {
+	b := &builder{}
+	b.add("count", graph.NewSource("count", "", counterOf(5, func(i int) *numOut {
+		if i == 3 {
+			panic("broken")
+		}
+		return &numOut{&num{i, i}}
+	})))
+	if _, err := Run(t.Context(), b.done(1), environment(1, 1), Options{}); err == nil || err.Error() != "count: frame 3: panic: broken" {
 		t.Errorf("error %v", err)
 	}
 }

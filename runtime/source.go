@@ -3,6 +3,7 @@ package runtime
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/seed49bbd0e6/tachi/graph"
@@ -14,6 +15,8 @@ import (
 // A stream can end in four ways. The source is through; it found its input cut short (graph.Incomplete: what came
 // before is complete, and so are the outputs); it was asked to finish (graph.ErrDrained: frames in flight complete);
 // or it failed. In the first three the closed queues carry the end to the sinks behind the last frame.
+//
+// A source numbers its frames itself, where it reads them: its errors get the stage's name, but no second number.
 
 // emitter is what a source sees of the run.
 type emitter struct {
@@ -30,25 +33,33 @@ func (n *node) produce() error {
 	ctx := n.run.ctx
 	err := e.prepare(ctx)
 	if err == nil {
-		err = n.guard(func() error { return n.inst.Run(ctx, e.emit) })
+		returned := false
+		err = n.guard(func() (err error) {
+			err = n.inst.Run(ctx, e.emit)
+			returned = true
+			return err
+		})
+		if !returned {
+			err = fmt.Errorf("frame %d: %w", n.frames.Load(), err)
+		}
 	}
 	if err == nil || errors.Is(err, e.refused) {
 		err = e.refused
 	}
-	seq := int(n.frames.Load())
 	switch {
 	case ctx.Err() != nil:
 		return context.Cause(ctx)
 	case err == nil:
 		return nil
-	case errors.Is(err, graph.ErrDrained):
-		n.run.ended(n.at(seq, 1, err), graph.ErrDrained)
-		return nil
-	case graph.KindOf(err) == graph.Incomplete:
-		n.run.ended(n.at(seq, 1, err), nil)
-		return nil
 	}
-	return n.at(seq, 1, err)
+	if err = fmt.Errorf("%s: %w", n.id, err); errors.Is(err, graph.ErrDrained) {
+		n.run.ended(err, graph.ErrDrained)
+	} else if graph.KindOf(err) == graph.Incomplete {
+		n.run.ended(err, nil)
+	} else {
+		return err
+	}
+	return nil
 }
 
 // prepare gets the lease of the next frame before the source allocates anything for it.
@@ -81,7 +92,7 @@ func (e *emitter) admit(out any) error {
 	e.lease.drop()
 	e.lease = nil
 	if err != nil {
-		return err
+		return fmt.Errorf("frame %d: %w", e.frames.Load(), err)
 	}
 	if closed(e.run.drain) {
 		e.discard(tokens)
