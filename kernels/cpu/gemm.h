@@ -61,6 +61,20 @@ static inline void store(float *y, vf x, long cols, const float *bias, const flo
     vstore_n(y, vact(x, act), cols);
 }
 
+// finish puts a tile through the epilogue: m rows from row on of the whole product, columns from j on. act is a
+// constant in most uses.
+static inline __attribute__((always_inline)) void finish(const vf *tile, long m, long row, long j, long n, float *y,
+                                                         long ldy, epilogue e, int act) {
+    long r = e.res ? row % e.resrows : 0;
+    for (long i = 0; i < m; i++, y += ldy) {
+        for (int v = 0; v < NV && j + v * VL < n; v++) {
+            long c = j + v * VL;
+            store(y + v * VL, tile[i * NV + v], n - c, e.bias ? e.bias + c : 0, e.res ? e.res + r * n + c : 0, act);
+        }
+        if (++r == e.resrows) r = 0;
+    }
+}
+
 static void gemm(const float *a, long lda, long rows, long k, const float *b, long p0, long p1, long n, float *y,
                  long ldy, epilogue e, float *work) {
     if (work) { // rows a multiple of 4 KiB apart would compete for one set of the first-level cache
@@ -68,23 +82,21 @@ static void gemm(const float *a, long lda, long rows, long k, const float *b, lo
         a = work, lda = k + 16;
     }
     long steps = (rows + MR - 1) / MR; // as in product
-    for (long p = p0; p < p1; p++) {
-        const float *panel = b + p * k * NR;
+    for (long p = p0; p < p1; p++)
         for (long t = 0; t < steps; t++) {
-            long i0 = t * rows / steps, i1 = (t + 1) * rows / steps;
-            vf out[MR * NV];
-            tiles[i1 - i0](k, a + i0 * lda, lda, 1, panel, NR, out);
-            for (long i = i0; i < i1; i++) {
-                const float *res = e.res ? e.res + (e.row0 + i) % e.resrows * n : 0;
-                for (int v = 0; v < NV; v++) {
-                    long j = p * NR + v * VL;
-                    if (j < n)
-                        store(y + i * ldy + j, out[(i - i0) * NV + v], n - j, e.bias ? e.bias + j : 0,
-                              res ? res + j : 0, e.act);
-                }
+            long i0 = t * rows / steps, m = (t + 1) * rows / steps - i0, j = p * NR;
+            float *to = y + i0 * ldy + j;
+            for (long i = 0; i < m; i++)
+                for (int v = 0; v < NR; v += 16) __builtin_prefetch(to + i * ldy + v, 1); // to be written
+            vf tile[MR * NV];
+            tiles[m](k, a + i0 * lda, lda, 1, b + p * k * NR, NR, tile);
+            switch (e.act) {
+            case ACT_NONE: finish(tile, m, e.row0 + i0, j, n, to, ldy, e, ACT_NONE); break;
+            case ACT_RELU: finish(tile, m, e.row0 + i0, j, n, to, ldy, e, ACT_RELU); break;
+            case ACT_GELU: finish(tile, m, e.row0 + i0, j, n, to, ldy, e, ACT_GELU); break;
+            default: finish(tile, m, e.row0 + i0, j, n, to, ldy, e, e.act);
             }
         }
-    }
 }
 
 // pack writes panels p0..p1 of w [n, k], rows ldw apart, as [p][k][NR] with zeros past n.
