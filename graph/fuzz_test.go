@@ -67,6 +67,11 @@ func accepted(t *testing.T, p *Plan) {
 			t.Errorf("%s is a %s at place %d", n.ID, n.Stage.Role, i)
 		}
 	}
+	for _, n := range p.Nodes {
+		if !slices.IsSortedFunc(n.Out, func(a, b *Edge) int { return a.FromPort - b.FromPort }) {
+			t.Errorf("the edges of %s are not in the order of its outputs", n.ID)
+		}
+	}
 	for _, e := range p.Edges {
 		if e.Delay == 0 && at[e.From] >= at[e.To] {
 			t.Errorf("%s stands after %s", e.source(), e.To.ID)

@@ -150,8 +150,9 @@ func (l *loader) reach(g *draft) {
 		}
 	}
 	for _, n := range g.nodes {
-		// A node with an open or misnamed input has its message; so has everything behind it.
-		if seen[n.PlanNode] || l.flawed(g, n, map[*draftNode]bool{}) {
+		// A node with an open or misnamed input has its message; what hangs from an unreached stage needs none.
+		if seen[n.PlanNode] || l.flawed(g, n, map[*draftNode]bool{}) ||
+			slices.ContainsFunc(n.In, func(e *Edge) bool { return e != nil && e.Delay == 0 && !seen[e.From] }) {
 			continue
 		}
 		d := n.table.atKey("stage %q is not reached from the source", n.ID)

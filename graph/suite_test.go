@@ -122,6 +122,9 @@ type blendIn struct {
 type blendOut struct {
 	Selection *selection `port:"selection" doc:"the answer of both"`
 }
+type echoIn struct {
+	Before *features `port:"before,delay" doc:"the last frame's"`
+}
 type shiftIn struct {
 	Now    *features `port:"now" doc:"this frame's"`
 	Before *features `port:"before,delay" doc:"the last frame's"`
@@ -163,6 +166,7 @@ func suite() []*Stage {
 		flow[none, memoryIn, memoryOut]("memory", "keeps."),
 		flow[none, blendIn, blendOut]("blend", "mixes two answers."),
 		flow[none, shiftIn, attendOut]("shift", "sees the last frame too."),
+		flow[none, echoIn, attendOut]("echo", "sees the last frame only."),
 		sink[writeOptions, writeIn]("write", "writes the overlay."),
 		sink[none, dumpIn]("dump", "takes anything."),
 	}
