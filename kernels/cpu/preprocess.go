@@ -30,7 +30,7 @@ func (d *Device) preprocess(op kernels.Preprocess) error {
 	cx, cy := fx.pin(&pin), fy.pin(&pin)
 	x, y := (*C.uint8_t)(addr(op.X)), floats(op.Y)
 	d.spans(s, rows, func(lo, hi, worker int) {
-		work := (*C.uint8_t)(d.mem.workspace(worker, under*3*s+3*w+4))
+		work := (*C.uint8_t)(d.mem.workspace(worker, under*3*s+16*w))
 		C.call_preprocess(d.isa, x, C.long(w), C.long(s), cx, cy, (*C.float)(&table[0]), C.long(lo), C.long(hi), y, work)
 	})
 	return nil

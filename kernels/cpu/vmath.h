@@ -3,13 +3,15 @@
 // The file that includes this one sets VL (4, 8 or 16 lanes) and the target pragma first. Everything is written
 // with GCC's vector extensions; intrinsics appear only where those have no word for an instruction (min, max).
 //
-// exp   n = round(x/ln 2), r = x - n ln 2 in two steps (Cody and Waite), e^r = 1 + r + r^2 q(r), and n is added
-//       to the exponent bits. Within 1 ulp with FMA, 2 without, for x in [-87.33, 88.37]; 0 below, constant above.
-// erfc  2^(t q(t)) for t = |x|, q fitted so that the absolute error stays below 1e-7; q falls without bound past
-//       the fitted range [0, 4.5], so the tail goes to 0.
-// gelu  x - x/2 erfc(x/sqrt 2) for x > 0 and x/2 erfc(-x/sqrt 2) for x <= 0: no cancellation in the left tail.
+// exp   n = round(x/ln 2), r = x - n ln 2 in two steps (Cody and Waite), e^r = 1 + r + r^2 q(r), scaled by 2^n. Within
+//       1 ulp with FMA, 2 without, for x in [-87.33, 88.37], constant outside.
+// exp2  the same without the reduction, for y in [-126, 127]; constant below.
+// gelu  max(x, 0) - |x| 2^(|x| q(|x|) - 1), for erfc(t/sqrt 2) is the exponential of a smooth function of t: no
+//       cancellation in the left tail, error below 1e-8 and, near 0, 1e-7 of the result before rounding. q was fitted
+//       on [0, 6.4] and falls without bound past it.
 //
-// The polynomials are minimax fits (Lawson's iteration) made for this file.
+// The polynomials are minimax fits (Lawson's iteration) made for this file. With FMA every instruction set gives
+// the same bits.
 
 #ifndef TACHI_VMATH_H
 #define TACHI_VMATH_H
@@ -29,12 +31,23 @@ static inline void vstore(float *p, vf v) { *(vfu *)p = v; }
 static inline vf vset(float x) { return x - (vf){}; }
 
 // A partial vector: n < VL floats; the other lanes are 0 and are not stored.
+#if VL == 16 && defined(__AVX512F__)
+static inline vf vload_n(const float *p, long n) { return (vf)_mm512_maskz_loadu_ps((1u << n) - 1, p); }
+static inline void vstore_n(float *p, vf v, long n) { _mm512_mask_storeu_ps(p, (1u << n) - 1, (__m512)v); }
+#elif VL == 8 && defined(__AVX2__)
+static inline __m256i vlanes(long n) {
+    return _mm256_cmpgt_epi32(_mm256_set1_epi32(n), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
+}
+static inline vf vload_n(const float *p, long n) { return (vf)_mm256_maskload_ps(p, vlanes(n)); }
+static inline void vstore_n(float *p, vf v, long n) { _mm256_maskstore_ps(p, vlanes(n), (__m256)v); }
+#else
 static inline vf vload_n(const float *p, long n) {
     vf v = {};
     memcpy(&v, p, 4 * n);
     return v;
 }
 static inline void vstore_n(float *p, vf v, long n) { memcpy(p, &v, 4 * n); }
+#endif
 
 // mask ? a : b, lane by lane; mask comes from a comparison.
 static inline vf vselect(vi mask, vf a, vf b) { return (vf)((mask & (vi)a) | (~mask & (vi)b)); }
@@ -58,80 +71,79 @@ static inline vf vabs(vf x) { return (vf)((vi)x & 0x7fffffff); }
 
 // Sum and maximum over the lanes, pairwise: lane i meets lane i + VL/2, and so on down.
 static inline float vsum(vf v) {
-    float a[VL];
-    memcpy(a, &v, sizeof a);
-    for (int h = VL / 2; h > 0; h /= 2)
-        for (int i = 0; i < h; i++) a[i] += a[i + h];
-    return a[0];
+#if VL == 16
+    v += __builtin_shufflevector(v, v, 8, 9, 10, 11, 12, 13, 14, 15, 8, 9, 10, 11, 12, 13, 14, 15);
+    v += __builtin_shufflevector(v, v, 4, 5, 6, 7, 4, 5, 6, 7, 12, 13, 14, 15, 12, 13, 14, 15);
+    v += __builtin_shufflevector(v, v, 2, 3, 2, 3, 6, 7, 6, 7, 10, 11, 10, 11, 14, 15, 14, 15);
+#elif VL == 8
+    v += __builtin_shufflevector(v, v, 4, 5, 6, 7, 4, 5, 6, 7);
+    v += __builtin_shufflevector(v, v, 2, 3, 2, 3, 6, 7, 6, 7);
+#else
+    v += __builtin_shufflevector(v, v, 2, 3, 2, 3);
+#endif
+    return v[0] + v[1];
 }
 static inline float vhmax(vf v) {
-    float a[VL];
-    memcpy(a, &v, sizeof a);
-    for (int h = VL / 2; h > 0; h /= 2)
-        for (int i = 0; i < h; i++) a[i] = a[i] > a[i + h] ? a[i] : a[i + h];
-    return a[0];
+#if VL == 16
+    v = vmax(v, __builtin_shufflevector(v, v, 8, 9, 10, 11, 12, 13, 14, 15, 8, 9, 10, 11, 12, 13, 14, 15));
+    v = vmax(v, __builtin_shufflevector(v, v, 4, 5, 6, 7, 4, 5, 6, 7, 12, 13, 14, 15, 12, 13, 14, 15));
+    v = vmax(v, __builtin_shufflevector(v, v, 2, 3, 2, 3, 6, 7, 6, 7, 10, 11, 10, 11, 14, 15, 14, 15));
+#elif VL == 8
+    v = vmax(v, __builtin_shufflevector(v, v, 4, 5, 6, 7, 4, 5, 6, 7));
+    v = vmax(v, __builtin_shufflevector(v, v, 2, 3, 2, 3, 6, 7, 6, 7));
+#else
+    v = vmax(v, __builtin_shufflevector(v, v, 2, 3, 2, 3));
+#endif
+    return v[0] > v[1] ? v[0] : v[1];
 }
 
-// Adding 1.5 * 2^23 rounds to the nearest integer and leaves it in the low bits.
-#define VROUND 12582912.0f
+// vround returns the nearest integer, vscale p 2^n for such an integer, where the result is a normal number.
+#if VL == 16 && defined(__AVX512F__)
+static inline vf vround(vf x) { return (vf)_mm512_roundscale_ps((__m512)x, 0); }
+static inline vf vscale(vf p, vf n) { return (vf)_mm512_scalef_ps((__m512)p, (__m512)n); }
+#else
+#define VROUND 12582912.0f // adding 1.5 * 2^23 rounds to an integer and leaves it in the low bits
+static inline vf vround(vf x) { return x + VROUND - VROUND; }
+static inline vf vscale(vf p, vf n) { return (vf)((vi)p + ((vi)(n + VROUND) << 23)); }
+#endif
 
 static inline vf vexp(vf x) {
-    vi dead = x < -87.33f;
     x = vmin(vset(88.37f), vmax(vset(-87.33f), x));
-    vf shifted = x * 1.44269504f + VROUND;
-    vf n = shifted - VROUND;
+    vf n = vround(x * 1.44269504f);
     vf r = x - n * 0.693359375f + n * 2.12194440e-4f;
     vf q = r * 1.381455977e-03f + 8.368735570e-03f;
     q = q * r + 4.166838986e-02f;
     q = q * r + 1.666652048e-01f;
     q = q * r + 4.999999344e-01f;
-    vf p = q * (r * r) + r + 1.0f;
-    vf e = (vf)((vi)p + ((vi)shifted << 23));
-    return (vf)((vi)e & ~dead);
+    return vscale(q * (r * r) + r + 1.0f, n);
 }
 
-// 2^y for y <= 127; 0 below -126.
 static inline vf vexp2(vf y) {
-    vi dead = y < -126.0f;
     y = vmax(vset(-126.0f), y);
-    vf shifted = y + VROUND;
-    vf r = y - (shifted - VROUND);
+    vf n = vround(y), r = y - n;
     vf p = r * 1.535336189e-04f + 1.339887442e-03f;
     p = p * r + 9.618437358e-03f;
     p = p * r + 5.550332471e-02f;
     p = p * r + 2.402264791e-01f;
     p = p * r + 6.931472029e-01f;
-    p = p * r + 1.0f;
-    vf e = (vf)((vi)p + ((vi)shifted << 23));
-    return (vf)((vi)e & ~dead);
+    return vscale(p * r + 1.0f, n);
 }
 
-// erfc of t >= 0.
-static inline vf verfc_abs(vf t) {
-    t = vmin(vset(16.0f), t);
-    vf q = t * -4.535860870e-05f + 4.455077439e-04f;
-    q = q * t + -1.489441986e-03f;
-    q = q * t + -7.746290177e-04f;
-    q = q * t + 2.825368047e-02f;
-    q = q * t + -1.484816148e-01f;
-    q = q * t + -9.184163933e-01f;
-    q = q * t + -1.627908593e+00f;
-    return vexp2(q * t);
-}
-
-static inline vf verf(vf x) {
-    vf y = 1.0f - verfc_abs(vabs(x));
-    return (vf)(((vi)x & INT32_MIN) | (vi)y);
-}
+static inline vf vrelu(vf x) { return vmax(vset(0.0f), x); }
 
 static inline vf vgelu(vf x) {
-    vf h = x * 0.5f * verfc_abs(vabs(x) * 0.70710678118654752f);
-    return vselect(x > 0.0f, x - h, h);
+    vf a = vabs(x);
+    vf q = a * -1.996662542e-06f + 2.934309405e-05f;
+    q = q * a + -1.385263977e-04f;
+    q = q * a + -2.519870629e-04f;
+    q = q * a + 7.213591160e-03f;
+    q = q * a + -5.259984288e-02f;
+    q = q * a + -4.591743286e-01f;
+    q = q * a + -1.151109007e+00f;
+    return vrelu(x) - a * vexp2(q * a + -1.0f);
 }
 
 static inline vf vsigmoid(vf x) { return 1.0f / (1.0f + vexp(-x)); }
-
-static inline vf vrelu(vf x) { return vmax(vset(0.0f), x); }
 
 static inline vf vstep(vf x) { return (vf)((vi)vset(1.0f) & (x > 0.0f)); }
 
