@@ -66,6 +66,14 @@ func BenchmarkLinear(b *testing.B) {
 	}
 }
 
+// A product of a few tokens: what one op costs before it computes anything.
+func BenchmarkSmallest(b *testing.B) {
+	onThreads(b, func(b *testing.B, d *Device, peak float64) {
+		f := fixture{b, d}
+		run(b, d, peak, kernels.Linear{X: f.zeros(8, 64), W: f.pack(noise(1, 64*64), 64, 64), Y: f.zeros(8, 64)})
+	})
+}
+
 func BenchmarkAttention(b *testing.B) {
 	for _, s := range []struct {
 		name             string

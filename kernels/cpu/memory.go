@@ -36,6 +36,7 @@ type memory struct {
 	cached  int // bytes in free
 	free    map[int][]unsafe.Pointer
 	scratch map[int]scratch // by worker
+	closed  bool            // nothing is kept any more
 }
 
 type scratch struct {
@@ -85,7 +86,7 @@ func (m *memory) release(b *buffer) {
 	}
 	m.tensors--
 	m.live -= b.size
-	if c := class(b.size); m.cached+c <= cacheLimit {
+	if c := class(b.size); m.cached+c <= cacheLimit && !m.closed {
 		if m.free == nil {
 			m.free = map[int][]unsafe.Pointer{}
 		}
@@ -127,7 +128,7 @@ func (m *memory) close() error {
 	for _, s := range m.scratch {
 		C.free(s.p)
 	}
-	m.free, m.scratch, m.cached = nil, nil, 0
+	m.free, m.scratch, m.cached, m.closed = nil, nil, 0, true
 	if m.tensors > 0 {
 		return fmt.Errorf("cpu: closed with %d bytes in %d tensors not freed", m.live, m.tensors)
 	}

@@ -3,7 +3,10 @@ package cpu
 // #include "kernels.h"
 import "C"
 
-import "time"
+import (
+	"bytes"
+	"time"
+)
 
 // PeakFLOPS measures the floating point operations per second that all workers together do in registers: the
 // ceiling of every product.
@@ -20,7 +23,7 @@ func (d *Device) CopyBandwidth() float64 {
 	const size = 64 << 20
 	blocks := make([][]byte, 2*d.threads())
 	for i := range blocks {
-		blocks[i] = make([]byte, size)
+		blocks[i] = bytes.Repeat([]byte{1}, size) // written, or all pages would be one page of zeros
 	}
 	return d.rate(func(worker int) float64 {
 		return 2 * float64(copy(blocks[2*worker], blocks[2*worker+1]))
