@@ -11,6 +11,12 @@ func TestEveryInstructionSetIsACorrectDevice(t *testing.T) {
 	onEach(t, func(t *testing.T, d *Device) { kerneltest.Run(t, d) })
 }
 
+func TestResultsDoNotDependOnTheNumberOfWorkers(t *testing.T) {
+	for _, isa := range available() {
+		kerneltest.Same(t, open(t, isa, 1), open(t, isa, 5))
+	}
+}
+
 func TestLifecycle(t *testing.T) {
 	kerneltest.Lifecycle(t, func() kernels.Device {
 		d, err := New(2)

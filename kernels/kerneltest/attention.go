@@ -194,6 +194,7 @@ func attentionCases() []Case {
 		{"rope/all rows", rot(64, 32, 64, 64, false)},
 		{"rope/table repeats, last rows are copied", rot(37, 18, 16, 33, false)},
 		{"rope/in place", rot(70, 256, 32, 64, true)},
+		{"rope/many rows", rot(400, 256, 100, 390, false)},
 		{"rope/no rows", rot(5, 6, 3, 0, false)},
 		{"rope/one pair", rot(9, 2, 4, 8, true)},
 	}

@@ -2,6 +2,7 @@ package kerneltest
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"strings"
 	"sync"
@@ -26,6 +27,7 @@ func conformance(t *testing.T, dev kernels.Device) {
 	t.Run("results do not depend on the batch", func(t *testing.T) { batch(t, dev) })
 	t.Run("preprocess is Pillow's, bit for bit", func(t *testing.T) { preprocessLikePillow(t, dev) })
 	t.Run("resize is torch's", func(t *testing.T) { resizeLikeTorch(t, dev) })
+	t.Run("mask-boxes sees what resize makes", func(t *testing.T) { boxesOfResized(t, dev) })
 	t.Run("ops run concurrently", func(t *testing.T) { concurrent(t, dev) })
 	t.Run("sync", func(t *testing.T) {
 		if err := dev.Sync(); err != nil {
@@ -184,18 +186,53 @@ func refusal(t *testing.T, dev kernels.Device) {
 			t.Errorf("wrong %s: the error does not name it: %v", operand, err)
 		}
 	}
-	if err := errorsOf(m.err, m.untouched(nil)); err != nil {
+	if m.err != nil {
+		t.Fatal(m.err)
+	}
+	if err := m.untouched(nil); err != nil {
 		t.Error(err)
 	}
 }
 
-func errorsOf(errs ...error) error {
-	for _, err := range errs {
+// boxesOfResized compares with the box of the enlarged plane itself, on a patch of noise around 0 in negative noise:
+// the two ops must interpolate to the same bits.
+func boxesOfResized(t *testing.T, dev kernels.Device) {
+	m := newMaker(dev, "boxes of resized")
+	defer m.close()
+	for _, s := range [][4]int{{24, 24, 96, 96}, {16, 20, 53, 97}, {40, 30, 11, 17}} {
+		h, w, oh, ow := s[0], s[1], s[2], s[3]
+		const n = 5
+		v := m.rng.floats(n*h*w, 1)
+		for i := range v {
+			if p, y, x := i/(h*w), i/w%h, i%w; x < p || x >= w-2*p || y < 2*p || y >= h-p {
+				v[i] -= 1
+			}
+		}
+		x, y, box := m.Data(v, n, h, w), m.Out(n, oh, ow), m.OutOf(kernels.I32, n, 4)
+		if m.err != nil {
+			t.Fatal(m.err)
+		}
+		if err := errors.Join(dev.Do(kernels.Resize{X: x, Y: y}), dev.Do(kernels.MaskBoxes{X: x, H: oh, W: ow, Y: box})); err != nil {
+			t.Fatal(err)
+		}
+		big, err := kernels.Read[float32](dev, y)
 		if err != nil {
-			return err
+			t.Fatal(err)
+		}
+		got, err := kernels.Read[int32](dev, box)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for p := range n {
+			want := boxOf(big[p*oh*ow:][:oh*ow], ow)
+			if want == ([4]int32{}) {
+				t.Errorf("%v, plane %d: nothing > 0 was made", s, p)
+			}
+			if [4]int32(got[4*p:]) != want {
+				t.Errorf("%v, plane %d: box %v, that of the resized plane is %v", s, p, got[4*p:][:4], want)
+			}
 		}
 	}
-	return nil
 }
 
 // batch carries out ops on all rows or pictures, then on each alone, and wants the same bytes.

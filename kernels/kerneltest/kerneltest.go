@@ -8,6 +8,7 @@
 package kerneltest
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"math"
@@ -61,6 +62,31 @@ func Check(dev kernels.Device, c Case) error {
 		err = close(decode[float64](y.DType, got), want, evaluate(op, contentOf[float32](m)))
 	}
 	return errors.Join(err, m.untouched(y))
+}
+
+// Same carries out every case on two devices and wants the same bytes: of one kind of device with, say, different
+// numbers of workers.
+func Same(t *testing.T, a, b kernels.Device) {
+	for _, c := range Cases() {
+		var results [2][]byte
+		for i, dev := range []kernels.Device{a, b} {
+			m := newMaker(dev, c.Name)
+			op := c.Make(m)
+			y := result(op)
+			results[i] = make([]byte, y.Bytes())
+			err := m.err
+			if err == nil {
+				err = errors.Join(dev.Do(op), dev.Download(results[i], y))
+			}
+			m.close()
+			if err != nil {
+				t.Errorf("%s: %v", c.Name, err)
+			}
+		}
+		if !bytes.Equal(results[0], results[1]) {
+			t.Errorf("%s: results differ", c.Name)
+		}
+	}
 }
 
 // contentOf reads operands as they were before the op.

@@ -108,19 +108,26 @@ func maskBoxes[F real](o kernels.MaskBoxes, at content[F]) []F {
 	var y []F
 	for p := range n {
 		big := resizePlane(x[p*h*w:(p+1)*h*w], h, w, o.H, o.W, false)
-		x0, y0, x1, y1 := o.W, o.H, -1, -1
-		for i, v := range big {
-			if v > 0 {
-				x0, x1 = min(x0, i%o.W), max(x1, i%o.W)
-				y0, y1 = min(y0, i/o.W), max(y1, i/o.W)
-			}
+		for _, edge := range boxOf(big, o.W) {
+			y = append(y, F(edge))
 		}
-		if x1 < 0 {
-			x0, y0, x1, y1 = 0, 0, 0, 0
-		}
-		y = append(y, F(x0), F(y0), F(x1), F(y1))
 	}
 	return y
+}
+
+// boxOf is the box of the elements > 0 of a plane w wide: x and y of the first and of the last, or zeros.
+func boxOf[F real](plane []F, w int) [4]int32 {
+	box := [4]int32{math.MaxInt32, math.MaxInt32, -1, -1}
+	for i, v := range plane {
+		if v > 0 {
+			x, y := int32(i%w), int32(i/w)
+			box = [4]int32{min(box[0], x), min(box[1], y), max(box[2], x), max(box[3], y)}
+		}
+	}
+	if box[2] < 0 {
+		return [4]int32{}
+	}
+	return box
 }
 
 func mapCases() []Case {
@@ -167,9 +174,11 @@ func mapCases() []Case {
 	}
 	cases := []Case{
 		{"max-pool/channels of 96", pool(2, 8, 6, 96)},
+		{"max-pool/a large map", pool(2, 60, 66, 64)},
 		{"max-pool/odd channels", pool(1, 10, 14, 13)},
 		{"max-pool/2x2 map, one channel", pool(1, 2, 2, 1)},
 		{"upsample-add/odd channels", up(2, 6, 10, 21, false)},
+		{"upsample-add/a large map", up(2, 40, 44, 64, false)},
 		{"upsample-add/in place", up(1, 16, 12, 256, true)},
 		{"upsample-add/2x2 map, one channel", up(1, 2, 2, 1, false)},
 		{"resize/four times", size(3, 16, 16, 64, 64, false)},

@@ -119,6 +119,7 @@ func pillowCases() []Case {
 	return []Case{
 		{"preprocess/smaller", pre(90, 160, 64, noise)},
 		{"preprocess/larger", pre(23, 37, 64, noise)},
+		{"preprocess/several bands", pre(181, 97, 150, noise)},
 		{"preprocess/wider and lower", pre(100, 20, 48, noise)},
 		{"preprocess/clamped overshoot", pre(51, 77, 40, blackAndWhite)},
 		{"preprocess/clamped overshoot when larger", pre(15, 17, 61, blackAndWhite)},

@@ -181,6 +181,8 @@ func rowCases() []Case {
 			}
 			return kernels.LayerNorm{X: mk.Data(x, 3, 40), Gamma: mk.F32(40), Beta: mk.F32(40), Eps: 1e-6, Y: mk.Out(3, 40)}
 		}},
+		{"layer-norm/many rows", norm(1e-6, kernels.None, false, 1000, 96)},
+		{"add/many rows of b", plus([]int{111, 1001}, []int{1001}, 1)},
 		{"add/same length", plus([]int{3, 1001}, []int{3, 1001}, 1)},
 		{"add/scaled", plus([]int{70, 33}, []int{70, 33}, 0.1)},
 		{"add/b repeats over leading axes", plus([]int{2, 31, 17}, []int{31, 17}, -2)},
@@ -227,6 +229,7 @@ func rowCases() []Case {
 		{"cast/bf16 copy", castCase(kernels.BF16, kernels.BF16, allHalves)},
 		{"cast/u8 copy", castCase(kernels.U8, kernels.U8, allHalves)},
 		{"cast/i32 copy", castCase(kernels.I32, kernels.I32, allHalves)},
+		{"fill/long", func(mk *Maker) kernels.Op { return kernels.Fill{Y: mk.Out(100003), Value: 3} }},
 		{"fill/odd length", func(mk *Maker) kernels.Op { return kernels.Fill{Y: mk.Out(3, 337), Value: -1024} }},
 		{"fill/one element", func(mk *Maker) kernels.Op { return kernels.Fill{Y: mk.Out(1), Value: 0.1} }},
 		{"count-above/stability thresholds", func(mk *Maker) kernels.Op {
@@ -237,6 +240,9 @@ func rowCases() []Case {
 		}},
 		{"count-above/odd length", func(mk *Maker) kernels.Op {
 			return kernels.CountAbove{X: mk.F32(3, 7777), Thresholds: []float32{0.5}, Y: mk.OutOf(kernels.I32, 3, 1)}
+		}},
+		{"count-above/long rows", func(mk *Maker) kernels.Op {
+			return kernels.CountAbove{X: mk.F32(2, 100003), Thresholds: []float32{0.5, 0, -0.5}, Y: mk.OutOf(kernels.I32, 2, 3)}
 		}},
 		{"count-above/one element a row", func(mk *Maker) kernels.Op {
 			return kernels.CountAbove{X: mk.F32(11, 1), Thresholds: []float32{0}, Y: mk.OutOf(kernels.I32, 11, 1)}
