@@ -22,8 +22,9 @@ type pool struct {
 type job struct {
 	run   func(task, worker int)
 	tasks int
-	next  int // the next task to hand out
-	left  int // tasks not finished
+	next  int  // the next task to hand out
+	left  int  // tasks not finished
+	waits bool // its caller waits for an id
 	over  chan struct{}
 	panic any // the first one of a task, raised again in the caller
 }
@@ -60,7 +61,9 @@ func (p *pool) do(tasks int, run func(task, worker int)) {
 		if len(p.ids) > 0 {
 			p.step(j)
 		} else {
+			j.waits = true
 			p.work.Wait()
+			j.waits = false
 		}
 	}
 	if len(p.jobs) > 0 {
@@ -96,6 +99,9 @@ func (p *pool) step(j *job) {
 	task := j.next
 	if j.next++; j.next == j.tasks {
 		p.remove(j)
+		if j.waits {
+			p.work.Broadcast() // others did it all: its caller need not wait for an id any more
+		}
 	}
 	p.mu.Unlock()
 	raised := j.try(task, id)

@@ -107,3 +107,27 @@ func TestAPanicOfATaskReachesItsCaller(t *testing.T) {
 		}
 	})
 }
+
+// A caller that waits for a place is woken when a worker has done its whole job without it. In a bubble, a caller that
+// sleeps on is a deadlock, which fails.
+func TestACallerWakesWhenOthersHaveDoneItsJob(t *testing.T) {
+	for _, long := range []int{0, 1} { // whichever of the two tasks the first caller takes itself
+		synctest.Test(t, func(t *testing.T) {
+			p := newPool(2)
+			defer p.close()
+			var callers sync.WaitGroup
+			callers.Go(func() {
+				p.do(2, func(task, _ int) {
+					if task == long {
+						time.Sleep(3 * time.Second)
+					} else {
+						time.Sleep(time.Second)
+					}
+				})
+			})
+			time.Sleep(time.Second / 2)
+			callers.Go(func() { p.do(1, func(int, int) { time.Sleep(5 * time.Second) }) })
+			callers.Wait()
+		})
+	}
+}
