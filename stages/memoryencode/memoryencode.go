@@ -149,9 +149,11 @@ func (k *keeper) keep(old *token.ObjectBank, object int, m *token.Memory) (*toke
 	}
 	m.Release() // the reference it was made with; the lists hold their own
 
-	note := token.MemoryNote{Object: object}
-	if note.Valid, note.Reason = k.check(m); note.Valid && !m.Prompted && m.Frame < b.First+2 {
-		note.Valid, note.Reason = false, "first frame after the prompt"
+	note := token.MemoryNote{Object: object, Valid: true} // a prompt is always kept
+	if !m.Prompted {
+		if note.Valid, note.Reason = k.check(m); note.Valid && m.Frame < b.First+2 {
+			note.Valid, note.Reason = false, "first frame after the prompt"
+		}
 	}
 	for _, s := range b.Attend {
 		note.Frames = append(note.Frames, s.Frame)

@@ -61,7 +61,8 @@ type writer struct {
 	o      *Options
 	boxes  map[int]*buffered
 	events *buffered
-	lost   map[int]int // first frame of the current absence
+	json   *json.Encoder // into events
+	lost   map[int]int   // first frame of the current absence
 }
 
 type buffered struct {
@@ -81,6 +82,8 @@ func open(env *graph.Env, o *Options) (func(context.Context, *In) error, func(er
 		if w.events, err = w.create(string(o.Events)); err != nil {
 			return nil, nil, err
 		}
+		w.json = json.NewEncoder(w.events)
+		w.json.SetEscapeHTML(false)
 	}
 	return w.fire, w.close, nil
 }
@@ -161,7 +164,7 @@ func (w *writer) event(h *token.Header, t *token.Tracked, note *token.MemoryNote
 	} else {
 		delete(w.lost, t.Object)
 	}
-	return json.NewEncoder(w.events).Encode(e)
+	return w.json.Encode(e)
 }
 
 func (w *writer) close(cause error) error {

@@ -1,0 +1,77 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+
+	"github.com/seed49bbd0e6/tachi/graph"
+	"github.com/seed49bbd0e6/tachi/runtime"
+)
+
+// benchCmd measures.
+type benchCmd struct {
+	pipelineFlags
+	Stage    string `placeholder:"ID" help:"Measure this stage alone, fed again and again with what it gets once the memory is full."`
+	Frames   int    `default:"0" help:"Frames to run, for a source that has this option; 0 for what the file says."`
+	Count    int    `default:"10" help:"Firings to time with --stage."`
+	GoFormat bool   `help:"Print lines that benchstat reads."`
+}
+
+// Run measures the whole pipeline, or one stage of it. Outputs go to a temporary folder.
+func (c *benchCmd) Run(a *app) (err error) {
+	if c.Out == "" {
+		if c.Out, err = os.MkdirTemp("", "tachi-bench-"); err != nil {
+			return &graph.Error{Kind: graph.BadOutput, Err: err}
+		}
+		defer os.RemoveAll(c.Out)
+	}
+	plan, err := c.load()
+	if err == nil && c.Frames > 0 {
+		c.Set = append(c.Set, fmt.Sprintf("stages.%s.frames=%d", plan.Source().ID, c.Frames))
+		plan, err = c.load()
+	}
+	if err != nil {
+		return err
+	}
+	e, err := a.engine(plan, true)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, e.close()) }()
+
+	if c.Stage != "" {
+		return c.one(a, e)
+	}
+	p := a.progress(e)
+	report, err := runtime.Run(a.ctx, plan, e.env, runtime.Options{Drain: a.drain, Progress: p.show})
+	p.done()
+	if err != nil {
+		return err
+	}
+	if c.GoFormat {
+		line := func(name string, frames int, ns int64) {
+			fmt.Fprintf(a.out, "Benchmark%s %d %d ns/frame\n", name, frames, ns/max(int64(frames), 1))
+		}
+		line("Pipeline", report.Frames, report.Wall.Nanoseconds())
+		for _, s := range report.Stages {
+			line("Stage/"+s.ID, int(s.Frames), s.Busy.Nanoseconds())
+		}
+		return nil
+	}
+	a.summary(e, report)
+	return nil
+}
+
+// one measures a stage alone.
+func (c *benchCmd) one(a *app, e *engine) error {
+	drain := make(chan struct{})
+	t, err := newTiming(e.plan, c.Stage, c.Count, func() { close(drain) })
+	if err != nil {
+		return err
+	}
+	if _, err := runtime.Run(a.ctx, e.plan, e.env, runtime.Options{Drain: drain}); err != nil && !errors.Is(err, graph.ErrDrained) {
+		return err
+	}
+	return t.print(a, c.GoFormat)
+}

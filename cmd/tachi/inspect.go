@@ -1,0 +1,124 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+
+	"github.com/seed49bbd0e6/tachi/graph"
+	"github.com/seed49bbd0e6/tachi/stages"
+)
+
+// validateCmd checks files.
+type validateCmd struct {
+	Files         []string `arg:"" name:"pipeline" help:"Pipeline files."`
+	NoEnvironment bool     `help:"Touch no device, input or weights."`
+	Set           []string `placeholder:"KEY=VALUE" sep:"none" help:"Set any key of the files."`
+}
+
+// Run prints one line per phase and file; all mistakes of all files are reported.
+func (c *validateCmd) Run(a *app) error {
+	var bad error
+	for _, file := range c.Files {
+		plan, err := graph.Load(file, stages.All, graph.Overrides{Set: c.Set})
+		if err == nil && !a.JSON && !a.Quiet {
+			fmt.Fprintf(a.out, "%s: syntax, stages and graph are right: %d stages, %d edges\n", file, len(plan.Nodes), len(plan.Edges))
+		}
+		if err == nil && !c.NoEnvironment {
+			var e *engine
+			if e, err = a.engine(plan, true); err == nil {
+				if !a.JSON && !a.Quiet {
+					fmt.Fprintf(a.out, "%s: input, device and weights are there: %s\n", file, describe(e.dev))
+				}
+				err = e.close()
+			}
+		}
+		if err != nil {
+			if bad != nil {
+				a.report(bad)
+			}
+			bad = err
+		}
+	}
+	return bad
+}
+
+// graphCmd draws a plan.
+type graphCmd struct {
+	pipelineFlags
+	Format string `enum:"text,dot,mermaid,json" default:"text" help:"text, dot, mermaid or json."`
+}
+
+// Run prints the drawing.
+func (c *graphCmd) Run(a *app) error {
+	plan, err := c.load()
+	if err != nil {
+		return err
+	}
+	if err := plan.Resolve(0, 0); err != nil {
+		return err
+	}
+	switch c.Format {
+	case "dot":
+		return plan.WriteDOT(a.out)
+	case "mermaid":
+		return plan.WriteMermaid(a.out)
+	case "json":
+		return plan.WriteJSON(a.out)
+	}
+	return plan.WriteText(a.out)
+}
+
+// stagesCmd lists the stages.
+type stagesCmd struct {
+	Markdown bool `help:"As the table of the README."`
+}
+
+// Run prints the list.
+func (c *stagesCmd) Run(a *app) error {
+	switch {
+	case a.JSON:
+		return graph.WriteStagesJSON(a.out, stages.All)
+	case c.Markdown:
+		return graph.WriteMarkdown(a.out, stages.All)
+	}
+	return graph.WriteStages(a.out, stages.All)
+}
+
+// inspectCmd describes a stage.
+type inspectCmd struct {
+	Stage string `arg:"" help:"Name of a stage, as tachi stages lists them."`
+}
+
+// Run prints the description.
+func (c *inspectCmd) Run(a *app) error {
+	s := stages.Find(c.Stage)
+	if s == nil {
+		return usagef("no stage %q: tachi stages lists them", c.Stage)
+	}
+	if a.JSON {
+		return writeJSON(a, graph.Describe(s))
+	}
+	return graph.Describe(s).WriteText(a.out)
+}
+
+// schemaCmd prints the schema.
+type schemaCmd struct{}
+
+// Run prints it.
+func (schemaCmd) Run(a *app) error {
+	schema, err := graph.Schema(stages.All)
+	if err != nil {
+		return err
+	}
+	_, err = a.out.Write(append(schema, '\n'))
+	return err
+}
+
+func writeJSON(a *app, v any) error {
+	e := json.NewEncoder(a.out)
+	e.SetEscapeHTML(false)
+	if isTerminal(a.out) {
+		e.SetIndent("", "  ")
+	}
+	return e.Encode(v)
+}

@@ -1,0 +1,137 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	goruntime "runtime"
+
+	"github.com/seed49bbd0e6/tachi/graph"
+	"github.com/seed49bbd0e6/tachi/kernels"
+	"github.com/seed49bbd0e6/tachi/kernels/cpu"
+	"github.com/seed49bbd0e6/tachi/stages"
+)
+
+// pipelineFlags are the flags of every verb that takes a pipeline.
+type pipelineFlags struct {
+	File    string   `arg:"" name:"pipeline" help:"Pipeline file, e.g. pipelines/samurai.toml."`
+	Input   string   `short:"i" name:"input" placeholder:"PATH" help:"Video: the path of the source. '-' reads standard input. The file's own prompts are dropped with its video."`
+	Box     string   `placeholder:"X,Y,W,H" help:"The object on the first frame, in displayed pixels."`
+	Point   []string `placeholder:"X,Y[,LABEL]" sep:"none" help:"A click on the object, or off it with label 0. May be repeated."`
+	Mask    string   `placeholder:"PNG" help:"The object as a picture of the frame's size, nonzero where the object is."`
+	Prompts string   `placeholder:"JSON" help:"Prompts for several objects, on any frame."`
+	Out     string   `short:"o" placeholder:"DIR" help:"Folder for the outputs with relative paths."`
+	Device  string   `placeholder:"NAME" help:"auto or cpu."`
+	Variant string   `placeholder:"NAME" help:"nano, tiny, small, base_plus or large; with 2.0 behind it for SAM 2.0."`
+	Weights string   `placeholder:"PATH" help:"Official .pt or Hugging Face .safetensors checkpoint."`
+	Set     []string `placeholder:"KEY=VALUE" sep:"none" help:"Set any key of the file, e.g. --set stages.output.path=x.mp4. May be repeated."`
+}
+
+// load reads and checks the file with the flags laid over it.
+func (f *pipelineFlags) load() (*graph.Plan, error) {
+	o := graph.Overrides{Set: f.Set, Input: f.Input, Out: f.Out, Device: f.Device, Variant: f.Variant, Weights: f.Weights}
+	if f.Input != "" || f.Box != "" || len(f.Point) > 0 || f.Mask != "" || f.Prompts != "" {
+		// What the file says of its own video does not hold for another one, and prompts exclude each other.
+		o.Source = map[string]any{"box": []float64{}, "points": [][]float64{}, "mask": f.Mask, "prompts": f.Prompts}
+	}
+	if f.Box != "" {
+		box, err := stages.ParseBox(f.Box)
+		if err != nil {
+			return nil, usagef("--box %v", err)
+		}
+		o.Source["box"] = box
+	}
+	var points [][]float64
+	for _, text := range f.Point {
+		p, err := stages.ParsePoint(text)
+		if err != nil {
+			return nil, usagef("--point %v", err)
+		}
+		points = append(points, p)
+	}
+	if points != nil {
+		o.Source["points"] = points
+	}
+	return graph.Load(f.File, stages.All, o)
+}
+
+// engine is a plan with what it takes to run it.
+type engine struct {
+	plan  *graph.Plan
+	probe graph.Probe
+	env   *graph.Env
+	dev   *cpu.Device
+	close func() error
+}
+
+// engine probes the input, settles the plan, opens the device and loads the weights.
+func (a *app) engine(plan *graph.Plan, overwrite bool) (*engine, error) {
+	e := &engine{plan: plan, env: &graph.Env{Log: a.log, Overwrite: overwrite}}
+	source := plan.Source()
+	if source.Stage.Probe != nil {
+		var err error
+		if e.probe, err = source.Stage.Probe(&graph.Env{Log: a.log, Stage: source.ID}, source.Options); err != nil {
+			return nil, fmt.Errorf("%s: %w", source.ID, err)
+		}
+	}
+	if source.Stage.Probe != nil && e.probe.Objects == 0 && plan.Model.Set {
+		return nil, usagef("no prompt: say where the object is on the first frame with --box x,y,w,h (tachi frame helps to find it), --point x,y, --mask file.png or --prompts file.json")
+	}
+	if err := plan.Resolve(e.probe.Width, e.probe.Height); err != nil {
+		return nil, err
+	}
+	e.env.Batch, e.env.Micro = plan.Pipeline.Batch, plan.Pipeline.Micro
+
+	if err := knownDevice(plan); err != nil {
+		return nil, err
+	}
+	dev, err := cpu.New(plan.Pipeline.Threads)
+	if err != nil {
+		return nil, &graph.Error{Kind: graph.BadConfig, Err: err}
+	}
+	e.dev, e.env.Device = dev, dev
+	e.close = dev.Close
+	if plan.Model.Set {
+		model, err := stages.LoadModel(dev, plan.Model)
+		if err != nil {
+			return nil, errors.Join(err, dev.Close())
+		}
+		if model.Note != "" {
+			a.log.Info().Msg(model.Note)
+		}
+		e.env.Model = model.Network
+		e.close = func() error { model.Close(); return dev.Close() }
+	}
+	return e, nil
+}
+
+func knownDevice(plan *graph.Plan) error {
+	switch plan.Pipeline.Device {
+	case "auto", "cpu", "":
+		return nil
+	}
+	return graph.Diagnostics{plan.Complain("pipeline.device", "no device %q in this build: there is cpu", plan.Pipeline.Device)}
+}
+
+// describe is one line about a device.
+func describe(d kernels.Device) string {
+	i := d.Info()
+	return fmt.Sprintf("%s: %s, %s, %d threads", i.Name, i.Model, i.ISA, i.Threads)
+}
+
+// mib prints bytes in MiB.
+func mib(n int64) string { return fmt.Sprintf("%.1f MiB", float64(n)/(1<<20)) }
+
+// clock prints seconds as 12.3 s, 4m05s or 2h07m.
+func clock(seconds float64) string {
+	switch s := int(math.Round(seconds)); {
+	case seconds < 60:
+		return fmt.Sprintf("%.1f s", seconds)
+	case s < 3600:
+		return fmt.Sprintf("%dm%02ds", s/60, s%60)
+	default:
+		return fmt.Sprintf("%dh%02dm", s/3600, s/60%60)
+	}
+}
+
+var goVersion = goruntime.Version()

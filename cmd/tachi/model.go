@@ -1,0 +1,141 @@
+package main
+
+import (
+	"fmt"
+	"path/filepath"
+	"strings"
+
+	"github.com/seed49bbd0e6/tachi/stages"
+)
+
+// modelCmd groups the verbs about weights.
+type modelCmd struct {
+	Info modelInfoCmd `cmd:"" help:"Say what a checkpoint holds and which variant it is."`
+	Init modelInitCmd `cmd:"" help:"Write a checkpoint of random weights in the official layout, for tests and benchmarks."`
+	List modelListCmd `cmd:"" help:"List the variants and where their official weights come from."`
+}
+
+type modelInfoCmd struct {
+	File    string `arg:"" help:"A .pt or .safetensors checkpoint."`
+	Tensors bool   `help:"List every tensor."`
+}
+
+// Run prints what the file holds.
+func (c *modelInfoCmd) Run(a *app) error {
+	m, err := stages.InspectModel(c.File)
+	if err != nil {
+		return err
+	}
+	if !c.Tensors {
+		defer func(t []stages.TensorInfo) { m.TensorTable = t }(m.TensorTable)
+		if a.JSON {
+			m.TensorTable = nil
+		}
+	}
+	if a.JSON {
+		return writeJSON(a, m)
+	}
+	fit := "exactly"
+	if !m.Exact {
+		fit = fmt.Sprintf("nearest: %d missing, %d unused, %d wrong", len(m.Missing), len(m.Unused), len(m.Wrong))
+	}
+	fmt.Fprintf(a.out, "%s: %s, %s names\nvariant    %s (%s)\ntensors    %d\nparameters %d\n", m.File, m.Format, m.Names, m.Variant, fit, m.Tensors, m.Parameters)
+	for dtype, n := range m.Bytes {
+		fmt.Fprintf(a.out, "%-10s %s\n", dtype, mib(int64(n)))
+	}
+	for _, l := range []struct {
+		what  string
+		names []string
+	}{{"missing", m.Missing}, {"unused", m.Unused}, {"wrong", m.Wrong}} {
+		if len(l.names) > 0 {
+			fmt.Fprintf(a.out, "%-10s %s\n", l.what, strings.Join(l.names, ", "))
+		}
+	}
+	if c.Tensors {
+		for _, t := range m.TensorTable {
+			fmt.Fprintf(a.out, "%-5s %-18v %s\n", t.DType, t.Shape, t.Name)
+		}
+	}
+	return nil
+}
+
+type modelInitCmd struct {
+	Variant   string         `default:"nano" help:"nano, tiny, small, base_plus or large; with 2.0 behind it for SAM 2.0."`
+	Seed      uint64         `default:"7" help:"What the values follow from."`
+	Config    map[string]any `hidden:""`
+	Out       string         `short:"o" required:"" placeholder:"FILE" help:"Output, .pt or .safetensors."`
+	Overwrite bool           `help:"Replace an existing file."`
+}
+
+// Run writes the checkpoint under a temporary name and renames it when it is whole.
+func (c *modelInitCmd) Run(a *app) error {
+	ext := filepath.Ext(c.Out)
+	if ext != ".pt" && ext != ".safetensors" {
+		return usagef("-o %s: the name must end in .pt or .safetensors", c.Out)
+	}
+	f, err := stages.CreateOutput(c.Out, c.Overwrite)
+	if err != nil {
+		return err
+	}
+	if err := stages.WriteRandom(f, c.Variant, c.Config, c.Seed, ext == ".safetensors"); err != nil {
+		f.Discard()
+		return err
+	}
+	return f.Commit()
+}
+
+type modelListCmd struct{}
+
+// Run prints the table.
+func (modelListCmd) Run(a *app) error {
+	rows := []struct{ variant, params, size, source string }{
+		{"nano", "see model info", "-", "in the program"},
+		{"tiny", "39.0 M", "156 MB", "sam2.1_hiera_tiny.pt"},
+		{"small", "46.1 M", "184 MB", "sam2.1_hiera_small.pt"},
+		{"base_plus", "80.9 M", "323 MB", "sam2.1_hiera_base_plus.pt"},
+		{"large", "224.4 M", "898 MB", "sam2.1_hiera_large.pt"},
+	}
+	fmt.Fprintf(a.out, "%-10s %-15s %-8s %s\n", "variant", "parameters", "size", "weights")
+	for _, r := range rows {
+		fmt.Fprintf(a.out, "%-10s %-15s %-8s %s\n", r.variant, r.params, r.size, r.source)
+	}
+	fmt.Fprintln(a.out, "\nThe .pt files are Meta's, Apache-2.0, linked from the README of the GitHub repository facebookresearch/sam2;\n"+
+		"the facebook/sam2.1-hiera-* models of Hugging Face (model.safetensors) work as well. SAM 2.0 files: add 2.0 to the variant.\n"+
+		"tachi downloads nothing.")
+	return nil
+}
+
+type frameCmd struct {
+	Video     string `arg:"" help:"Video file or folder of pictures."`
+	N         int    `short:"n" default:"0" help:"Frame number, from 0."`
+	Box       string `placeholder:"X,Y,W,H" help:"Box to draw, in displayed pixels."`
+	Out       string `short:"o" default:"frame.png" help:"Output PNG."`
+	Overwrite bool   `help:"Replace an existing file."`
+}
+
+// Run writes the picture.
+func (c *frameCmd) Run(a *app) error {
+	var box []float64
+	if c.Box != "" {
+		var err error
+		if box, err = stages.ParseBox(c.Box); err != nil {
+			return usagef("--box %v", err)
+		}
+	}
+	f, err := stages.CreateOutput(c.Out, c.Overwrite)
+	if err != nil {
+		return err
+	}
+	w, h, err := stages.WriteFrame(a.ctx, f, c.Video, c.N, box)
+	if err != nil {
+		f.Discard()
+		return err
+	}
+	if err := f.Commit(); err != nil {
+		return err
+	}
+	if !a.Quiet {
+		fmt.Fprintf(a.out, "%s: frame %d of %s, %dx%d\n", c.Out, c.N, c.Video, w, h)
+	}
+	return nil
+}

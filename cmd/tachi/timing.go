@@ -1,0 +1,146 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"reflect"
+	"slices"
+	"sync/atomic"
+	"time"
+
+	"github.com/seed49bbd0e6/tachi/graph"
+)
+
+// A stage is a pure function of its tokens, so it can be timed in place: run the pipeline until the memory is full, hold
+// the stage's next firing until every other stage has come to rest (they soon must, behind the one that is held), and
+// fire it again and again on the same tokens with the machine to itself.
+
+// full is the number of frames after which the bank of memories is full.
+const full = 9
+
+// timing is the measurement of one stage.
+type timing struct {
+	id     string
+	frames int // in the firing
+	times  []time.Duration
+	active atomic.Int32 // other stages that are firing
+}
+
+// newTiming puts the measurement into the plan. done is called when it is over.
+func newTiming(plan *graph.Plan, id string, count int, done func()) (*timing, error) {
+	t := &timing{id: id}
+	found := false
+	for _, n := range plan.Nodes {
+		if n.Stage.Role == graph.Source {
+			continue
+		}
+		stage, target := *n.Stage, n.ID == id
+		found = found || target
+		open := stage.Open
+		stage.Open = func(env *graph.Env, options any) (*graph.Node, error) {
+			node, err := open(env, options)
+			if err != nil {
+				return nil, err
+			}
+			if target {
+				node.Fire = t.measure(node.Fire, count, done)
+			} else {
+				node.Fire = t.watch(node.Fire)
+			}
+			return node, nil
+		}
+		n.Stage = &stage
+	}
+	if !found {
+		return nil, usagef("--stage %s: the pipeline has no such stage: %v", id, ids(plan))
+	}
+	return t, nil
+}
+
+func ids(plan *graph.Plan) (out []string) {
+	for _, n := range plan.Nodes[1:] {
+		out = append(out, n.ID)
+	}
+	return out
+}
+
+type fire = func(context.Context, []any) ([]any, error)
+
+// watch counts another stage's firings.
+func (t *timing) watch(f fire) fire {
+	return func(ctx context.Context, in []any) ([]any, error) {
+		t.active.Add(1)
+		defer t.active.Add(-1)
+		return f(ctx, in)
+	}
+}
+
+// measure times the first firing after the memory is full, count times.
+func (t *timing) measure(f fire, count int, done func()) fire {
+	seen := 0
+	return func(ctx context.Context, in []any) ([]any, error) {
+		if seen += len(in); seen <= full || t.times != nil {
+			return f(ctx, in)
+		}
+		for quiet := 0; quiet < 5 && ctx.Err() == nil; quiet++ {
+			if t.active.Load() > 0 {
+				quiet = 0
+			}
+			time.Sleep(20 * time.Millisecond)
+		}
+		t.frames = len(in)
+		for range count {
+			start := time.Now()
+			out, err := f(ctx, in)
+			if err != nil {
+				return nil, err
+			}
+			t.times = append(t.times, time.Since(start))
+			for _, o := range out {
+				release(o)
+			}
+		}
+		done()
+		return f(ctx, in)
+	}
+}
+
+// release frees the device memory of an output struct.
+func release(out any) {
+	v := reflect.ValueOf(out)
+	if v.Kind() != reflect.Pointer || v.IsNil() {
+		return
+	}
+	for i := range v.Elem().NumField() {
+		if f := v.Elem().Field(i); f.CanInterface() && !f.IsZero() {
+			if r, ok := f.Interface().(graph.Resident); ok {
+				r.Release()
+			}
+		}
+	}
+}
+
+// print writes the median and the spread.
+func (t *timing) print(a *app, goFormat bool) error {
+	if len(t.times) == 0 {
+		return fmt.Errorf("%s: the video has fewer than %d frames", t.id, full+1)
+	}
+	times := slices.Clone(t.times)
+	slices.Sort(times)
+	at := func(q float64) time.Duration {
+		return times[int(q*float64(len(times)-1)+0.5)] / time.Duration(t.frames)
+	}
+	switch {
+	case goFormat:
+		for _, d := range t.times {
+			fmt.Fprintf(a.out, "BenchmarkStage/%s 1 %d ns/frame\n", t.id, d.Nanoseconds()/int64(t.frames))
+		}
+	case a.JSON:
+		return writeJSON(a, map[string]any{"stage": t.id, "frames_per_firing": t.frames, "firings": len(times),
+			"p50_ms": 1e3 * at(0.5).Seconds(), "p99_ms": 1e3 * at(0.99).Seconds(), "fps": 1 / at(0.5).Seconds()})
+	default:
+		fmt.Fprintf(a.out, "%s alone: %d firings of %d frames: p50 %.2f ms, p99 %.2f ms per frame, %.1f frames/s\n", t.id,
+			len(times), t.frames, 1e3*at(0.5).Seconds(), 1e3*at(0.99).Seconds(), 1/at(0.5).Seconds())
+	}
+	return nil
+}

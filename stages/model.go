@@ -1,0 +1,137 @@
+package stages
+
+import (
+	"fmt"
+	"io"
+
+	"github.com/seed49bbd0e6/tachi/graph"
+	"github.com/seed49bbd0e6/tachi/kernels"
+	"github.com/seed49bbd0e6/tachi/kernels/weights"
+	"github.com/seed49bbd0e6/tachi/stages/internal/sam2"
+)
+
+// embeddedSeed makes the weights that stand in for the trained nano.
+const embeddedSeed = 7
+
+// Model is a loaded network for graph.Env.
+type Model struct {
+	Network any    // what stages find in graph.Env.Model
+	Note    string // what a user should know about it, may be empty
+	Bytes   int    // device memory of the weights
+	close   func()
+}
+
+// Close frees the weights.
+func (m *Model) Close() { m.close() }
+
+// config returns what [model] asks for.
+func config(s graph.ModelSettings) (sam2.Config, error) {
+	c, err := sam2.Variant(s.Variant)
+	if err == nil && len(s.Config) > 0 {
+		c, err = c.Override(s.Config)
+	}
+	if err != nil {
+		return c, &graph.Error{Kind: graph.BadConfig, Err: fmt.Errorf("model: %w", err)}
+	}
+	return c, nil
+}
+
+// LoadModel reads the weights that [model] names onto a device.
+func LoadModel(dev kernels.Device, s graph.ModelSettings) (*Model, error) {
+	c, err := config(s)
+	if err != nil {
+		return nil, err
+	}
+	var file *weights.File
+	note := ""
+	if s.Weights == "embedded" {
+		if s.Variant != "nano" {
+			return nil, graph.Errorf(graph.BadConfig, "model: no weights of %q in the program, only of nano: give --weights FILE (tachi model list says where the official ones come from)", s.Variant)
+		}
+		note = "weights: nano with random values (no trained nano yet): masks mean nothing. Official weights: --variant tiny --weights FILE, see tachi model list"
+		if file, err = random(c, embeddedSeed); err != nil {
+			return nil, err
+		}
+	} else if file, err = weights.Open(s.Weights); err != nil {
+		return nil, &graph.Error{Kind: graph.BadData, Err: err}
+	}
+	defer file.Close()
+	m, err := sam2.Load(dev, c, file)
+	if err != nil {
+		return nil, &graph.Error{Kind: graph.BadData, Err: err}
+	}
+	return &Model{Network: m, Note: note, Bytes: m.WeightBytes(), close: m.Close}, nil
+}
+
+func random(c sam2.Config, seed uint64) (*weights.File, error) {
+	return weights.FromTensors("embedded", tensors(c, seed))
+}
+
+func tensors(c sam2.Config, seed uint64) (all []*weights.Tensor) {
+	for _, t := range sam2.Init(c, seed) {
+		all = append(all, t)
+	}
+	return all
+}
+
+// WriteRandom writes a random checkpoint of a variant in the official layout: torch's zip archive, or safetensors.
+func WriteRandom(w io.Writer, variant string, keys map[string]any, seed uint64, safetensors bool) error {
+	c, err := config(graph.ModelSettings{Variant: variant, Config: keys})
+	if err != nil {
+		return err
+	}
+	all := tensors(c, seed)
+	if safetensors {
+		return weights.WriteSafetensors(w, all, map[string]string{"format": "pt", "variant": c.Name})
+	}
+	return weights.WriteTorch(w, "archive", all)
+}
+
+// Variants are the networks by name.
+func Variants() []string { return sam2.Variants() }
+
+// ModelInfo is what tachi model info prints.
+type ModelInfo struct {
+	File        string         `json:"file"`
+	Format      string         `json:"format"`
+	Names       string         `json:"names"` // official or huggingface
+	Variant     string         `json:"variant"`
+	Exact       bool           `json:"exact"` // every tensor is there with the right shape, and no other
+	Tensors     int            `json:"tensors"`
+	Parameters  int            `json:"parameters"`
+	Bytes       map[string]int `json:"bytes"` // by dtype
+	Missing     []string       `json:"missing,omitempty"`
+	Unused      []string       `json:"unused,omitempty"`
+	Wrong       []string       `json:"wrong,omitempty"`
+	TensorTable []TensorInfo   `json:"table,omitempty"`
+}
+
+// TensorInfo is one stored tensor.
+type TensorInfo struct {
+	Name  string `json:"name"`
+	DType string `json:"dtype"`
+	Shape []int  `json:"shape"`
+}
+
+// InspectModel reads a checkpoint's header and compares it with the variants.
+func InspectModel(path string) (*ModelInfo, error) {
+	f, err := weights.Open(path)
+	if err != nil {
+		return nil, &graph.Error{Kind: graph.BadData, Err: err}
+	}
+	defer f.Close()
+	d := sam2.Detect(f)
+	info := &ModelInfo{File: path, Format: f.Format, Names: "official", Variant: d.Variant, Exact: d.Exact, Tensors: d.Tensors,
+		Parameters: d.Parameters, Bytes: map[string]int{}, Missing: d.Missing, Unused: d.Unused, Wrong: d.Wrong}
+	if d.HuggingFace {
+		info.Names = "huggingface"
+	}
+	for dt, n := range d.Bytes {
+		info.Bytes[dt.String()] += n
+	}
+	for _, name := range f.Names() {
+		t, _ := f.Lookup(name)
+		info.TensorTable = append(info.TensorTable, TensorInfo{name, t.DType.String(), t.Shape})
+	}
+	return info, nil
+}

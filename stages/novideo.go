@@ -1,0 +1,14 @@
+//go:build nomedia
+
+package stages
+
+import "github.com/seed49bbd0e6/tachi/graph"
+
+// HasVideo says whether this build reads and writes video through FFmpeg.
+const HasVideo = false
+
+// video is empty: this build leaves out the stages that need FFmpeg.
+var video []*graph.Stage
+
+// videoSource returns nil.
+func videoSource(string) (*graph.Stage, any) { return nil, nil }
