@@ -4,6 +4,7 @@ package media
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"math"
 
@@ -133,13 +134,14 @@ func (r *Reader) feed() error {
 			r.dec.SendPacket(nil) // starts the drain; refused only when it has started
 			return nil
 		}
-		r.measure()
 		switch index := r.packet.StreamIndex(); {
 		case r.audio != nil && index == r.audio.Index():
+			r.measure(r.audio)
 			r.heard = append(r.heard, newPacket(r.packet))
 		case index != r.video.Index():
 		case r.cut() && r.packet.Flags().Has(astiav.PacketFlagCorrupt): // the sample that the cut went through
 		default:
+			r.measure(r.video)
 			if err := r.dec.SendPacket(r.packet); err != nil {
 				r.damaged(&r.corrupt.Skipped, r.packet.Pts())
 				continue
@@ -150,11 +152,7 @@ func (r *Reader) feed() error {
 }
 
 // measure notes how far into the video the packet reaches.
-func (r *Reader) measure() {
-	st := r.video
-	if r.audio != nil && r.packet.StreamIndex() == r.audio.Index() {
-		st = r.audio
-	}
+func (r *Reader) measure(st *astiav.Stream) {
 	if pts := r.packet.Pts(); pts != astiav.NoPtsValue {
 		r.reached = max(r.reached, float64(pts+r.packet.Duration())*st.TimeBase().Float64())
 	}
@@ -163,29 +161,35 @@ func (r *Reader) measure() {
 // cut says whether an mp4 lacks samples that its index promises.
 func (r *Reader) cut() bool { return r.promised > r.stream.Frames }
 
-// verdict says whether the end after frame last is the true one. An mp4's index tells for certain. Elsewhere a
-// failed read tells, or a container that announces a length of which more than a twentieth is missing; formats
-// that announce nothing (transport streams, raw H.264) just end.
+// verdict says whether the end after frame last is the true one. The index of an mp4 in a file tells for certain.
+// Elsewhere a failed read tells, or a container that announces a length of which more than a twentieth is missing;
+// formats that announce nothing (transport streams, raw H.264) just end.
 func (r *Reader) verdict(last int) error {
-	promised, about := r.promised, ""
-	announced := float64(r.fc.Duration()) / 1e6
-	if promised == 0 && headerDuration(r.fc) {
-		promised, about = int(math.Round(announced*r.stream.Rate.Float())), "about "
-	}
-	early := func(why any) error {
-		if promised <= last+1 {
-			return graph.Errorf(graph.Incomplete, "%s: ends early after frame %d: %v", r.name, last, why)
-		}
-		return graph.Errorf(graph.Incomplete, "%s: ends early after frame %d (%d of %s%d): %v", r.name, last, last+1, about, promised, why)
-	}
-	start := max(0, float64(r.fc.StartTime())/1e6)
+	announced, start := float64(r.fc.Duration())/1e6, max(0, float64(r.fc.StartTime())/1e6)
+	missing := announced - (r.reached - start)
+	certain := r.promised > 0 && r.fileSize >= 0
 	switch {
 	case r.cut():
-		return early("the file is cut short")
+		return r.early(last, cutShort)
 	case r.readErr != nil:
-		return early(r.readErr)
-	case about != "" && announced-(r.reached-start) > max(0.05*announced, 3/max(1, r.stream.Rate.Float())):
-		return early("the file is cut short")
+		return r.early(last, r.readErr)
+	case !certain && headerDuration(r.fc) && missing > max(announced/20, 3/max(1, r.stream.Rate.Float())):
+		return r.early(last, cutShort)
 	}
 	return io.EOF
+}
+
+var cutShort = errors.New("the file is cut short")
+
+// early makes the error of an end after frame last that came too soon.
+func (r *Reader) early(last int, why error) error {
+	promised, about := r.promised, ""
+	if promised == 0 && headerDuration(r.fc) {
+		promised, about = int(math.Round(float64(r.fc.Duration())/1e6*r.stream.Rate.Float())), "about "
+	}
+	of := ""
+	if promised > last+1 {
+		of = fmt.Sprintf(" (%d of %s%d)", last+1, about, promised)
+	}
+	return graph.Errorf(graph.Incomplete, "%s: ends early after frame %d%s: %w", r.name, last, of, why)
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"math"
 	"os"
 	"strconv"
 	"strings"
@@ -47,7 +48,8 @@ type Reader struct {
 	ended    bool    // no more packets
 	readErr  error   // why there are none, when not for the end of the file
 	corrupt  Corrupt
-	promised int // frames that the container's index promises, 0 when there is none
+	fileSize int64 // -1 when unknown
+	promised int   // frames that the container's index promises, 0 when there is none
 }
 
 // Frame is one decoded picture.
@@ -101,10 +103,10 @@ func (r *Reader) open(path string, threads int) error {
 	self := object(r.fc)
 	if err := r.fc.OpenInput(url, format, nil); err != nil {
 		r.fc = nil // freed by FFmpeg
-		return r.bad("not a video that can be read", detail(drainLog(r.log, self), err))
+		return r.bad("cannot be read as a video", detail(drainLog(r.log, self), err))
 	}
 	if err := r.fc.FindStreamInfo(nil); err != nil {
-		return r.bad("not a video that can be read", detail(drainLog(r.log, self), err))
+		return r.bad("cannot be read as a video", detail(drainLog(r.log, self), err))
 	}
 	v, a := bestStreams(r.fc)
 	if v < 0 {
@@ -218,7 +220,11 @@ func (r *Reader) first(fileSize int64) error {
 	if r.audio != nil {
 		r.stream.Audio = newTrack(r.audio)
 	}
-	if fileSize >= 0 && strings.HasPrefix(r.fc.InputFormat().Name(), "mov") && r.video.NbFrames() > 0 {
+	r.fileSize = fileSize
+	if strings.HasPrefix(r.fc.InputFormat().Name(), "mov") && r.video.NbFrames() > 0 {
+		if fileSize < 0 {
+			fileSize = math.MaxInt64 // a pipe has to be believed
+		}
 		r.promised, r.stream.Frames = indexed(r.video, fileSize)
 	}
 	r.next, err = r.finish(p, nil)

@@ -256,8 +256,8 @@ func TestBadFilesGiveOneClearError(t *testing.T) {
 		"missing":  {filepath.Join(t.TempDir(), "no.mp4"), "no.mp4: no such file"},
 		"empty":    {temp(t, "empty.mp4", nil), "empty.mp4: is empty"},
 		"folder":   {t.TempDir(), ": is a folder; the images stage reads folders of pictures"},
-		"text":     {temp(t, "text.mp4", []byte("this is not a video\n")), "text.mp4: not a video that can be read: "},
-		"moovless": {temp(t, "moovless.mp4", moovless), "moovless.mp4: not a video that can be read: moov atom not found"},
+		"text":     {temp(t, "text.mp4", []byte("this is not a video\n")), "text.mp4: cannot be read as a video: "},
+		"moovless": {temp(t, "moovless.mp4", moovless), "moovless.mp4: cannot be read as a video: moov atom not found"},
 		"sound":    {temp(t, "sound.wav", wav), "sound.wav: has no video stream"},
 		"headless": {temp(t, "head.mp4", plain[:bytes.Index(plain, []byte("mdat"))+4]), "head.mp4: no frame can be decoded: "},
 	} {
@@ -294,6 +294,24 @@ func TestCutFileGivesItsFramesAndThenIncomplete(t *testing.T) {
 				t.Errorf("then %v", again)
 			}
 		})
+	}
+}
+
+func TestCutPipeIsIncompleteToo(t *testing.T) {
+	whole := fixture(t, "plain.mp4")
+	for _, keep := range []float64{1, 0.75} {
+		fifo := filepath.Join(t.TempDir(), "pipe.mp4")
+		if err := syscall.Mkfifo(fifo, 0o600); err != nil {
+			t.Skip("no named pipes here:", err)
+		}
+		if Rereadable(fifo) || Rereadable("-") || !Rereadable("testdata/plain.mp4") {
+			t.Error("Rereadable mistakes pipes and files")
+		}
+		go os.WriteFile(fifo, whole[:int(keep*float64(len(whole)))], 0o600)
+		frames, err := readAll(t, open(t, fifo))
+		if keep == 1 && (len(frames) != 30 || err != io.EOF) || keep < 1 && (len(frames) > 28 || graph.KindOf(err) != graph.Incomplete) {
+			t.Errorf("%g of it: %d frames, then %v", keep, len(frames), err)
+		}
 	}
 }
 
