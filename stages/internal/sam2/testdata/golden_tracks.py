@@ -1,4 +1,4 @@
-"""Forty tracked frames of the reduced network under the rules of one checkout, for a box, a click and a mask.
+"""Tracked frames of the reduced network under the rules of one checkout, for every run of reduced.json.
 
     golden_tracks.py CHECKOUT      (called by golden.py)
 
@@ -22,7 +22,6 @@ import reference
 from frames import make_frames
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-FRAMES = 40
 
 
 class Noted(dict):
@@ -180,8 +179,9 @@ def check_decisions(name, seen, exact, margin):
     """Every decision has room, and float64 takes the same ones."""
     assert min(margin.values()) > 1e-3, (name, margin)
     for a, b in zip(seen.frames, exact.frames):
-        for key in ("chosen", "box", "stage", "stable_frames", "memories", "pointers", "pixels"):
+        for key in ("chosen", "box", "stage", "stable_frames", "memories", "pointers"):
             assert a[key] == b[key], (name, a["frame"], key, a[key], b[key])
+        assert abs(a["pixels"] - b["pixels"]) <= 2, (name, a["frame"], a["pixels"], b["pixels"])
         if a["kf_score"] is not None:
             assert abs(a["kf_score"] - b["kf_score"]) < 1e-6, (name, a, b)
 
@@ -241,27 +241,27 @@ def main(checkout):
     name = "samurai" if samurai else "sam2"
     yaml = "samurai/sam2.1_hiera_t.yaml" if samurai else "sam2.1/sam2.1_hiera_t.yaml"
     runs, tensors = {}, {}
-    clip = make_frames(FRAMES)
-    with tempfile.TemporaryDirectory() as folder:
-        for t, rgb in enumerate(clip):
-            # The loader goes by the name, Pillow by the content: PNG keeps the pixels.
-            Image.fromarray(rgb).save(os.path.join(folder, f"{t}.jpg"), format="PNG")
-        for run in config["runs"]:
-            extra = run["samurai"] if samurai else {}
-            build = lambda: reference.build(yaml, config["override"], config["seed"], extra, heads)
+    clip = make_frames(max(run["frames"] for run in config["runs"]))
+    for run in config["runs"]:
+        extra = run["samurai"] if samurai else {}
+        build = lambda: reference.build(yaml, config["override"], config["seed"], extra, heads)
+        with tempfile.TemporaryDirectory() as folder:
+            for t, rgb in enumerate(clip[: run["frames"]]):
+                # The loader goes by the name, Pillow by the content: PNG keeps the pixels.
+                Image.fromarray(rgb).save(os.path.join(folder, f"{t}.jpg"), format="PNG")
             with reference.wide():
                 exact = track(build().double(), folder, run["prompt"])
             model = build()
             seen = track(model, folder, run["prompt"])
-            logits, wide = torch.stack(seen.logits), torch.stack(exact.logits)
-            spread = (wide.amax((1, 2)) - wide.amin((1, 2))).clamp(min=1e-9)
-            drift = ((logits - wide).abs().amax((1, 2)) / spread).max().item()
-            margin = margins(seen, model)
-            print(f"{name} {run['name']}: drift {drift:.1e}", {k: f"{v:.1e}" for k, v in margin.items()})
-            check_decisions(f"{name} {run['name']}", seen, exact, margin)
-            runs[run["name"]] = {"float32_drift": drift, "margins": margin, "frames": seen.frames}
-            tensors[f"{run['name']}/logits"] = logits.float()
-            tensors[f"{run['name']}/pointers"] = torch.stack(seen.pointers).float()
+        logits, wide = torch.stack(seen.logits), torch.stack(exact.logits)
+        spread = (wide.amax((1, 2)) - wide.amin((1, 2))).clamp(min=1e-9)
+        drift = ((logits - wide).abs().amax((1, 2)) / spread).max().item()
+        margin = margins(seen, model)
+        print(f"{name} {run['name']}: drift {drift:.1e}", {k: f"{v:.1e}" for k, v in margin.items()})
+        check_decisions(f"{name} {run['name']}", seen, exact, margin)
+        runs[run["name"]] = {"float32_drift": drift, "margins": margin, "frames": seen.frames}
+        tensors[f"{run['name']}/logits"] = logits.float()
+        tensors[f"{run['name']}/pointers"] = torch.stack(seen.pointers).float()
     if samurai:
         check_coverage(runs)
     else:
