@@ -6,6 +6,7 @@ import (
 	"os"
 
 	"github.com/seed49bbd0e6/tachi/graph"
+	"github.com/seed49bbd0e6/tachi/kernels/cpu"
 	"github.com/seed49bbd0e6/tachi/runtime"
 )
 
@@ -16,10 +17,14 @@ type benchCmd struct {
 	Frames   int    `default:"0" help:"Frames to run, for a source that has this option; 0 for what the file says."`
 	Count    int    `default:"10" help:"Firings to time with --stage."`
 	GoFormat bool   `help:"Print lines that benchstat reads."`
+	Limits   bool   `help:"Print what this machine can do at most: multiply-adds and copying."`
 }
 
 // Run measures the whole pipeline, or one stage of it. Outputs go to a temporary folder.
 func (c *benchCmd) Run(a *app) (err error) {
+	if c.Limits {
+		return limits(a)
+	}
 	if c.Out == "" {
 		if c.Out, err = os.MkdirTemp("", "tachi-bench-"); err != nil {
 			return &graph.Error{Kind: graph.BadOutput, Err: err}
@@ -61,6 +66,21 @@ func (c *benchCmd) Run(a *app) (err error) {
 	}
 	a.summary(e, report)
 	return nil
+}
+
+// limits prints the machine's ceilings, for reading other figures against.
+func limits(a *app) error {
+	dev, err := cpu.New(0)
+	if err != nil {
+		return err
+	}
+	defer dev.Close()
+	flops, bandwidth := dev.PeakFLOPS()/1e9, dev.CopyBandwidth()/1e9
+	if a.JSON {
+		return writeJSON(a, map[string]any{"peak_gflops": flops, "copy_gbs": bandwidth, "device": dev.Info()})
+	}
+	_, err = fmt.Fprintf(a.out, "%s\nFMA peak %.0f GFLOP/s, copy %.0f GB/s\n", describe(dev), flops, bandwidth)
+	return err
 }
 
 // one measures a stage alone.
