@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -29,17 +30,25 @@ const maxFile = 16 << 20
 func readFile(path string) ([]entry, error) {
 	f, err := os.Open(path)
 	if err != nil {
-		return nil, err
+		return nil, named(path, err)
 	}
 	defer f.Close()
 	data, err := io.ReadAll(io.LimitReader(f, maxFile+1))
 	if err != nil {
-		return nil, err
+		return nil, named(path, err)
 	}
 	if len(data) > maxFile {
 		return nil, fmt.Errorf("%s: more than %d bytes are not a file of prompts", path, maxFile)
 	}
 	return parseFile(path, data)
+}
+
+// named puts the path first, as every message about an input does.
+func named(path string, err error) error {
+	if p, ok := errors.AsType[*fs.PathError](err); ok {
+		err = p.Err
+	}
+	return fmt.Errorf("%s: %w", path, err)
 }
 
 // parseFile reads the entries of a file. Their values are not compared with a frame yet.

@@ -15,7 +15,7 @@ import (
 func readMask(path string, width, height int) (*token.Mask, error) {
 	data, err := os.ReadFile(path)
 	if err != nil {
-		return nil, err
+		return nil, named(path, err)
 	}
 	return decodeMask(path, data, width, height)
 }
