@@ -96,7 +96,8 @@ type goldenRun struct {
 		Point []float32
 		Mask  []int // a filled rectangle, the last column and row excluded
 	}
-	SAMURAI map[string]any // options that are not at their defaults
+	// Options that are not at their defaults, of the mask decoder and of samurai-select.
+	Masks, SAMURAI map[string]any
 }
 
 func TestTrackedFramesMatchTheReference(t *testing.T) {
@@ -121,8 +122,11 @@ func TestTrackedFramesMatchTheReference(t *testing.T) {
 		for _, run := range c.Runs {
 			t.Run(name+" "+run.Name, func(t *testing.T) {
 				var o graph.Overrides
-				if name == "samurai" {
-					for key, v := range run.SAMURAI {
+				for key, v := range run.Masks {
+					o.Set = append(o.Set, fmt.Sprintf("stages.masks.%s=%v", key, v))
+				}
+				for key, v := range run.SAMURAI {
+					if name == "samurai" {
 						o.Set = append(o.Set, fmt.Sprintf("stages.select.%s=%v", key, v))
 					}
 				}

@@ -50,9 +50,11 @@ class Observer:
             model.memory_attention.register_forward_pre_hook(self.attended, with_kwargs=True),
         ]
         self.frames, self.logits, self.pointers = [], [], []
+        self.before = 0  # stable frames after the frame before
         self.begin()
 
     def begin(self):
+        """Starts a frame."""
         m = self.model
         self.now = {"stage": "", "memories": [], "pointers": []}
         self.log["maskmem_features"].clear()
@@ -62,11 +64,13 @@ class Observer:
         self.fresh = getattr(m, "kf_mean", None) is None or getattr(m, "stable_frames", 0) == 0
 
     def decoded(self, module, inputs, output):
+        """Notes the decoder's candidates."""
         masks, ious, self.tokens, logit = output
         self.masks = masks[0].clone()
         self.now |= {"ious": ious[0].tolist(), "object_logit": logit.item(), "multimask": ious.shape[1] > 1}
 
     def chosen(self, module, inputs):
+        """Tells the choice by the token that the pointer is made of, and the filter's stage by its state before."""
         distance = (self.tokens[0] - inputs[0]).abs().amax(-1)
         self.now["chosen"] = int(distance.argmin())
         if self.rules == "samurai" and self.now["multimask"]:
@@ -79,13 +83,16 @@ class Observer:
         """Tells the temporal encoding of each memory by what was added to the spatial one."""
         hw = kwargs["curr"][0].shape[0]
         table = self.model.maskmem_tpos_enc[:, 0, 0]
-        spatial = kwargs["memory_pos"][:hw] - table[-1]  # the first memory is the prompt's
+        side = math.isqrt(hw)
+        spatial = self.model.memory_encoder.position_encoding(torch.zeros(1, table.shape[1], side, side))
+        spatial = spatial.flatten(2).permute(2, 0, 1)
         for i, frame in enumerate(self.log["maskmem_features"]):
             added = (kwargs["memory_pos"][i * hw : (i + 1) * hw] - spatial).mean(0)[0]
             self.now["memories"].append([frame, int((table - added).abs().amax(-1).argmin())])
         self.now["pointers"] = list(self.log["obj_ptr"])
 
     def end(self, frame, out, high):
+        """Ends a frame with its stored output and its logits at the video's resolution."""
         m = self.model
         score = out.get("kf_score")
         if not isinstance(score, torch.Tensor):
@@ -133,7 +140,6 @@ def track(model, clip, prompt):
         model.kf_mean = model.kf_covariance = None
         model.stable_frames = 0
     seen = Observer(model)
-    seen.before = 0
     if "mask" in prompt:
         x0, y0, x1, y1 = prompt["mask"]
         mask = torch.zeros(state["video_height"], state["video_width"], dtype=torch.bool)
@@ -243,7 +249,8 @@ def main(checkout):
     runs, tensors = {}, {}
     clip = make_frames(max(run["frames"] for run in config["runs"]))
     for run in config["runs"]:
-        extra = run["samurai"] if samurai else {}
+        extra = dict(run["samurai"]) if samurai else {}
+        extra |= {f"sam_mask_decoder_extra_args.{key}": v for key, v in run.get("masks", {}).items()}
         build = lambda: reference.build(yaml, config["override"], config["seed"], extra, heads)
         with tempfile.TemporaryDirectory() as folder:
             for t, rgb in enumerate(clip[: run["frames"]]):
