@@ -29,7 +29,7 @@ def tachi(a, weights):
     out = subprocess.run([a.tachi, "bench", BENCH, "--json", "--frames", str(a.frames),
                           "--variant", a.variant, "--weights", weights, "--set", f"pipeline.threads={a.threads}",
                           "--set", "pipeline.batch=1", "--set", "pipeline.micro=1"], check=True, capture_output=True, text=True).stdout
-    stages = {s["ID"]: s["P50"] / 1e9 for s in json.loads(out)["stages"]}
+    stages = {s["id"]: s["p50_ms"] / 1e3 for s in json.loads(out)["stages"]}
     own = {k: stages[k] for k in ("upload", "encode", "attend", "masks", "select", "memory")}
     return {"total": sum(own.values()), "encoder": own["encode"], "memory_attention": own["attend"],
             "rest": sum(own.values()) - own["encode"] - own["attend"]}

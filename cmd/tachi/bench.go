@@ -1,9 +1,12 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"os"
+	"slices"
+	"strings"
 
 	"github.com/seed49bbd0e6/tachi/graph"
 	"github.com/seed49bbd0e6/tachi/kernels/cpu"
@@ -25,6 +28,9 @@ func (c *benchCmd) Run(a *app) (err error) {
 	if c.Limits {
 		return limits(a)
 	}
+	if c.Count < 1 || c.Frames < 0 {
+		return usagef("--count must be at least 1, and --frames not below 0")
+	}
 	if c.Out == "" {
 		if c.Out, err = os.MkdirTemp("", "tachi-bench-"); err != nil {
 			return &graph.Error{Kind: graph.BadOutput, Err: err}
@@ -39,6 +45,10 @@ func (c *benchCmd) Run(a *app) (err error) {
 	if err != nil {
 		return err
 	}
+	if all := ids(plan); c.Stage != "" && !slices.Contains(all, c.Stage) {
+		return usagef("--stage %s: no such stage to measure: %s", c.Stage, cmp.Or(graph.Suggest(c.Stage, all), "there are "+strings.Join(all, ", ")))
+	}
+	a.interruptible()
 	e, err := a.engine(plan, true)
 	if err != nil {
 		return err
@@ -52,7 +62,7 @@ func (c *benchCmd) Run(a *app) (err error) {
 	report, err := runtime.Run(a.ctx, plan, e.env, runtime.Options{Drain: a.drain, Progress: p.show})
 	p.done()
 	if err != nil {
-		return err
+		return interrupted(err, report)
 	}
 	if c.GoFormat {
 		line := func(name string, frames int, ns int64) {
@@ -64,7 +74,7 @@ func (c *benchCmd) Run(a *app) (err error) {
 		}
 		return nil
 	}
-	a.summary(e, report)
+	a.summary(e, report, nil)
 	return nil
 }
 
@@ -86,10 +96,7 @@ func limits(a *app) error {
 // one measures a stage alone.
 func (c *benchCmd) one(a *app, e *engine) error {
 	drain := make(chan struct{})
-	t, err := newTiming(e.plan, c.Stage, c.Count, func() { close(drain) })
-	if err != nil {
-		return err
-	}
+	t := newTiming(e.plan, c.Stage, c.Count, func() { close(drain) })
 	if _, err := runtime.Run(a.ctx, e.plan, e.env, runtime.Options{Drain: drain}); err != nil && !errors.Is(err, graph.ErrDrained) {
 		return err
 	}

@@ -4,6 +4,7 @@ package main
 
 import (
 	"fmt"
+	"path/filepath"
 
 	"github.com/seed49bbd0e6/tachi/stages"
 	"github.com/seed49bbd0e6/tachi/stages/synthetic"
@@ -23,8 +24,14 @@ type synthCmd struct {
 
 // Run writes the clip and prints where the shapes are on its first frame.
 func (c *synthCmd) Run(a *app) error {
-	boxes, err := stages.Synth(a.ctx, c.Out, synthetic.Options{Width: c.Width, Height: c.Height, Frames: c.Frames, FPS: c.FPS,
-		Seed: c.Seed, Shapes: c.Shapes}, c.Overwrite, a.log)
+	o := synthetic.Options{Width: c.Width, Height: c.Height, Frames: c.Frames, FPS: c.FPS, Seed: c.Seed, Shapes: c.Shapes}
+	if err := o.Validate(); err != nil {
+		return usagef("--%v", err)
+	}
+	if filepath.Ext(c.Out) != ".mp4" {
+		return usagef("-o %s: the name must end in .mp4", c.Out)
+	}
+	boxes, err := stages.Synth(a.ctx, c.Out, o, c.Overwrite, a.log)
 	if err != nil {
 		return err
 	}
