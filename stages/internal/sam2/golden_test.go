@@ -178,8 +178,7 @@ func attendGolden(r *rig) {
 	}
 }
 
-// rememberGolden allows for the rounding of memories to bfloat16: rounding keeps order, so a value that is within
-// the tolerance before it is between the rounded ends of the tolerance after it.
+// rememberGolden compares memories before they are rounded, and wants the stored ones to be those, rounded.
 func rememberGolden(r *rig) {
 	f2, low := r.features().F2, r.in("decode.click/masks").Index(0)
 	lost := make([]float32, low.Len())
@@ -195,25 +194,23 @@ func rememberGolden(r *rig) {
 		{"binary", low, true, false},
 		{"occluded", r.Upload(lost, low.Shape...), false, true},
 	} {
-		name := "remember." + c.name + "/memory"
-		got := r.keep(r.m.EncodeMemory(f2, c.mask, c.binary, c.occluded))
-		bits, err := kernels.Read[uint16](r.dev, got)
+		fine := r.m.memory.encode(r.Scope, r.m.cfg, f2, c.mask, c.binary, c.occluded)
+		r.check("remember."+c.name+"/memory", fine)
+		stored, err := kernels.Read[uint16](r.dev, r.keep(r.m.EncodeMemory(f2, c.mask, c.binary, c.occluded)))
 		if err != nil {
 			r.t.Fatal(err)
 		}
-		want, tolerance := r.host(name), r.tolerance(name)
-		for i, b := range bits {
-			lo, hi := bf16(float64(want[i])-tolerance), bf16(float64(want[i])+tolerance)
-			if v := math.Float32frombits(uint32(b) << 16); v < lo || v > hi {
-				r.t.Fatalf("%s: element %d is %v, want %v to %v", name, i, v, lo, hi)
+		for i, v := range r.Read(fine) {
+			if got, want := math.Float32frombits(uint32(stored[i])<<16), bf16(v); got != want {
+				r.t.Fatalf("%s: element %d is stored as %v, want %v for %v", c.name, i, got, want, v)
 			}
 		}
 	}
 }
 
 // bf16 rounds to the nearest bfloat16, ties to even.
-func bf16(v float64) float32 {
-	bits := math.Float32bits(float32(v))
+func bf16(v float32) float32 {
+	bits := math.Float32bits(v)
 	bits += 0x7fff + bits>>16&1
 	return math.Float32frombits(bits &^ 0xffff)
 }
