@@ -74,7 +74,7 @@ func (c *benchCmd) Run(a *app) (err error) {
 		}
 		return nil
 	}
-	a.summary(e, report, nil)
+	a.summary(e, report)
 	return nil
 }
 

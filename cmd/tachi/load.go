@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	goruntime "runtime"
+	"time"
 
 	"github.com/seed49bbd0e6/tachi/graph"
 	"github.com/seed49bbd0e6/tachi/kernels"
@@ -77,11 +78,13 @@ type engine struct {
 	env   *graph.Env
 	dev   *cpu.Device
 	close func() error
+
+	opened time.Time
 }
 
 // engine probes the input, settles the plan, opens the device and loads the weights.
 func (a *app) engine(plan *graph.Plan, overwrite bool) (*engine, error) {
-	e := &engine{plan: plan, env: &graph.Env{Log: a.log, Overwrite: overwrite}}
+	e := &engine{plan: plan, opened: time.Now(), env: &graph.Env{Log: a.log, Overwrite: overwrite}}
 	source := plan.Source()
 	if source.Stage.Probe != nil {
 		var err error

@@ -9,7 +9,9 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"regexp"
 	"slices"
+	"strings"
 	"syscall"
 	"time"
 
@@ -75,7 +77,7 @@ func Main(args []string, stdout, stderr io.Writer) int {
 	if len(args) == 0 {
 		args = []string{"--help"}
 	}
-	k, err := parser.Parse(args)
+	k, err := parser.Parse(joinNegative(args))
 	if exited {
 		return exitDone
 	}
@@ -93,6 +95,19 @@ func Main(args []string, stdout, stderr io.Writer) int {
 		code = exitCode(err)
 	}
 	return code
+}
+
+// joinNegative writes --box -9,4,5,5 as --box=-9,4,5,5, which the parser would take for a flag.
+func joinNegative(args []string) (out []string) {
+	negative := regexp.MustCompile(`^-[0-9.]`)
+	for i, arg := range args {
+		if i > 0 && negative.MatchString(arg) && strings.HasPrefix(args[i-1], "--") && !strings.Contains(args[i-1], "=") {
+			out[len(out)-1] += "=" + arg
+		} else {
+			out = append(out, arg)
+		}
+	}
+	return out
 }
 
 // verb is the command that a parse error is about, as far as it was understood.

@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"reflect"
 	"strings"
+	"time"
 
 	"github.com/seed49bbd0e6/tachi/graph"
 	"github.com/seed49bbd0e6/tachi/stages"
@@ -91,17 +92,17 @@ func absolute(path string) string {
 	return filepath.Clean(path)
 }
 
-// files lists what a run has written: under final names when all of the input that there is has passed, else what is
-// left under temporary ones.
-func (a *app) files(plan *graph.Plan, err error) (wrote, unfinished []string) {
-	complete := err == nil || graph.KindOf(err) == graph.Incomplete
+// files lists what has been written since a time: under final names, and what is left under temporary ones.
+func files(plan *graph.Plan, since time.Time) (wrote, unfinished []string) {
+	fresh := func(path string) bool {
+		info, err := os.Stat(path)
+		return err == nil && info.ModTime().After(since)
+	}
 	for _, o := range outputs(plan) {
-		list, path := &wrote, o.path
-		if !complete {
-			list, path = &unfinished, stages.PartialName(path)
-		}
-		if _, err := os.Stat(path); err == nil {
-			*list = append(*list, path)
+		if partial := stages.PartialName(o.path); fresh(o.path) {
+			wrote = append(wrote, o.path)
+		} else if fresh(partial) {
+			unfinished = append(unfinished, partial)
 		}
 	}
 	return wrote, unfinished

@@ -47,7 +47,7 @@ func (c *runCmd) Run(a *app) (err error) {
 	report, err := runtime.Run(a.ctx, plan, e.env, o)
 	p.done()
 	if report.Frames > 0 {
-		a.summary(e, report, err)
+		a.summary(e, report)
 	}
 	return interrupted(err, report)
 }
@@ -61,8 +61,8 @@ func interrupted(err error, r *runtime.Report) error {
 }
 
 // summary prints what a run did, and where it left what it wrote.
-func (a *app) summary(e *engine, r *runtime.Report, err error) {
-	wrote, unfinished := a.files(e.plan, err)
+func (a *app) summary(e *engine, r *runtime.Report) {
+	wrote, unfinished := files(e.plan, e.opened)
 	if a.JSON {
 		seconds := func(d time.Duration) float64 { return d.Seconds() }
 		var table []map[string]any
