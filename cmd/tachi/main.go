@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"reflect"
 	"regexp"
 	"slices"
 	"strings"
@@ -88,7 +89,10 @@ func Main(args []string, stdout, stderr io.Writer) int {
 		return exitUsage
 	}
 	a.log = logger(&c, stderr)
-	if err := k.Run(a); err != nil {
+	if err = empty(k); err == nil {
+		err = k.Run(a)
+	}
+	if err != nil {
 		if _, said := errors.AsType[reported](err); !said {
 			a.report(err)
 		}
@@ -108,6 +112,20 @@ func joinNegative(args []string) (out []string) {
 		}
 	}
 	return out
+}
+
+// empty refuses flags and arguments that are given as nothing, as a shell makes of a variable that is not set.
+func empty(k *kong.Context) error {
+	for _, p := range k.Path {
+		value := p.Positional
+		if p.Flag != nil {
+			value = p.Flag.Value
+		}
+		if value != nil && value.Target.Kind() == reflect.String && value.Target.String() == "" {
+			return usagef("%s is empty (%s --help)", value.ShortSummary(), k.Selected().FullPath())
+		}
+	}
+	return nil
 }
 
 // verb is the command that a parse error is about, as far as it was understood.

@@ -130,6 +130,9 @@ func (p *progress) show(s runtime.Snapshot) {
 			if v := p.e.plan.Model.Variant; v != "nano" && perFrame > 0.2 {
 				faster = "; faster: a smaller --variant, or --set model.config.image_size=512"
 			}
+			if p.bar != nil {
+				_ = p.bar.Clear() // its line
+			}
 			fmt.Fprintf(p.a.err, "%d frames x %.2g s = about %s%s\n", p.e.probe.Frames, perFrame, clock(rest), faster)
 		}
 	}

@@ -37,8 +37,7 @@ func (versionCmd) Run(a *app) error {
 	}
 	defer dev.Close()
 	if a.JSON {
-		i := dev.Info()
-		return writeJSON(a, map[string]any{"commit": rev, "go": goVersion, "devices": []any{map[string]any{"name": i.Name, "model": i.Model, "isa": i.ISA, "threads": i.Threads}}, "video": stages.HasVideo})
+		return writeJSON(a, map[string]any{"commit": rev, "go": goVersion, "devices": []any{dev.Info()}, "video": stages.HasVideo})
 	}
 	_, err = fmt.Fprintf(a.out, "tachi %s, %s\n%s\nvideo: %v\n", rev, goVersion, describe(dev), stages.HasVideo)
 	return err

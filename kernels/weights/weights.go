@@ -98,7 +98,7 @@ func (f *File) add(t *Tensor) error {
 
 // mapFile maps a regular file for reading.
 func mapFile(path string) ([]byte, error) {
-	file, err := os.Open(path)
+	file, err := os.OpenFile(path, os.O_RDONLY|unix.O_NONBLOCK, 0) // opening a pipe would wait for a writer
 	if p, ok := errors.AsType[*fs.PathError](err); ok {
 		return nil, fmt.Errorf("%s: %w", path, p.Err)
 	} else if err != nil {
