@@ -105,7 +105,7 @@ func hexfile(ts *testscript.TestScript, neg bool, args []string) {
 
 // interrupt TIMES file prog args... runs a program until the file is there and not empty, interrupts it so many times
 // and wants exit code 130. Its standard input is a pipe that stays open and brings what the file "stdin" holds, if there
-// is one. Its messages go to the file "stderr".
+// is one: then it waits for more when it is interrupted. Its messages go to the file "stderr".
 func interrupt(ts *testscript.TestScript, neg bool, args []string) {
 	times, err := strconv.Atoi(args[0])
 	ts.Check(err)
@@ -123,10 +123,8 @@ func interrupt(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(cmd.Start())
 	kill := time.AfterFunc(20*time.Second, func() { cmd.Process.Kill() })
 	defer kill.Stop()
-	go func() {
-		data, _ := os.ReadFile(ts.MkAbs("stdin"))
-		stdin.Write(data)
-	}()
+	input, _ := os.ReadFile(ts.MkAbs("stdin"))
+	go stdin.Write(input)
 	ended := make(chan struct{})
 	go func() { cmd.Wait(); close(ended) }()
 	for there := false; !there; {
@@ -137,6 +135,9 @@ func interrupt(ts *testscript.TestScript, neg bool, args []string) {
 			there = true
 		case <-time.After(10 * time.Millisecond):
 		}
+	}
+	if input != nil { // let it come to where the pipe is silent
+		time.Sleep(time.Second)
 	}
 	for range times {
 		cmd.Process.Signal(os.Interrupt)
