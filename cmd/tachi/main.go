@@ -42,7 +42,7 @@ type cli struct {
 	Bench    benchCmd    `cmd:"" help:"Measure the throughput of a pipeline, or of one of its stages."`
 	Model    modelCmd    `cmd:"" help:"Look at weights, or make random ones."`
 	Frame    frameCmd    `cmd:"" help:"Write one frame of a video as PNG, with a box drawn, to find an object."`
-	Synth    synthCmd    `cmd:"" help:"Write made-up video with moving shapes, for tests and demos."`
+	Synth    synthCmd    `cmd:"" help:"Write made-up video with ground truth, for training, tests and demos."`
 	Version  versionCmd  `cmd:"" help:"Print version, devices and features."`
 }
 

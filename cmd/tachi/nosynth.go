@@ -2,12 +2,15 @@
 
 package main
 
-import "github.com/seed49bbd0e6/tachi/graph"
+import (
+	"github.com/seed49bbd0e6/tachi/graph"
+	"github.com/seed49bbd0e6/tachi/stages/synthetic"
+)
 
-// synthCmd is not in this build.
-type synthCmd struct{}
+var errNoVideo = graph.Errorf(graph.BadConfig, "this build writes no video, only --stream")
 
-// Run says so.
-func (synthCmd) Run(*app) error {
-	return graph.Errorf(graph.BadConfig, "this build writes no video")
-}
+// synthClip says that this build cannot.
+func synthClip(*app, string, synthetic.Options, bool) error { return errNoVideo }
+
+// synthFolder says that this build cannot.
+func synthFolder(*app, string, *synthetic.Clips, bool) error { return errNoVideo }

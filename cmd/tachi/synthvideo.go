@@ -1,0 +1,35 @@
+//go:build !nomedia
+
+package main
+
+import (
+	"fmt"
+
+	"github.com/seed49bbd0e6/tachi/stages"
+	"github.com/seed49bbd0e6/tachi/stages/synthetic"
+)
+
+// synthClip writes one mp4.
+func synthClip(a *app, path string, o synthetic.Options, overwrite bool) error {
+	b, err := stages.Synth(a.ctx, path, o, overwrite, a.log)
+	if err != nil {
+		return err
+	}
+	if a.JSON {
+		return writeJSON(a, map[string]any{"path": path, "box": b})
+	}
+	_, err = fmt.Fprintf(a.out, "%s: the target is at --box %d,%d,%d,%d\n", path, b[0], b[1], b[2], b[3])
+	return err
+}
+
+// synthFolder writes clips with ground truth.
+func synthFolder(a *app, path string, clips *synthetic.Clips, overwrite bool) error {
+	if err := stages.SynthFolder(a.ctx, path, clips, overwrite, a.log); err != nil {
+		return err
+	}
+	if a.JSON {
+		return writeJSON(a, map[string]any{"path": path, "clips": clips.Count})
+	}
+	_, err := fmt.Fprintf(a.out, "wrote %s (%d clips)\n", path, clips.Count)
+	return err
+}
