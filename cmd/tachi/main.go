@@ -43,6 +43,7 @@ type cli struct {
 	Model    modelCmd    `cmd:"" help:"Look at weights, or make random ones."`
 	Frame    frameCmd    `cmd:"" help:"Write one frame of a video as PNG, with a box drawn, to find an object."`
 	Synth    synthCmd    `cmd:"" help:"Write made-up video with ground truth, for training, tests and demos."`
+	Eval     evalCmd     `cmd:"" help:"Score masks and boxes against the truth, or pipelines on made-up video."`
 	Version  versionCmd  `cmd:"" help:"Print version, devices and features."`
 }
 
