@@ -15,7 +15,7 @@ import (
 type synthCmd struct {
 	Out       string `short:"o" default:"clip.mp4" help:"Output: an mp4, or a folder for clips with their ground truth."`
 	Stream    bool   `help:"Write raw frames and masks to standard output instead: per clip a line of JSON, then per frame RGB and one mask of 0 and 1 per object."`
-	Family    string `default:"easy" help:"easy, occlusion, crossing, exit; or all, in turns, with several clips."`
+	Family    string `default:"easy" help:"easy, occlusion, crossing, exit; tour, with all of these; or all, in turns, with several clips."`
 	Seed      int    `default:"1" help:"Which clip of the family; the first of several. Training uses 1000000 and on, validation 2000000, test 3000000."`
 	Clips     int    `default:"1" help:"Clips to write, seeds counting up."`
 	Frames    int    `default:"60" help:"Length."`

@@ -33,6 +33,9 @@ type Family struct {
 	Lasts      span   // share of that share for which the target is hidden or outside, at least two frames
 	Occludes   bool   // an event is an occluder, in front of all
 	Exits      bool   // an event is the target outside the frame
+
+	// For a family with several kinds of event: one of each, where these say in place of Event.
+	CrossAt, ExitAt span
 }
 
 // Families is the table.
@@ -50,8 +53,18 @@ var Families = []Family{
 		Event: span{0.30, 0.50}, Lasts: span{0.06, 0.15}, Exits: true},
 }
 
+// Tour is no part of the benchmark: a clip with everything, for demonstrations. A look-alike crosses, an occluder hides
+// the target, and it leaves and comes back.
+var Tour = Family{Name: "tour", Doc: "a look-alike, then an occluder, then an exit",
+	Area: span{0.015, 0.04}, Speed: span{0.012, 0.022}, Others: [2]int{1, 1}, LookAlikes: [2]int{1, 1},
+	Event: span{0.40, 0.50}, Lasts: span{0.06, 0.10}, Occludes: true, Exits: true,
+	CrossAt: span{0.18, 0.25}, ExitAt: span{0.68, 0.74}}
+
 // Find returns a family by name, nil when there is none.
 func Find(name string) *Family {
+	if name == Tour.Name {
+		return &Tour
+	}
 	for i := range Families {
 		if Families[i].Name == name {
 			return &Families[i]

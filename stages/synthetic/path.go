@@ -83,13 +83,13 @@ func (p path) back(r random, f field, speed, begin float64) path {
 }
 
 // excursions returns a path that leaves the frame and comes back, n times in a clip of that many frames.
-func excursions(r random, f *Family, w, h, reach, speed, frames float64, n int) path {
+func excursions(r random, event, lasts span, w, h, reach, speed, frames float64, n int) path {
 	inside := field{w, h, reach}
 	share := frames / float64(n)
 	var p path
 	for k := range n {
-		leave := share * (float64(k) + r.in(f.Event))
-		last := max(2.2, share*r.in(f.Lasts))
+		leave := share * (float64(k) + r.in(event))
+		last := max(2.2, share*r.in(lasts))
 		travel := min(max(share*0.18, 2), 14) // frames from inside to outside
 		side, near := r.IntN(4), reach+0.2*min(w, h)*r.Float64()
 		out := reach*1.1 + 2

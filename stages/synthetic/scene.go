@@ -46,7 +46,7 @@ const attempts = 40
 
 // New returns the clip of a family and a seed. The result is for one goroutine.
 func New(f *Family, seed uint64, width, height, frames int) *Scene {
-	number := 0
+	number := len(Families) // the tour
 	for i := range Families {
 		if f == &Families[i] {
 			number = i
@@ -80,9 +80,13 @@ func (s *Scene) layout(r random) {
 	if !f.Exits {
 		n = min(n, 3)
 	}
+	crossAt, exitAt := f.Event, f.Event
+	if f.CrossAt != (span{}) {
+		crossAt, exitAt, n = f.CrossAt, f.ExitAt, 1
+	}
 	inside := field{w, h, target.reach * 1.05}
 	if f.Exits {
-		target.route = excursions(r, f, w, h, target.reach, speed, max(frames, 8), n)
+		target.route = excursions(r, exitAt, f.Lasts, w, h, target.reach, speed, max(frames, 8), n)
 		for i, k := range target.route[:len(target.route)-1] {
 			if next := target.route[i+1]; !k.p.within(w, h, 0) && !next.p.within(w, h, 0) {
 				s.events = append(s.events, event{(k.t + next.t) / 2})
@@ -104,6 +108,9 @@ func (s *Scene) layout(r random) {
 			add(&front, s.occluder(r, target, t, max(2, share*r.in(f.Lasts)), share))
 			s.events = append(s.events, event{t})
 		}
+		if f.CrossAt != (span{}) {
+			t = share * r.in(crossAt)
+		}
 		for range r.count(f.LookAlikes) {
 			if !room() {
 				break
@@ -113,7 +120,7 @@ func (s *Scene) layout(r random) {
 				list = &front
 			}
 			add(list, s.lookAlike(r, shape, target, t, speed))
-			t = share * (float64(k) + r.in(f.Event))
+			t = share * (float64(k) + r.in(crossAt))
 		}
 	}
 	for range r.count(f.Hide) {

@@ -36,7 +36,7 @@ type Options struct {
 	Frames int    `toml:"frames" default:"60" doc:"length"`
 	FPS    int    `toml:"fps" default:"30" doc:"frames per second"`
 	Seed   int    `toml:"seed" default:"1" doc:"which clip of the family"`
-	Family string `toml:"family" default:"easy" enum:"easy,occlusion,crossing,exit" doc:"what happens to the target"`
+	Family string `toml:"family" default:"easy" enum:"easy,occlusion,crossing,exit,tour" doc:"what happens to the target"`
 	prompt.Options
 }
 
@@ -51,7 +51,7 @@ func (o *Options) Validate() error {
 		}
 	}
 	if Find(o.Family) == nil {
-		return &graph.OptionError{Key: "family", Msg: fmt.Sprintf("%q is not easy, occlusion, crossing or exit", o.Family)}
+		return &graph.OptionError{Key: "family", Msg: fmt.Sprintf("%q is not easy, occlusion, crossing, exit or tour", o.Family)}
 	}
 	return o.Options.Validate()
 }
