@@ -206,15 +206,15 @@ func sample(o OptionDoc) string {
 	return `"..."`
 }
 
-// WriteStages writes one line per stage for a terminal: name, ports, summary.
+// WriteStages writes two lines per stage for a terminal: its name and ports, and the summary.
 func WriteStages(w io.Writer, suite []*Stage) error {
-	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(t, "stage\tin\tout\tdoes")
+	b := bufio.NewWriter(w)
 	for _, s := range suite {
 		d := Describe(s)
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\n", d.Name, portNames(d.Inputs), portNames(d.Outputs), d.Summary())
+		ports := strings.TrimSpace(portNames(d.Inputs) + " -> " + portNames(d.Outputs))
+		fmt.Fprintf(b, "%-15s %s\n    %s\n", d.Name, ports, d.Summary())
 	}
-	return t.Flush()
+	return b.Flush()
 }
 
 // WriteMarkdown writes the same table in Markdown.

@@ -16,8 +16,8 @@ func nearest(word string, names []string) (string, bool) {
 	return best, best != ""
 }
 
-// suggest is the words that offer the nearest name, or nothing.
-func suggest(word string, names []string) string {
+// Suggest is the words that offer the nearest name, or nothing.
+func Suggest(word string, names []string) string {
 	if name, ok := nearest(word, names); ok {
 		return fmt.Sprintf("did you mean %q?", name)
 	}

@@ -13,7 +13,7 @@ import (
 // decoder fills options structs from the tree. Each value that does not fit is one diagnostic; the rest goes on.
 type decoder struct {
 	diags *Diagnostics
-	outs  []reflect.Value // OutPath values written relative to a file, which -o moves
+	outs  []moved // output paths written relative to a file, which -o moves
 }
 
 func (d *decoder) add(x Diagnostic) { *d.diags = append(*d.diags, x) }
@@ -71,7 +71,7 @@ func (d *decoder) fill(out reflect.Value, table *node, what string, known ...str
 		}
 		all := append(names(list, func(f field) string { return f.Name }), known...)
 		x := k.atKey("%s has no option %q", what, key)
-		x.Label = suggest(key, all)
+		x.Label = Suggest(key, all)
 		if x.Label == "" && len(list) > 0 {
 			x.Notes = []string{"options: " + strings.Join(names(list, func(f field) string { return f.Name }), ", ")}
 		}
@@ -195,7 +195,7 @@ func (d *decoder) text(n *node, out reflect.Value, what string, enum []string) {
 	case outPathType:
 		if full := relative(n.src.dir, s); !n.src.flag && s != "" && s != "-" && !address(s) && !filepath.IsAbs(s) {
 			s = full
-			d.outs = append(d.outs, out)
+			d.outs = append(d.outs, moved{n.src, out})
 		}
 	}
 	out.SetString(s)
@@ -207,7 +207,7 @@ func (d *decoder) oneOf(n *node, s, what string, enum []string) {
 		return
 	}
 	x := n.at("%s is one of %s, found %s", what, strings.Join(enum, ", "), n.found())
-	x.Label = suggest(s, enum)
+	x.Label = Suggest(s, enum)
 	d.add(x)
 }
 
@@ -259,25 +259,32 @@ func number(v any, out reflect.Value) bool {
 	return false
 }
 
-// reroot moves the relative outputs of the files into dir: the folder that they share is replaced by it.
+// moved is an output path that -o moves, and the file that gives it.
+type moved struct {
+	src  *origin
+	path reflect.Value
+}
+
+// reroot moves the relative outputs of the files into dir: the folder that those of one file share is replaced by it.
 func (d *decoder) reroot(dir string) {
-	if dir == "" || len(d.outs) == 0 {
+	if dir == "" {
 		return
 	}
 	full := make([]string, len(d.outs))
+	shared := map[*origin]string{}
 	for i, o := range d.outs {
-		full[i] = o.String()
+		full[i] = o.path.String()
 		if abs, err := filepath.Abs(full[i]); err == nil {
 			full[i] = abs
 		}
-	}
-	shared := filepath.Dir(full[0])
-	for _, p := range full[1:] {
-		for !strings.HasPrefix(p, strings.TrimSuffix(shared, "/")+"/") {
-			shared = filepath.Dir(shared)
+		if _, ok := shared[o.src]; !ok {
+			shared[o.src] = filepath.Dir(full[i])
+		}
+		for !strings.HasPrefix(full[i], strings.TrimSuffix(shared[o.src], "/")+"/") {
+			shared[o.src] = filepath.Dir(shared[o.src])
 		}
 	}
 	for i, o := range d.outs {
-		o.SetString(filepath.Join(dir, strings.TrimPrefix(full[i], shared)))
+		o.path.SetString(filepath.Join(dir, strings.TrimPrefix(full[i], shared[o.src])))
 	}
 }

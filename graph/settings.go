@@ -26,7 +26,7 @@ func (l *loader) strict(t *node, what string, known []string) {
 	for _, k := range t.order {
 		if !slices.Contains(known, k) {
 			d := t.table[k].atKey("%s has no key %q", what, k)
-			if d.Label = suggest(k, known); d.Label == "" {
+			if d.Label = Suggest(k, known); d.Label == "" {
 				d.Notes = []string{"keys: " + strings.Join(known, ", ")}
 			}
 			l.add(d)
@@ -56,7 +56,7 @@ func (l *loader) settings(root *node) Settings {
 		v, ok := n.v.(string)
 		if !ok || !deviceName.MatchString(v) {
 			d := n.at("device is auto, cpu, cuda or cuda:N, found %s", n.found())
-			d.Label = suggest(v, []string{"auto", "cpu", "cuda"})
+			d.Label = Suggest(v, []string{"auto", "cpu", "cuda"})
 			l.add(d)
 		}
 		s.Device = v

@@ -68,7 +68,7 @@ func (l *loader) lookup(t *node, id string, stages *node) *Stage {
 	n := t.table["stage"]
 	if n == nil && t.src.flag {
 		d := t.atKey("there is no stage %q in the pipeline", id)
-		d.Label = suggest(id, slices.DeleteFunc(slices.Clone(stages.order), func(o string) bool { return o == id }))
+		d.Label = Suggest(id, slices.DeleteFunc(slices.Clone(stages.order), func(o string) bool { return o == id }))
 		l.add(d)
 		return nil
 	}
@@ -87,7 +87,7 @@ func (l *loader) lookup(t *node, id string, stages *node) *Stage {
 	}
 	if _, isText := n.v.(string); isText {
 		d := n.at("there is no stage called %q", name)
-		if d.Label = suggest(name, all); d.Label == "" {
+		if d.Label = Suggest(name, all); d.Label == "" {
 			d.Notes = []string{"stages: " + strings.Join(all, ", ")}
 		}
 		l.add(d)
@@ -209,7 +209,7 @@ func (l *loader) output(g *draft, to *draftNode, ref string, at *node) (*draftNo
 			all = append(all, n.ID+"."+p.Name)
 		}
 	}
-	d.Label = suggest(ref, all)
+	d.Label = Suggest(ref, all)
 	switch {
 	case from == nil:
 		d.Notes = []string{fmt.Sprintf("stages: %s", strings.Join(names(g.nodes, func(n *draftNode) string { return n.ID }), ", "))}

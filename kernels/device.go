@@ -33,10 +33,10 @@ type Device interface {
 
 // Info describes a device for logs, plans and benchmarks.
 type Info struct {
-	Name    string // "cpu", "cuda:0", "null"
-	Model   string // marketing name of the hardware
-	ISA     string // instruction set in use: "avx512", "avx2", "plain"
-	Threads int    // workers, where that means something
+	Name    string `json:"name"`    // "cpu", "cuda:0", "null"
+	Model   string `json:"model"`   // marketing name of the hardware
+	ISA     string `json:"isa"`     // instruction set in use: "avx512", "avx2", "plain"
+	Threads int    `json:"threads"` // workers, where that means something
 }
 
 // UnsupportedError says that a device has no kernel for an op.

@@ -1,8 +1,10 @@
 package stages
 
 import (
+	"errors"
 	"fmt"
 	"io"
+	"strings"
 
 	"github.com/seed49bbd0e6/tachi/graph"
 	"github.com/seed49bbd0e6/tachi/kernels"
@@ -34,6 +36,28 @@ func config(s graph.ModelSettings) (sam2.Config, error) {
 		return c, &graph.Error{Kind: graph.BadConfig, Err: fmt.Errorf("model: %w", err)}
 	}
 	return c, nil
+}
+
+// CheckModel compares [model] with the networks that there are: the variant and every key of the configuration. The
+// error is of type graph.Diagnostics, with the place of each mistake.
+func CheckModel(p *graph.Plan) error {
+	if !p.Model.Set {
+		return nil
+	}
+	if _, err := sam2.Variant(p.Model.Variant); err != nil {
+		return graph.Diagnostics{p.Complain("model.variant", "%v", err)}
+	}
+	_, err := config(p.Model)
+	if err == nil {
+		return nil
+	}
+	var all graph.Diagnostics
+	for line := range strings.SplitSeq(errors.Unwrap(err).Error(), "\n") { // one mistake a line, its key first
+		line = strings.TrimPrefix(line, "model: ")
+		key, _, _ := strings.Cut(line, " ")
+		all = append(all, p.Complain("model.config."+strings.TrimSuffix(key, ":"), "%s", line))
+	}
+	return all
 }
 
 // LoadModel reads the weights that [model] names onto a device.

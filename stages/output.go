@@ -15,6 +15,7 @@ import (
 	"github.com/seed49bbd0e6/tachi/graph"
 	"github.com/seed49bbd0e6/tachi/stages/images"
 	"github.com/seed49bbd0e6/tachi/stages/internal/outfile"
+	"github.com/seed49bbd0e6/tachi/stages/internal/prompt"
 	"github.com/seed49bbd0e6/tachi/stages/internal/token"
 )
 
@@ -26,11 +27,15 @@ func CreateOutput(path string, overwrite bool) (*Output, error) {
 	return outfile.Create(path, overwrite)
 }
 
-// WriteFrame writes frame n of a video or of a folder of pictures as PNG, with a box drawn when one is given.
-func WriteFrame(ctx context.Context, w io.Writer, path string, n int, box []float64) (width, height int, err error) {
+// PartialName is what an output is called until it is complete.
+func PartialName(path string) string { return outfile.Partial(path) }
+
+// WriteFrame writes frame n of a video or of a folder of pictures as PNG, with a box drawn when one is given. Boxes are
+// checked, clipped and warned of as in a run.
+func WriteFrame(ctx context.Context, w io.Writer, path string, n int, box []float64) (width, height int, warnings []string, err error) {
 	f, err := readFrame(ctx, path, n)
 	if err != nil {
-		return 0, 0, err
+		return 0, 0, nil, err
 	}
 	width, height = f.Stream.Width, f.Stream.Height
 	img := image.NewRGBA(image.Rect(0, 0, width, height))
@@ -39,14 +44,19 @@ func WriteFrame(ctx context.Context, w io.Writer, path string, n int, box []floa
 		img.Pix[4*i+3] = 255
 	}
 	if box != nil {
-		outline(img, box)
+		var set *prompt.Set
+		if set, warnings, err = (&prompt.Options{Box: box}).Load(width, height); err != nil {
+			return 0, 0, nil, err
+		}
+		prompts, _ := set.At(0)
+		outline(img, prompts[0].Box)
 	}
-	return width, height, png.Encode(w, img)
+	return width, height, warnings, png.Encode(w, img)
 }
 
 // outline draws the edges of a box, two pixels wide, light inside dark so that they show on any picture.
-func outline(img *image.RGBA, box []float64) {
-	x0, y0, x1, y1 := int(box[0]), int(box[1]), int(box[0]+box[2]), int(box[1]+box[3])
+func outline(img *image.RGBA, box *token.Box) {
+	x0, y0, x1, y1 := int(box.X0), int(box.Y0), int(box.X1), int(box.Y1)
 	for width, c := range map[int]color.RGBA{1: {0, 0, 0, 255}, 0: {255, 230, 0, 255}} {
 		for x := x0 - width; x <= x1+width; x++ {
 			img.SetRGBA(x, y0-width, c)

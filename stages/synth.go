@@ -42,12 +42,16 @@ func Synth(ctx context.Context, path string, o synthetic.Options, overwrite bool
 
 // SynthFolder writes clips with their ground truth under a folder, one folder a clip, named by family and seed:
 // clip.mp4; masks/00000.png and on, indexed as in DAVIS, pixel = object; groundtruth.txt, the target's boxes as in LaSOT,
-// 0,0,0,0 when it is not seen; absent.txt, one line a frame, 1 when it is not seen; clip.json, what was drawn.
-func SynthFolder(ctx context.Context, path string, clips *synthetic.Clips, overwrite bool, log zerolog.Logger) error {
+// 0,0,0,0 when it is not seen; absent.txt, one line a frame, 1 when it is not seen; clip.json, what was drawn. The
+// folder must be new or empty: what is in one is never replaced.
+func SynthFolder(ctx context.Context, path string, clips *synthetic.Clips, log zerolog.Logger) error {
 	if err := clips.Validate(); err != nil {
 		return &graph.Error{Kind: graph.BadConfig, Err: err}
 	}
-	dir, err := outfile.CreateDir(path, overwrite)
+	if entries, err := os.ReadDir(path); err == nil && len(entries) > 0 {
+		return graph.Errorf(graph.BadOutput, "%s is not empty, and a folder of clips is never replaced: name another one", path)
+	}
+	dir, err := outfile.CreateDir(path, "", false)
 	if err != nil {
 		return err
 	}

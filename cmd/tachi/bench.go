@@ -1,11 +1,15 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"os"
+	"slices"
+	"strings"
 
 	"github.com/seed49bbd0e6/tachi/graph"
+	"github.com/seed49bbd0e6/tachi/kernels/cpu"
 	"github.com/seed49bbd0e6/tachi/runtime"
 )
 
@@ -16,10 +20,17 @@ type benchCmd struct {
 	Frames   int    `default:"0" help:"Frames to run, for a source that has this option; 0 for what the file says."`
 	Count    int    `default:"10" help:"Firings to time with --stage."`
 	GoFormat bool   `help:"Print lines that benchstat reads."`
+	Limits   bool   `help:"Print what this machine can do at most: multiply-adds and copying."`
 }
 
 // Run measures the whole pipeline, or one stage of it. Outputs go to a temporary folder.
 func (c *benchCmd) Run(a *app) (err error) {
+	if c.Limits {
+		return limits(a)
+	}
+	if c.Count < 1 || c.Frames < 0 {
+		return usagef("--count must be at least 1, and --frames not below 0")
+	}
 	if c.Out == "" {
 		if c.Out, err = os.MkdirTemp("", "tachi-bench-"); err != nil {
 			return &graph.Error{Kind: graph.BadOutput, Err: err}
@@ -34,6 +45,10 @@ func (c *benchCmd) Run(a *app) (err error) {
 	if err != nil {
 		return err
 	}
+	if all := ids(plan); c.Stage != "" && !slices.Contains(all, c.Stage) {
+		return usagef("--stage %s: no such stage to measure: %s", c.Stage, cmp.Or(graph.Suggest(c.Stage, all), "there are "+strings.Join(all, ", ")))
+	}
+	a.interruptible()
 	e, err := a.engine(plan, true)
 	if err != nil {
 		return err
@@ -47,7 +62,7 @@ func (c *benchCmd) Run(a *app) (err error) {
 	report, err := runtime.Run(a.ctx, plan, e.env, runtime.Options{Drain: a.drain, Progress: p.show})
 	p.done()
 	if err != nil {
-		return err
+		return interrupted(err, report)
 	}
 	if c.GoFormat {
 		line := func(name string, frames int, ns int64) {
@@ -63,13 +78,25 @@ func (c *benchCmd) Run(a *app) (err error) {
 	return nil
 }
 
-// one measures a stage alone.
-func (c *benchCmd) one(a *app, e *engine) error {
-	drain := make(chan struct{})
-	t, err := newTiming(e.plan, c.Stage, c.Count, func() { close(drain) })
+// limits prints the machine's ceilings, for reading other figures against.
+func limits(a *app) error {
+	dev, err := cpu.New(0)
 	if err != nil {
 		return err
 	}
+	defer dev.Close()
+	flops, bandwidth := dev.PeakFLOPS()/1e9, dev.CopyBandwidth()/1e9
+	if a.JSON {
+		return writeJSON(a, map[string]any{"peak_gflops": flops, "copy_gbs": bandwidth, "device": dev.Info()})
+	}
+	_, err = fmt.Fprintf(a.out, "%s\nFMA peak %.0f GFLOP/s, copy %.0f GB/s\n", describe(dev), flops, bandwidth)
+	return err
+}
+
+// one measures a stage alone.
+func (c *benchCmd) one(a *app, e *engine) error {
+	drain := make(chan struct{})
+	t := newTiming(e.plan, c.Stage, c.Count, func() { close(drain) })
 	if _, err := runtime.Run(a.ctx, e.plan, e.env, runtime.Options{Drain: drain}); err != nil && !errors.Is(err, graph.ErrDrained) {
 		return err
 	}

@@ -1,8 +1,12 @@
 package main
 
 import (
+	"cmp"
 	"encoding/json"
+	"errors"
 	"fmt"
+
+	"github.com/rs/zerolog"
 
 	"github.com/seed49bbd0e6/tachi/graph"
 	"github.com/seed49bbd0e6/tachi/stages"
@@ -19,7 +23,7 @@ type validateCmd struct {
 func (c *validateCmd) Run(a *app) error {
 	var bad error
 	for _, file := range c.Files {
-		plan, err := graph.Load(file, stages.All, graph.Overrides{Set: c.Set})
+		plan, err := load(file, graph.Overrides{Set: c.Set})
 		if err == nil && !a.JSON && !a.Quiet {
 			fmt.Fprintf(a.out, "%s: syntax, stages and graph are right: %d stages, %d edges\n", file, len(plan.Nodes), len(plan.Edges))
 		}
@@ -32,11 +36,17 @@ func (c *validateCmd) Run(a *app) error {
 				err = e.close()
 			}
 		}
-		if err != nil {
-			if bad != nil {
-				a.report(bad)
+		switch {
+		case err != nil:
+			if _, placed := errors.AsType[graph.Diagnostics](err); !placed {
+				err = fmt.Errorf("%s: %w", file, err)
 			}
-			bad = err
+			a.report(err)
+			bad = reported{err}
+		case a.JSON:
+			if err := writeJSON(a, map[string]any{"file": file, "right": true}); err != nil {
+				return err
+			}
 		}
 	}
 	return bad
@@ -48,13 +58,19 @@ type graphCmd struct {
 	Format string `enum:"text,dot,mermaid,json" default:"text" help:"text, dot, mermaid or json."`
 }
 
-// Run prints the drawing.
+// Run prints the drawing. Batch and capacities are those of a run when the input is there to look at.
 func (c *graphCmd) Run(a *app) error {
 	plan, err := c.load()
 	if err != nil {
 		return err
 	}
-	if err := plan.Resolve(0, 0); err != nil {
+	var input graph.Probe
+	if s := plan.Source(); s.Stage.Probe != nil {
+		if p, err := s.Stage.Probe(&graph.Env{Log: zerolog.Nop(), Stage: s.ID}, s.Options); err == nil {
+			input = p
+		}
+	}
+	if err := plan.Resolve(input.Width, input.Height); err != nil {
 		return err
 	}
 	switch c.Format {
@@ -93,7 +109,11 @@ type inspectCmd struct {
 func (c *inspectCmd) Run(a *app) error {
 	s := stages.Find(c.Stage)
 	if s == nil {
-		return usagef("no stage %q: tachi stages lists them", c.Stage)
+		var names []string
+		for _, s := range stages.All {
+			names = append(names, s.Name)
+		}
+		return usagef("no stage %q: %s", c.Stage, cmp.Or(graph.Suggest(c.Stage, names), "tachi stages lists them"))
 	}
 	if a.JSON {
 		return writeJSON(a, graph.Describe(s))

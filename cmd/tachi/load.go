@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	goruntime "runtime"
+	"time"
 
 	"github.com/seed49bbd0e6/tachi/graph"
 	"github.com/seed49bbd0e6/tachi/kernels"
@@ -37,7 +38,7 @@ func (f *pipelineFlags) load() (*graph.Plan, error) {
 	if f.Box != "" {
 		box, err := stages.ParseBox(f.Box)
 		if err != nil {
-			return nil, usagef("--box %v", err)
+			return nil, usagef("--%v", err)
 		}
 		o.Source["box"] = box
 	}
@@ -45,14 +46,29 @@ func (f *pipelineFlags) load() (*graph.Plan, error) {
 	for _, text := range f.Point {
 		p, err := stages.ParsePoint(text)
 		if err != nil {
-			return nil, usagef("--point %v", err)
+			return nil, usagef("--%v", err)
 		}
 		points = append(points, p)
 	}
 	if points != nil {
 		o.Source["points"] = points
 	}
-	return graph.Load(f.File, stages.All, o)
+	return load(f.File, o)
+}
+
+// load reads a file and checks all that needs neither device, nor input, nor weights.
+func load(file string, o graph.Overrides) (*graph.Plan, error) {
+	plan, err := graph.Load(file, stages.All, o)
+	if err != nil {
+		return nil, err
+	}
+	if plan.Pipeline.Memory != 0 {
+		return nil, graph.Diagnostics{plan.Complain("pipeline.memory", `a budget of device memory cannot be kept yet: leave memory = "auto" and lower batch`)}
+	}
+	if err := stages.CheckModel(plan); err != nil {
+		return nil, err
+	}
+	return plan, checkOutputs(plan)
 }
 
 // engine is a plan with what it takes to run it.
@@ -62,11 +78,13 @@ type engine struct {
 	env   *graph.Env
 	dev   *cpu.Device
 	close func() error
+
+	opened time.Time
 }
 
 // engine probes the input, settles the plan, opens the device and loads the weights.
 func (a *app) engine(plan *graph.Plan, overwrite bool) (*engine, error) {
-	e := &engine{plan: plan, env: &graph.Env{Log: a.log, Overwrite: overwrite}}
+	e := &engine{plan: plan, opened: time.Now(), env: &graph.Env{Log: a.log, Overwrite: overwrite}}
 	source := plan.Source()
 	if source.Stage.Probe != nil {
 		var err error
@@ -119,8 +137,16 @@ func describe(d kernels.Device) string {
 	return fmt.Sprintf("%s: %s, %s, %d threads", i.Name, i.Model, i.ISA, i.Threads)
 }
 
-// mib prints bytes in MiB.
-func mib(n int64) string { return fmt.Sprintf("%.1f MiB", float64(n)/(1<<20)) }
+// size prints bytes with a unit that fits.
+func size(n int64) string {
+	switch {
+	case n < 1<<10:
+		return fmt.Sprintf("%d bytes", n)
+	case n < 1<<20:
+		return fmt.Sprintf("%.1f KiB", float64(n)/(1<<10))
+	}
+	return fmt.Sprintf("%.1f MiB", float64(n)/(1<<20))
+}
 
 // clock prints seconds as 12.3 s, 4m05s or 2h07m.
 func clock(seconds float64) string {

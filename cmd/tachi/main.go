@@ -9,7 +9,12 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"reflect"
+	"regexp"
+	"slices"
+	"strings"
 	"syscall"
+	"time"
 
 	"github.com/alecthomas/kong"
 	"github.com/rs/zerolog"
@@ -74,24 +79,62 @@ func Main(args []string, stdout, stderr io.Writer) int {
 	if len(args) == 0 {
 		args = []string{"--help"}
 	}
-	k, err := parser.Parse(args)
+	k, err := parser.Parse(joinNegative(args))
 	if exited {
 		return exitDone
 	}
+	a := &app{cli: &c, ctx: context.Background(), out: stdout, err: stderr}
 	if err != nil {
-		fmt.Fprintf(stderr, "tachi: %v (tachi --help shows the verbs)\n", err)
+		c.JSON = slices.Contains(args, "--json") // flags are set only when all is parsed
+		a.report(usagef("%w (%s --help)", err, verb(err)))
 		return exitUsage
 	}
-
-	ctx, stop := context.WithCancel(context.Background())
-	defer stop()
-	a := &app{cli: &c, ctx: ctx, out: stdout, err: stderr, log: logger(&c, stderr)}
-	a.drain = interrupts(a, stop)
-	if err := k.Run(a); err != nil {
-		a.report(err)
+	a.log = logger(&c, stderr)
+	if err = empty(k); err == nil {
+		err = k.Run(a)
+	}
+	if err != nil {
+		if _, said := errors.AsType[reported](err); !said {
+			a.report(err)
+		}
 		code = exitCode(err)
 	}
 	return code
+}
+
+// joinNegative writes --box -9,4,5,5 as --box=-9,4,5,5, which the parser would take for a flag.
+func joinNegative(args []string) (out []string) {
+	negative := regexp.MustCompile(`^-[0-9.]`)
+	for i, arg := range args {
+		if i > 0 && negative.MatchString(arg) && strings.HasPrefix(args[i-1], "--") && !strings.Contains(args[i-1], "=") {
+			out[len(out)-1] += "=" + arg
+		} else {
+			out = append(out, arg)
+		}
+	}
+	return out
+}
+
+// empty refuses flags and arguments that are given as nothing, as a shell makes of a variable that is not set.
+func empty(k *kong.Context) error {
+	for _, p := range k.Path {
+		value := p.Positional
+		if p.Flag != nil {
+			value = p.Flag.Value
+		}
+		if value != nil && value.Target.Kind() == reflect.String && value.Target.String() == "" {
+			return usagef("%s is empty (%s --help)", value.ShortSummary(), k.Selected().FullPath())
+		}
+	}
+	return nil
+}
+
+// verb is the command that a parse error is about, as far as it was understood.
+func verb(err error) string {
+	if p, ok := errors.AsType[*kong.ParseError](err); ok && p.Context != nil && p.Context.Selected() != nil {
+		return p.Context.Selected().FullPath()
+	}
+	return "tachi"
 }
 
 // logger writes for people on a terminal and JSON with --json.
@@ -106,11 +149,17 @@ func logger(c *cli, w io.Writer) zerolog.Logger {
 	return zerolog.New(w).Level(level)
 }
 
-// interrupts closes the returned channel at the first interrupt, so that a run finishes what is in flight, and stops
-// everything at the second.
-func interrupts(a *app, stop func()) <-chan struct{} {
+// errInterrupted is the end of a run that somebody asked for.
+var errInterrupted = errors.New("interrupted")
+
+// interruptible prepares for a run: the first interrupt closes a.drain, so that frames in flight are finished, the
+// second ends a.ctx. What does not end then, such as a source that waits for a silent pipe, is left behind after a
+// moment, or at the third. Verbs that do not call it end at once, as any program does.
+func (a *app) interruptible() {
+	ctx, stop := context.WithCancel(a.ctx)
 	drain := make(chan struct{})
-	signals := make(chan os.Signal, 2)
+	a.ctx, a.drain = ctx, drain
+	signals := make(chan os.Signal, 3)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
 	go func() {
 		<-signals
@@ -118,14 +167,27 @@ func interrupts(a *app, stop func()) <-chan struct{} {
 		close(drain)
 		<-signals
 		stop()
+		select {
+		case <-signals:
+		case <-time.After(patience):
+		}
+		a.log.Warn().Msg("stopped without waiting for what still hangs")
+		os.Exit(exitInterrupted)
 	}()
-	return drain
 }
+
+// patience is how long a run may take to end after the second interrupt.
+const patience = 2 * time.Second
 
 // usageError is a mistake on the command line.
 type usageError struct{ error }
 
 func usagef(format string, args ...any) error { return usageError{fmt.Errorf(format, args...)} }
+
+// reported is an error that has been printed already.
+type reported struct{ error }
+
+func (r reported) Unwrap() error { return r.error }
 
 // report prints an error, once and whole.
 func (a *app) report(err error) {
@@ -138,7 +200,9 @@ func (a *app) report(err error) {
 		return
 	}
 	if a.JSON {
-		_ = json.NewEncoder(a.err).Encode(map[string]any{"message": err.Error(), "exit": exitCode(err)})
+		e := json.NewEncoder(a.err)
+		e.SetEscapeHTML(false)
+		_ = e.Encode(map[string]any{"message": err.Error(), "exit": exitCode(err)})
 		return
 	}
 	fmt.Fprintf(a.err, "tachi: error: %v\n", err)
@@ -151,7 +215,7 @@ func exitCode(err error) int {
 	if _, ok := errors.AsType[graph.Diagnostics](err); ok {
 		return exitBadConfig
 	}
-	if errors.Is(err, graph.ErrDrained) || errors.Is(err, context.Canceled) {
+	if errors.Is(err, errInterrupted) || errors.Is(err, graph.ErrDrained) || errors.Is(err, context.Canceled) {
 		return exitInterrupted
 	}
 	switch graph.KindOf(err) {

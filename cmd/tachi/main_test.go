@@ -1,11 +1,14 @@
 package main
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/seed49bbd0e6/tachi/stages"
 )
 
 func TestMain(m *testing.M) {
@@ -22,13 +25,27 @@ func TestCommandLine(t *testing.T) {
 		Dir: "testdata/script",
 		Setup: func(e *testscript.Env) error {
 			e.Setenv("ROOT", root)
+			e.Setenv("TRACK", filepath.Join(root, "pipelines/samurai.toml"))
+			e.Setenv("FAST", "model.config.image_size=64")
 			e.Setenv("CLIPS", filepath.Join(root, "stages/internal/media/testdata"))
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"exitcode": exitcode,
-			"cut":      cut,
-			"lines":    lines,
+			"cut":       cut,
+			"damage":    damage,
+			"exitcode":  exitcode,
+			"hexfile":   hexfile,
+			"hostile":   hostile,
+			"interrupt": interrupt,
+			"jsonlines": jsonlines,
+			"lines":     lines,
+			"picture":   picture,
+		},
+		Condition: func(cond string) (bool, error) {
+			if cond != "media" {
+				return false, fmt.Errorf("no condition %q", cond)
+			}
+			return stages.HasVideo, nil
 		},
 		UpdateScripts: os.Getenv("UPDATE") != "",
 	})

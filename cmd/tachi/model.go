@@ -41,7 +41,7 @@ func (c *modelInfoCmd) Run(a *app) error {
 	}
 	fmt.Fprintf(a.out, "%s: %s, %s names\nvariant    %s (%s)\ntensors    %d\nparameters %d\n", m.File, m.Format, m.Names, m.Variant, fit, m.Tensors, m.Parameters)
 	for dtype, n := range m.Bytes {
-		fmt.Fprintf(a.out, "%-10s %s\n", dtype, mib(int64(n)))
+		fmt.Fprintf(a.out, "%-10s %s\n", dtype, size(int64(n)))
 	}
 	for _, l := range []struct {
 		what  string
@@ -81,23 +81,39 @@ func (c *modelInitCmd) Run(a *app) error {
 		f.Discard()
 		return err
 	}
-	return f.Commit()
+	if err := f.Commit(); err != nil {
+		return err
+	}
+	return a.wrote(c.Out)
 }
 
 type modelListCmd struct{}
 
 // Run prints the table.
 func (modelListCmd) Run(a *app) error {
-	rows := []struct{ variant, params, size, source string }{
+	rows := []struct {
+		Variant    string `json:"variant"`
+		Parameters string `json:"parameters"`
+		Size       string `json:"size"`
+		Weights    string `json:"weights"`
+	}{
 		{"nano", "see model info", "-", "in the program"},
 		{"tiny", "39.0 M", "156 MB", "sam2.1_hiera_tiny.pt"},
 		{"small", "46.1 M", "184 MB", "sam2.1_hiera_small.pt"},
 		{"base_plus", "80.9 M", "323 MB", "sam2.1_hiera_base_plus.pt"},
 		{"large", "224.4 M", "898 MB", "sam2.1_hiera_large.pt"},
 	}
+	if a.JSON {
+		for _, r := range rows {
+			if err := writeJSON(a, r); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
 	fmt.Fprintf(a.out, "%-10s %-15s %-8s %s\n", "variant", "parameters", "size", "weights")
 	for _, r := range rows {
-		fmt.Fprintf(a.out, "%-10s %-15s %-8s %s\n", r.variant, r.params, r.size, r.source)
+		fmt.Fprintf(a.out, "%-10s %-15s %-8s %s\n", r.Variant, r.Parameters, r.Size, r.Weights)
 	}
 	fmt.Fprintln(a.out, "\nThe .pt files are Meta's, Apache-2.0, linked from the README of the GitHub repository facebookresearch/sam2;\n"+
 		"the facebook/sam2.1-hiera-* models of Hugging Face (model.safetensors) work as well. SAM 2.0 files: add 2.0 to the variant.\n"+
@@ -115,18 +131,24 @@ type frameCmd struct {
 
 // Run writes the picture.
 func (c *frameCmd) Run(a *app) error {
+	if filepath.Ext(c.Out) != ".png" {
+		return usagef("-o %s: the name must end in .png", c.Out)
+	}
+	if c.N < 0 {
+		return usagef("-n %d: frames count from 0", c.N)
+	}
 	var box []float64
 	if c.Box != "" {
 		var err error
 		if box, err = stages.ParseBox(c.Box); err != nil {
-			return usagef("--box %v", err)
+			return usagef("--%v", err)
 		}
 	}
 	f, err := stages.CreateOutput(c.Out, c.Overwrite)
 	if err != nil {
 		return err
 	}
-	w, h, err := stages.WriteFrame(a.ctx, f, c.Video, c.N, box)
+	w, h, warnings, err := stages.WriteFrame(a.ctx, f, c.Video, c.N, box)
 	if err != nil {
 		f.Discard()
 		return err
@@ -134,7 +156,13 @@ func (c *frameCmd) Run(a *app) error {
 	if err := f.Commit(); err != nil {
 		return err
 	}
-	if !a.Quiet {
+	for _, w := range warnings {
+		a.log.Warn().Msg(w)
+	}
+	switch {
+	case a.JSON:
+		return writeJSON(a, map[string]any{"path": c.Out, "frame": c.N, "width": w, "height": h})
+	case !a.Quiet:
 		fmt.Fprintf(a.out, "%s: frame %d of %s, %dx%d\n", c.Out, c.N, c.Video, w, h)
 	}
 	return nil

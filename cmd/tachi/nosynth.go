@@ -13,4 +13,4 @@ var errNoVideo = graph.Errorf(graph.BadConfig, "this build writes no video, only
 func synthClip(*app, string, synthetic.Options, bool) error { return errNoVideo }
 
 // synthFolder says that this build cannot.
-func synthFolder(*app, string, *synthetic.Clips, bool) error { return errNoVideo }
+func synthFolder(*app, string, *synthetic.Clips) error { return errNoVideo }

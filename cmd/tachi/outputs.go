@@ -1,20 +1,123 @@
 package main
 
 import (
+	"fmt"
+	"os"
+	"path/filepath"
 	"reflect"
+	"strings"
+	"time"
 
 	"github.com/seed49bbd0e6/tachi/graph"
+	"github.com/seed49bbd0e6/tachi/stages"
 )
 
+// output is a path that a stage writes to.
+type output struct {
+	key  string // in the pipeline file: stages.tracks.path
+	path string
+}
+
 // outputs lists the output paths of a plan's options.
-func outputs(plan *graph.Plan) (paths []string) {
+func outputs(plan *graph.Plan) (list []output) {
+	paths(plan, func(key, path string, out bool) {
+		if out {
+			list = append(list, output{key, path})
+		}
+	})
+	return list
+}
+
+// paths visits every path that is set in a plan's options.
+func paths(plan *graph.Plan, visit func(key, path string, out bool)) {
 	for _, n := range plan.Nodes {
-		v := reflect.ValueOf(n.Options).Elem()
-		for i := range v.NumField() {
-			if p, ok := v.Field(i).Interface().(graph.OutPath); ok && p != "" {
-				paths = append(paths, string(p))
+		v := reflect.Indirect(reflect.ValueOf(n.Options))
+		if v.Kind() != reflect.Struct {
+			continue
+		}
+		for _, f := range reflect.VisibleFields(v.Type()) {
+			key := "stages." + n.ID + "." + f.Tag.Get("toml")
+			switch p := v.FieldByIndex(f.Index).Interface().(type) {
+			case graph.OutPath:
+				if p != "" {
+					visit(key, string(p), true)
+				}
+			case graph.Path:
+				if p != "" && p != "-" {
+					visit(key, string(p), false)
+				}
 			}
 		}
 	}
-	return paths
+}
+
+// checkOutputs refuses plans whose files would replace each other, or what the plan reads.
+func checkOutputs(plan *graph.Plan) error {
+	type taken struct {
+		key, path string
+		input     bool // a folder of pictures may hold outputs as well
+	}
+	var bad graph.Diagnostics
+	var seen []taken
+	paths(plan, func(key, path string, out bool) {
+		if !out {
+			seen = append(seen, taken{key, absolute(path), true})
+		}
+	})
+	if w := plan.Model.Weights; w != "" && w != graph.Embedded {
+		seen = append(seen, taken{"model.weights", absolute(w), true})
+	}
+	for _, o := range outputs(plan) {
+		full := absolute(o.path)
+		for _, s := range seen {
+			switch {
+			case full == s.path:
+				bad = append(bad, plan.Complain(o.key, "%s would replace %s: both are %s", o.key, s.key, o.path))
+			case strings.HasPrefix(s.path, full+"/") || !s.input && strings.HasPrefix(full, s.path+"/"):
+				bad = append(bad, plan.Complain(o.key, "%s and %s lie within each other: %s, %s", o.key, s.key, full, s.path))
+			}
+		}
+		seen = append(seen, taken{o.key, full, false})
+	}
+	if bad == nil {
+		return nil
+	}
+	return bad
+}
+
+func absolute(path string) string {
+	if abs, err := filepath.Abs(path); err == nil {
+		return abs
+	}
+	return filepath.Clean(path)
+}
+
+// files lists what has been written since a time: under final names, and what is left under temporary ones.
+func files(plan *graph.Plan, since time.Time) (wrote, unfinished []string) {
+	fresh := func(path string) bool {
+		info, err := os.Stat(path)
+		return err == nil && info.ModTime().After(since)
+	}
+	for _, o := range outputs(plan) {
+		if partial := stages.PartialName(o.path); fresh(o.path) {
+			wrote = append(wrote, o.path)
+		} else if fresh(partial) {
+			unfinished = append(unfinished, partial)
+		}
+	}
+	return wrote, unfinished
+}
+
+// wrote says that a file is complete.
+func (a *app) wrote(path string) error {
+	info, err := os.Stat(path)
+	switch {
+	case err != nil || a.Quiet || a.JSON:
+		return err
+	case info.IsDir():
+		fmt.Fprintf(a.out, "wrote %s (folder)\n", path)
+	default:
+		fmt.Fprintf(a.out, "wrote %s (%s)\n", path, size(info.Size()))
+	}
+	return nil
 }

@@ -1,15 +1,16 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
-	"os"
 	"time"
 
 	"github.com/schollz/progressbar/v3"
 
 	"github.com/seed49bbd0e6/tachi/graph"
 	"github.com/seed49bbd0e6/tachi/runtime"
+	"github.com/seed49bbd0e6/tachi/stages"
 )
 
 // runCmd runs a pipeline.
@@ -25,6 +26,7 @@ func (c *runCmd) Run(a *app) (err error) {
 	if err != nil {
 		return err
 	}
+	a.interruptible()
 	e, err := a.engine(plan, c.Overwrite)
 	if err != nil {
 		return err
@@ -33,44 +35,56 @@ func (c *runCmd) Run(a *app) (err error) {
 
 	o := runtime.Options{Drain: a.drain}
 	if c.Trace != "" {
-		f, err := os.Create(c.Trace)
-		if err != nil {
-			return &graph.Error{Kind: graph.BadOutput, Err: err}
+		trace, failed := stages.CreateOutput(c.Trace, c.Overwrite)
+		if failed != nil {
+			return failed
 		}
-		defer f.Close()
-		o.Trace = f
+		defer func() { err = errors.Join(err, trace.Commit()) }() // of a failed run as well
+		o.Trace = trace
 	}
 	p := a.progress(e)
 	o.Progress, o.Every = p.show, 200*time.Millisecond
 	report, err := runtime.Run(a.ctx, plan, e.env, o)
 	p.done()
-	if report != nil && report.Frames > 0 {
+	if report.Frames > 0 {
 		a.summary(e, report)
+	}
+	return interrupted(err, report)
+}
+
+// interrupted says in plain words that a run was ended from outside.
+func interrupted(err error, r *runtime.Report) error {
+	if graph.KindOf(err) == graph.RunFailed && (errors.Is(err, graph.ErrDrained) || errors.Is(err, context.Canceled)) {
+		return fmt.Errorf("%w after %d frames", errInterrupted, r.Frames)
 	}
 	return err
 }
 
-// summary prints what a run did.
+// summary prints what a run did, and where it left what it wrote.
 func (a *app) summary(e *engine, r *runtime.Report) {
-	fps := float64(r.Frames) / r.Wall.Seconds()
+	wrote, unfinished := files(e.plan, e.opened)
 	if a.JSON {
-		_ = writeJSON(a, map[string]any{"frames": r.Frames, "seconds": r.Wall.Seconds(), "fps": fps, "batch": r.Batch,
-			"peak_resident": r.PeakResident, "device_peak_bytes": e.dev.Peak(), "stages": r.Stages, "outputs": outputs(e.plan)})
+		seconds := func(d time.Duration) float64 { return d.Seconds() }
+		var table []map[string]any
+		for _, s := range r.Stages {
+			table = append(table, map[string]any{"id": s.ID, "stage": s.Stage, "frames": s.Frames, "firings": s.Firings,
+				"wall_s": seconds(s.Wall), "busy_s": seconds(s.Busy), "starved_s": seconds(s.Starved), "blocked_s": seconds(s.Blocked),
+				"credit_s": seconds(s.Credit), "p50_ms": 1e3 * seconds(s.P50), "p99_ms": 1e3 * seconds(s.P99)})
+		}
+		_ = writeJSON(a, map[string]any{"frames": r.Frames, "seconds": r.Wall.Seconds(), "fps": float64(r.Frames) / r.Wall.Seconds(), "batch": r.Batch,
+			"peak_resident": r.PeakResident, "device_peak_bytes": e.dev.Peak(), "stages": table, "outputs": wrote, "unfinished": unfinished})
 		return
 	}
 	if a.Quiet {
 		return
 	}
 	_ = r.WriteTable(a.out)
-	fmt.Fprintf(a.out, "device memory: at most %s\n", mib(int64(e.dev.Peak())))
-	for _, path := range outputs(e.plan) {
-		if info, err := os.Stat(path); err == nil {
-			size := mib(info.Size())
-			if info.IsDir() {
-				size = "folder"
-			}
-			fmt.Fprintf(a.out, "wrote %s (%s)\n", path, size)
-		}
+	fmt.Fprintf(a.out, "device memory: at most %s\n", size(int64(e.dev.Peak())))
+	for _, path := range wrote {
+		_ = a.wrote(path)
+	}
+	for _, path := range unfinished {
+		fmt.Fprintf(a.out, "left unfinished: %s\n", path)
 	}
 }
 
@@ -116,7 +130,10 @@ func (p *progress) show(s runtime.Snapshot) {
 			if v := p.e.plan.Model.Variant; v != "nano" && perFrame > 0.2 {
 				faster = "; faster: a smaller --variant, or --set model.config.image_size=512"
 			}
-			fmt.Fprintf(p.a.err, "%d frames x %.2f s = about %s%s\n", p.e.probe.Frames, perFrame, clock(rest), faster)
+			if p.bar != nil {
+				_ = p.bar.Clear() // its line
+			}
+			fmt.Fprintf(p.a.err, "%d frames x %.2g s = about %s%s\n", p.e.probe.Frames, perFrame, clock(rest), faster)
 		}
 	}
 	if p.bar != nil {

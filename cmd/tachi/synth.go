@@ -22,7 +22,7 @@ type synthCmd struct {
 	Size      string `default:"640x360" placeholder:"WxH" help:"Pixels."`
 	FPS       int    `default:"30" help:"Frames per second."`
 	Jobs      int    `default:"0" help:"Clips to draw at once with --stream; 0 for one a core."`
-	Overwrite bool   `help:"Replace an existing output."`
+	Overwrite bool   `help:"Replace an existing mp4."`
 }
 
 // clips returns what to draw.
@@ -64,8 +64,11 @@ func (c *synthCmd) Run(a *app) error {
 		}
 		return out.Flush()
 	}
-	if !strings.EqualFold(filepath.Ext(c.Out), ".mp4") {
-		return synthFolder(a, c.Out, clips, c.Overwrite)
+	switch ext := filepath.Ext(c.Out); {
+	case ext == "" || strings.HasSuffix(c.Out, "/"):
+		return synthFolder(a, c.Out, clips)
+	case ext != ".mp4":
+		return usagef("-o %s: the name must end in .mp4, or in / for a folder", c.Out)
 	}
 	if clips.Count != 1 || c.Family == "all" {
 		return usagef("%s holds one clip of one family: give a folder with -o, or --stream", c.Out)

@@ -23,8 +23,8 @@ func synthClip(a *app, path string, o synthetic.Options, overwrite bool) error {
 }
 
 // synthFolder writes clips with ground truth.
-func synthFolder(a *app, path string, clips *synthetic.Clips, overwrite bool) error {
-	if err := stages.SynthFolder(a.ctx, path, clips, overwrite, a.log); err != nil {
+func synthFolder(a *app, path string, clips *synthetic.Clips) error {
+	if err := stages.SynthFolder(a.ctx, path, clips, a.log); err != nil {
 		return err
 	}
 	if a.JSON {

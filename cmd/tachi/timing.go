@@ -27,15 +27,13 @@ type timing struct {
 }
 
 // newTiming puts the measurement into the plan. done is called when it is over.
-func newTiming(plan *graph.Plan, id string, count int, done func()) (*timing, error) {
+func newTiming(plan *graph.Plan, id string, count int, done func()) *timing {
 	t := &timing{id: id}
-	found := false
 	for _, n := range plan.Nodes {
 		if n.Stage.Role == graph.Source {
 			continue
 		}
 		stage, target := *n.Stage, n.ID == id
-		found = found || target
 		open := stage.Open
 		stage.Open = func(env *graph.Env, options any) (*graph.Node, error) {
 			node, err := open(env, options)
@@ -51,12 +49,10 @@ func newTiming(plan *graph.Plan, id string, count int, done func()) (*timing, er
 		}
 		n.Stage = &stage
 	}
-	if !found {
-		return nil, usagef("--stage %s: the pipeline has no such stage: %v", id, ids(plan))
-	}
-	return t, nil
+	return t
 }
 
+// ids lists the stages that can be measured: all but the source.
 func ids(plan *graph.Plan) (out []string) {
 	for _, n := range plan.Nodes[1:] {
 		out = append(out, n.ID)
@@ -123,7 +119,7 @@ func release(out any) {
 // print writes the median and the spread.
 func (t *timing) print(a *app, goFormat bool) error {
 	if len(t.times) == 0 {
-		return fmt.Errorf("%s: the video has fewer than %d frames", t.id, full+1)
+		return graph.Errorf(graph.BadData, "%s: the bank of memories fills in %d frames, and the input ended before: give more (--frames)", t.id, full)
 	}
 	times := slices.Clone(t.times)
 	slices.Sort(times)

@@ -26,36 +26,43 @@ func (d *Device) attention(op kernels.Attention) error {
 	return nil
 }
 
-// windowAttention does a row of windows of one head in a task, or a block of queries of the whole map.
+// windowAttention does some windows in a task, or a block of queries of one head where the window is the whole map;
+// see window.h.
 func (d *Device) windowAttention(op kernels.WindowAttention) error {
 	batch, h, w, c := op.QKV.Dim(0), op.QKV.Dim(1), op.QKV.Dim(2), op.Y.Dim(3)
-	dk, size := c/op.Heads, op.Window
-	scale := C.float(1 / math.Sqrt(float64(dk)))
 	queries := op.Y.Dim(1) * op.Y.Dim(2) // of a picture
-	block := int(d.isa.queries)
-	qkv, pad, y := floats(op.QKV), floats(op.PadQKV), floats(op.Y)
-	one := C.window{h: C.long(h), w: C.long(w), c: C.long(c), d: C.long(dk), wh: C.long(size), ww: C.long(size)}
+	scale := C.float(1 / math.Sqrt(float64(c/op.Heads)))
+	qkv, y := floats(op.QKV), floats(op.Y)
+	win := C.window{pad: floats(op.PadQKV), h: C.long(h), w: C.long(w), c: C.long(c), d: C.long(c / op.Heads)}
 	if op.Pool {
-		one.pool = 1
+		win.pool = 1
 	}
-	tasks := ceil(queries, block)
-	if size == 0 {
-		one.wh, one.ww = one.h, one.w
-	} else {
-		tasks = ceil(h, size)
+	picture := func(b int) C.window {
+		one := win
+		one.qkv, one.y = at(qkv, b*h*w*3*c), at(y, b*queries*c)
+		return one
 	}
-	need := 4 * int(C.call_windowwork(d.isa, one))
-	d.parallel(batch*tasks*op.Heads, func(i, worker int) {
-		head, task, b := i%op.Heads, i/op.Heads%tasks, i/op.Heads/tasks
-		win := one
-		win.qkv, win.pad, win.y = at(qkv, b*h*w*3*c+head*dk), at(pad, head*dk), at(y, b*queries*c+head*dk)
-		work := (*C.float)(d.mem.workspace(worker, need))
-		if size == 0 {
-			C.call_attendwindow(d.isa, win, C.long(task*block), C.long(min(queries, (task+1)*block)), scale, work)
-		} else {
-			win.y0 = C.long(task * size)
-			C.call_attendwindows(d.isa, win, C.long(size), scale, work)
-		}
+	if op.Window == 0 {
+		win.wh, win.ww = win.h, win.w
+		block := int(d.isa.queries)
+		blocks, size := ceil(queries, block), d.windowWork(win)
+		d.parallel(batch*blocks*op.Heads, func(i, worker int) {
+			head, q0, b := i%op.Heads, i/op.Heads%blocks*block, i/op.Heads/blocks
+			C.call_attendwhole(d.isa, picture(b), C.long(head), C.long(q0), C.long(min(queries, q0+block)), scale,
+				(*C.float)(d.mem.workspace(worker, size)))
+		})
+		return nil
+	}
+	win.wh, win.ww = C.long(op.Window), C.long(op.Window)
+	windows, size := ceil(h, op.Window)*ceil(w, op.Window), d.windowWork(win)
+	some := max(1, windows/(8*d.threads()))
+	tasks := ceil(windows, some)
+	d.parallel(batch*tasks, func(i, worker int) {
+		first := i % tasks * some
+		C.call_attendwindows(d.isa, picture(i/tasks), C.long(first), C.long(min(windows, first+some)), scale,
+			(*C.float)(d.mem.workspace(worker, size)))
 	})
 	return nil
 }
+
+func (d *Device) windowWork(w C.window) int { return 4 * int(C.call_windowwork(d.isa, w)) }

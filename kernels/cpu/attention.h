@@ -12,6 +12,20 @@
 #define QUERIES 128 // of a block: how often a key is used while it is in the second-level cache
 #define KEYS 128    // of a block, at most
 
+// A rectangle of memory that is wanted next, fetched into the second-level cache step lines at a time.
+typedef struct {
+    const float *p;
+    long rows, cols, pitch; // in floats
+    long row, col, step;
+} region;
+
+static inline void fetch(region *r) {
+    for (long i = 0; r && i < r->step && r->row < r->rows; i++) {
+        __builtin_prefetch(r->p + r->row * r->pitch + r->col, 0, 2);
+        if ((r->col += 16) >= r->cols) r->col = 0, r->row++;
+    }
+}
+
 typedef struct {
     const float *const *q; // rows of d floats
     float *const *y;       // rows of dv floats
@@ -20,6 +34,7 @@ typedef struct {
     long ldk, ldv, nk;
     long d, dv;
     float scale;
+    region *next; // or null; a step for each tile of values
 } attention;
 
 static long attendwork(long d, long dv) { return QUERIES * (d + dv + 2) + KEYS * NR; } // floats
@@ -59,6 +74,7 @@ static void attend_block(attention a, float *work) {
             for (long t = 0; t < steps; t++) {
                 long c0 = t * a.dv / steps, c1 = (t + 1) * a.dv / steps;
                 vf out[MR * NV];
+                fetch(a.next);
                 tiles[c1 - c0](n, a.v + k0 * a.ldv + c0, 1, a.ldv, s, NR, out);
                 for (long c = c0; c < c1; c++)
                     for (int v = 0; v < NV; v++) {
@@ -78,5 +94,5 @@ static void attend(const float *q, long ldq, const float *k, long ldk, const flo
     const float *from[QUERIES];
     float *to[QUERIES];
     for (long i = q0; i < q1; i++) from[i - q0] = q + i * ldq, to[i - q0] = y + i * ldy;
-    attend_block((attention){from, to, q1 - q0, k, v, ldk, ldv, nk, d, dv, scale}, work);
+    attend_block((attention){from, to, q1 - q0, k, v, ldk, ldv, nk, d, dv, scale, 0}, work);
 }

@@ -27,13 +27,13 @@ typedef struct {
     long kernel, stride, pad;
 } convshape;
 
-// One head of a map [h, w, 3c] of fused projections and one window of it.
+// A map of fused projections and one window of it.
 typedef struct {
-    const float *qkv; // the map, from the head's first query channel on
-    const float *pad; // the projection of a pad token, [3c], from the same channel on
-    float *y;         // the result [h, w, c], halved by pool, from the head's first channel on
+    const float *qkv; // [h, w, 3c]
+    const float *pad; // the projection of a pad token, [3c]
+    float *y;         // [h, w, c], halved by pool
     long h, w, c;
-    long d;      // channels of the head
+    long d;      // channels of a head
     long y0, x0; // the window's first pixel
     long wh, ww; // its size, which may reach past the map
     int pool;    // queries are the maxima of 2 x 2
@@ -80,8 +80,8 @@ typedef struct {
     void (*attend)(const float *q, long ldq, const float *k, long ldk, const float *v, long ldv, float *y, long ldy,
                    long q0, long q1, long nk, long d, long dv, float scale, float *work);
     long (*windowwork)(window w);
-    void (*attendwindow)(window w, long q0, long q1, float scale, float *work);
-    void (*attendwindows)(window w, long size, float scale, float *work);
+    void (*attendwhole)(window w, long head, long q0, long q1, float scale, float *work);
+    void (*attendwindows)(window w, long i0, long i1, float scale, float *work);
 
     // element.h
     void (*add)(const float *a, const float *b, long lb, long b0, float alpha, float *y, long n);
@@ -141,11 +141,12 @@ static inline void call_attend(const kernels *t, const float *q, long ldq, const
     t->attend(q, ldq, k, ldk, v, ldv, y, ldy, q0, q1, nk, d, dv, scale, work);
 }
 static inline long call_windowwork(const kernels *t, window w) { return t->windowwork(w); }
-static inline void call_attendwindow(const kernels *t, window w, long q0, long q1, float scale, float *work) {
-    t->attendwindow(w, q0, q1, scale, work);
+static inline void call_attendwhole(const kernels *t, window w, long head, long q0, long q1, float scale,
+                                    float *work) {
+    t->attendwhole(w, head, q0, q1, scale, work);
 }
-static inline void call_attendwindows(const kernels *t, window w, long size, float scale, float *work) {
-    t->attendwindows(w, size, scale, work);
+static inline void call_attendwindows(const kernels *t, window w, long i0, long i1, float scale, float *work) {
+    t->attendwindows(w, i0, i1, scale, work);
 }
 static inline void call_add(const kernels *t, const float *a, const float *b, long lb, long b0, float alpha, float *y,
                             long n) {

@@ -38,7 +38,7 @@ func open(t testing.TB, isa string, threads int) *Device {
 	return d
 }
 
-// bench is the tensors of one test: made on a device, freed at its end.
+// fixture makes the tensors of one test and frees them at its end.
 type fixture struct {
 	t testing.TB
 	d *Device

@@ -13,6 +13,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io/fs"
 	"maps"
 	"os"
 	"slices"
@@ -97,8 +98,10 @@ func (f *File) add(t *Tensor) error {
 
 // mapFile maps a regular file for reading.
 func mapFile(path string) ([]byte, error) {
-	file, err := os.Open(path)
-	if err != nil {
+	file, err := os.OpenFile(path, os.O_RDONLY|unix.O_NONBLOCK, 0) // opening a pipe would wait for a writer
+	if p, ok := errors.AsType[*fs.PathError](err); ok {
+		return nil, fmt.Errorf("%s: %w", path, p.Err)
+	} else if err != nil {
 		return nil, err
 	}
 	defer file.Close()

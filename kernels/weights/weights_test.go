@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"golang.org/x/sys/unix"
 	"pgregory.net/rapid"
 
 	"github.com/seed49bbd0e6/tachi/kernels"
@@ -362,4 +363,15 @@ func ExampleOpen() {
 	values, err := t.Float32()
 	fmt.Println(t, values, err)
 	// Output: scalar f32[] [2.5] <nil>
+}
+
+// Opening a named pipe for reading waits for somebody to write, unless it is told not to.
+func TestPipeIsRefusedAtOnce(t *testing.T) {
+	pipe := filepath.Join(t.TempDir(), "pipe.pt")
+	if err := unix.Mkfifo(pipe, 0o666); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Open(pipe); err == nil || !strings.Contains(err.Error(), "pipe.pt: not a regular file") {
+		t.Fatalf("error %v", err)
+	}
 }

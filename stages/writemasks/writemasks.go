@@ -32,7 +32,7 @@ type In struct {
 }
 
 func open(env *graph.Env, o *Options) (func(context.Context, *In) error, func(error) error, error) {
-	dir, err := outfile.CreateDir(string(o.Path), env.Overwrite)
+	dir, err := outfile.CreateDir(string(o.Path), ".png", env.Overwrite)
 	if err != nil {
 		return nil, nil, err
 	}

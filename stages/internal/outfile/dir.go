@@ -12,12 +12,14 @@ import (
 // Dir is an output folder under its temporary name.
 type Dir struct {
 	final, partial string
+	ext            string // of the files in it
 	overwrite      bool
 }
 
 // CheckDir says whether CreateDir would succeed as far as that can be told without touching anything.
-// An empty folder is not an output yet and may be taken.
-func CheckDir(path string, overwrite bool) error {
+// An empty folder is not an output yet and may be taken. A folder is replaced whole, so what holds anything else than
+// files with the extension ext is not an output either, and is never taken.
+func CheckDir(path, ext string, overwrite bool) error {
 	entries, err := os.ReadDir(path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
@@ -30,16 +32,21 @@ func CheckDir(path string, overwrite bool) error {
 	case len(entries) > 0 && !overwrite:
 		return graph.Errorf(graph.BadOutput, "%s exists: give --overwrite", path)
 	}
+	for _, e := range entries {
+		if !e.Type().IsRegular() || filepath.Ext(e.Name()) != ext {
+			return graph.Errorf(graph.BadOutput, "%s holds %s, so it is no folder of %s files to replace: name another one", path, e.Name(), ext)
+		}
+	}
 	return nil
 }
 
-// CreateDir makes an empty temporary folder, removing a stale one.
-func CreateDir(path string, overwrite bool) (*Dir, error) {
+// CreateDir makes an empty temporary folder for files with the extension ext, removing a stale one.
+func CreateDir(path, ext string, overwrite bool) (*Dir, error) {
 	path = filepath.Clean(path)
-	if err := CheckDir(path, overwrite); err != nil {
+	if err := CheckDir(path, ext, overwrite); err != nil {
 		return nil, err
 	}
-	d := &Dir{final: path, partial: path + ".partial", overwrite: overwrite}
+	d := &Dir{final: path, partial: path + ".partial", ext: ext, overwrite: overwrite}
 	if err := os.RemoveAll(d.partial); err != nil {
 		return nil, Errorf(path, err)
 	}
@@ -54,7 +61,7 @@ func (d *Dir) Path() string { return d.partial }
 
 // Commit gives the folder its final name. An output that it replaces is removed after the new one stands.
 func (d *Dir) Commit() error {
-	if err := CheckDir(d.final, d.overwrite); err != nil {
+	if err := CheckDir(d.final, d.ext, d.overwrite); err != nil {
 		return err
 	}
 	old := d.final + ".old.partial"

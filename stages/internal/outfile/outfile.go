@@ -34,6 +34,8 @@ func Check(path string, overwrite bool) error {
 		return Errorf(path, err)
 	case info.IsDir():
 		return graph.Errorf(graph.BadOutput, "%s is a folder", path)
+	case !info.Mode().IsRegular(): // the rename would put a file in the place of a device
+		return graph.Errorf(graph.BadOutput, "%s is not a plain file", path)
 	case !overwrite:
 		return graph.Errorf(graph.BadOutput, "%s exists: give --overwrite", path)
 	}

@@ -4,6 +4,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/seed49bbd0e6/tachi/graph"
@@ -83,8 +84,27 @@ func TestImpossiblePlacesAreBadOutput(t *testing.T) {
 	wantBadOutput(t, err, "is a folder")
 	_, err = Create("/proc/a.txt", false)
 	wantBadOutput(t, err, "/proc/a.txt: ")
-	_, err = CreateDir(filepath.Join(dir, "file"), true)
+	_, err = CreateDir(filepath.Join(dir, "file"), ".png", true)
 	wantBadOutput(t, err, "is not a folder")
+}
+
+func TestOnlyOutputsAreReplaced(t *testing.T) {
+	dir := t.TempDir()
+	pipe := filepath.Join(dir, "pipe")
+	if err := syscall.Mkfifo(pipe, 0o666); err != nil {
+		t.Fatal(err)
+	}
+	wantBadOutput(t, Check(pipe, true), "pipe is not a plain file")
+
+	masks := filepath.Join(dir, "masks")
+	os.MkdirAll(filepath.Join(masks, "sub"), 0o777)
+	wantBadOutput(t, CheckDir(masks, ".png", true), "masks holds sub")
+	os.Remove(filepath.Join(masks, "sub"))
+	os.WriteFile(filepath.Join(masks, "thesis.doc"), nil, 0o666)
+	wantBadOutput(t, CheckDir(masks, ".png", true), "masks holds thesis.doc")
+	if _, err := CreateDir(masks, ".png", true); err == nil || !exists(filepath.Join(masks, "thesis.doc")) || exists(masks+".partial") {
+		t.Fatalf("error %v, and something was touched", err)
+	}
 }
 
 func TestPartialNames(t *testing.T) {
@@ -98,7 +118,7 @@ func TestPartialNames(t *testing.T) {
 func TestFolderReplacesAnOldOneWhole(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "masks")
 	write := func(overwrite bool, name string) error {
-		d, err := CreateDir(path+"/", overwrite)
+		d, err := CreateDir(path+"/", ".png", overwrite)
 		if err != nil {
 			return err
 		}

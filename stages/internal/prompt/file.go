@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -27,19 +28,31 @@ import (
 const maxFile = 16 << 20
 
 func readFile(path string) ([]entry, error) {
-	f, err := os.Open(path)
+	data, err := read(path, maxFile)
 	if err != nil {
 		return nil, err
-	}
-	defer f.Close()
-	data, err := io.ReadAll(io.LimitReader(f, maxFile+1))
-	if err != nil {
-		return nil, err
-	}
-	if len(data) > maxFile {
-		return nil, fmt.Errorf("%s: more than %d bytes are not a file of prompts", path, maxFile)
 	}
 	return parseFile(path, data)
+}
+
+// read reads a file or a pipe of at most so many bytes. Errors begin with the path.
+func read(path string, most int) ([]byte, error) {
+	f, err := os.Open(path)
+	var data []byte
+	if err == nil {
+		defer f.Close()
+		data, err = io.ReadAll(io.LimitReader(f, int64(most)+1))
+	}
+	if p, ok := errors.AsType[*fs.PathError](err); ok {
+		err = p.Err
+	}
+	if err == nil && len(data) > most {
+		err = fmt.Errorf("more than %d MiB", most>>20)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return data, nil
 }
 
 // parseFile reads the entries of a file. Their values are not compared with a frame yet.

@@ -5,15 +5,16 @@ import (
 	"fmt"
 	"image"
 	"image/png"
-	"os"
 
 	"github.com/seed49bbd0e6/tachi/stages/internal/token"
 )
 
+const maxMask = 256 << 20
+
 // readMask reads a PNG of the frame's size. A pixel belongs to the object when it is not zero: its index in a palette
 // picture, its value in a gray one, otherwise any of its colours, where it is not transparent.
 func readMask(path string, width, height int) (*token.Mask, error) {
-	data, err := os.ReadFile(path)
+	data, err := read(path, maxMask)
 	if err != nil {
 		return nil, err
 	}

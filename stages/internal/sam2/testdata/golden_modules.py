@@ -124,11 +124,11 @@ def stability(model, f0, f1, conditioned, points, labels):
     return seen[0].item()
 
 
-def attend(frame, recent, num_frames):
+def attend(frame, recent):
     """Memory attention through the official choice of memories: prompt frame 0, the given recent frames, their pointers."""
 
     def fn(model, f2, memories, pointers):
-        def output(i, t):
+        def output(i):
             return {
                 "maskmem_features": first(memories[i].reshape(16, 16, 64)).to(torch.bfloat16),
                 "maskmem_pos_enc": [model.memory_encoder.position_encoding(torch.zeros(1, 64, 16, 16))],
@@ -136,8 +136,8 @@ def attend(frame, recent, num_frames):
             }
 
         past = {
-            "cond_frame_outputs": {0: output(0, 0)},
-            "non_cond_frame_outputs": {t: output(i + 1, t) for i, t in enumerate(recent)},
+            "cond_frame_outputs": {0: output(0)},
+            "non_cond_frame_outputs": {t: output(i + 1) for i, t in enumerate(recent)},
         }
         position = model.image_encoder.neck.position_encoding(first(f2))
         out = model._prepare_memory_conditioned_features(
@@ -147,7 +147,7 @@ def attend(frame, recent, num_frames):
             current_vision_pos_embeds=[position.flatten(2).permute(2, 0, 1)],
             feat_sizes=[(16, 16)],
             output_dict=past,
-            num_frames=num_frames,
+            num_frames=40,
         )
         return {"conditioned": last(out).reshape(HW, -1)}
 
@@ -229,9 +229,8 @@ def main(checkout):
     pointers = reference.generate("pointer_token", (7, 256), 2) * 4
     c.keep("memories", memories.to(torch.bfloat16))
     c.keep("pointers", pointers)
-    c.run("attend.one", attend(1, [], 40), f2, memories, pointers)
-    c.run("attend.seven", attend(9, [3, 4, 5, 6, 7, 8], 40), f2, memories, pointers)
-    c.run("attend.short", attend(3, [1, 2], 5), f2, memories, pointers)
+    c.run("attend.one", attend(1, []), f2, memories, pointers)
+    c.run("attend.seven", attend(9, [3, 4, 5, 6, 7, 8]), f2, memories, pointers)
 
     c.run("remember.sigmoid", remember(False, False), f2, low)
     c.run("remember.binary", remember(True, False), f2, low)
