@@ -122,10 +122,12 @@ func (c *evalCmd) synthetic(a *app) error {
 			return err
 		}
 	}
+	ctx, stop := a.whole()
+	defer stop()
 	for _, set := range sets {
 		for i := range set.Count {
 			o := set.Options(i)
-			base, err := stages.Baselines(a.ctx, o)
+			base, err := stages.Baselines(ctx, o)
 			if err != nil {
 				return err
 			}

@@ -179,6 +179,19 @@ func (a *app) interruptible() {
 // patience is how long a run may take to end after the second interrupt.
 const patience = 2 * time.Second
 
+// whole returns a context for work that leaves nothing worth keeping when it is cut short: it ends at the first interrupt.
+func (a *app) whole() (context.Context, context.CancelFunc) {
+	ctx, stop := context.WithCancel(a.ctx)
+	go func() {
+		select {
+		case <-a.drain:
+			stop()
+		case <-ctx.Done():
+		}
+	}()
+	return ctx, stop
+}
+
 // usageError is a mistake on the command line.
 type usageError struct{ error }
 

@@ -3,6 +3,8 @@
 package main
 
 import (
+	"context"
+
 	"github.com/seed49bbd0e6/tachi/graph"
 	"github.com/seed49bbd0e6/tachi/stages/synthetic"
 )
@@ -10,7 +12,7 @@ import (
 var errNoVideo = graph.Errorf(graph.BadConfig, "this build writes no video, only --stream")
 
 // synthClip says that this build cannot.
-func synthClip(*app, string, synthetic.Options, bool) error { return errNoVideo }
+func synthClip(context.Context, *app, string, synthetic.Options, bool) error { return errNoVideo }
 
 // synthFolder says that this build cannot.
-func synthFolder(*app, string, *synthetic.Clips) error { return errNoVideo }
+func synthFolder(context.Context, *app, string, *synthetic.Clips) error { return errNoVideo }

@@ -53,25 +53,30 @@ func (c *synthCmd) Run(a *app) error {
 	if err != nil {
 		return err
 	}
+	ctx, stop := a.whole()
+	defer stop()
 	if c.Stream {
 		jobs := c.Jobs
 		if jobs < 1 {
 			jobs = runtime.GOMAXPROCS(0)
 		}
 		out := bufio.NewWriterSize(a.out, 1<<20)
-		if err := clips.Stream(a.ctx, out, jobs); err != nil {
+		if err := clips.Stream(ctx, out, jobs); err != nil {
+			if ctx.Err() != nil {
+				return ctx.Err()
+			}
 			return &graph.Error{Kind: graph.BadOutput, Err: err}
 		}
 		return out.Flush()
 	}
 	switch ext := filepath.Ext(c.Out); {
 	case ext == "" || strings.HasSuffix(c.Out, "/"):
-		return synthFolder(a, c.Out, clips)
+		return synthFolder(ctx, a, c.Out, clips)
 	case ext != ".mp4":
 		return usagef("-o %s: the name must end in .mp4, or in / for a folder", c.Out)
 	}
 	if clips.Count != 1 || c.Family == "all" {
 		return usagef("%s holds one clip of one family: give a folder with -o, or --stream", c.Out)
 	}
-	return synthClip(a, c.Out, clips.Options(0), c.Overwrite)
+	return synthClip(ctx, a, c.Out, clips.Options(0), c.Overwrite)
 }

@@ -3,6 +3,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 
 	"github.com/seed49bbd0e6/tachi/stages"
@@ -10,8 +11,8 @@ import (
 )
 
 // synthClip writes one mp4.
-func synthClip(a *app, path string, o synthetic.Options, overwrite bool) error {
-	b, err := stages.Synth(a.ctx, path, o, overwrite, a.log)
+func synthClip(ctx context.Context, a *app, path string, o synthetic.Options, overwrite bool) error {
+	b, err := stages.Synth(ctx, path, o, overwrite, a.log)
 	if err != nil {
 		return err
 	}
@@ -23,8 +24,8 @@ func synthClip(a *app, path string, o synthetic.Options, overwrite bool) error {
 }
 
 // synthFolder writes clips with ground truth.
-func synthFolder(a *app, path string, clips *synthetic.Clips) error {
-	if err := stages.SynthFolder(a.ctx, path, clips, a.log); err != nil {
+func synthFolder(ctx context.Context, a *app, path string, clips *synthetic.Clips) error {
+	if err := stages.SynthFolder(ctx, path, clips, a.log); err != nil {
 		return err
 	}
 	if a.JSON {
