@@ -47,7 +47,8 @@ type cli struct {
 	Bench    benchCmd    `cmd:"" help:"Measure the throughput of a pipeline, or of one of its stages."`
 	Model    modelCmd    `cmd:"" help:"Look at weights, or make random ones."`
 	Frame    frameCmd    `cmd:"" help:"Write one frame of a video as PNG, with a box drawn, to find an object."`
-	Synth    synthCmd    `cmd:"" help:"Write made-up video with moving shapes, for tests and demos."`
+	Synth    synthCmd    `cmd:"" help:"Write made-up video with ground truth, for training, tests and demos."`
+	Eval     evalCmd     `cmd:"" help:"Score masks and boxes against the truth, or pipelines on made-up video."`
 	Version  versionCmd  `cmd:"" help:"Print version, devices and features."`
 }
 
@@ -177,6 +178,19 @@ func (a *app) interruptible() {
 
 // patience is how long a run may take to end after the second interrupt.
 const patience = 2 * time.Second
+
+// whole returns a context for work that leaves nothing worth keeping when it is cut short: it ends at the first interrupt.
+func (a *app) whole() (context.Context, context.CancelFunc) {
+	ctx, stop := context.WithCancel(a.ctx)
+	go func() {
+		select {
+		case <-a.drain:
+			stop()
+		case <-ctx.Done():
+		}
+	}()
+	return ctx, stop
+}
 
 // usageError is a mistake on the command line.
 type usageError struct{ error }

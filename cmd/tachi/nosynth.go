@@ -2,12 +2,17 @@
 
 package main
 
-import "github.com/seed49bbd0e6/tachi/graph"
+import (
+	"context"
 
-// synthCmd is not in this build.
-type synthCmd struct{}
+	"github.com/seed49bbd0e6/tachi/graph"
+	"github.com/seed49bbd0e6/tachi/stages/synthetic"
+)
 
-// Run says so.
-func (synthCmd) Run(*app) error {
-	return graph.Errorf(graph.BadConfig, "this build writes no video")
-}
+var errNoVideo = graph.Errorf(graph.BadConfig, "this build writes no video, only --stream")
+
+// synthClip says that this build cannot.
+func synthClip(context.Context, *app, string, synthetic.Options, bool) error { return errNoVideo }
+
+// synthFolder says that this build cannot.
+func synthFolder(context.Context, *app, string, *synthetic.Clips) error { return errNoVideo }

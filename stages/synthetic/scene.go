@@ -1,149 +1,287 @@
 package synthetic
 
 import (
+	"bytes"
 	"math"
-	"math/rand/v2"
-
-	"github.com/seed49bbd0e6/tachi/stages/internal/token"
 )
 
-// A scene is smooth textured shapes that move over a textured background that pans. Everything follows from the seed
-// and the frame's number alone, so any frame can be drawn without the ones before it.
+// A scene is what a clip's seed decides: a background, a camera, light, and up to five things. Any frame can be drawn
+// without the ones before it.
+//
+// A layout is tried and kept if it shows what its family promises: the target whole on frame 0 with the share of the
+// frame that the table says, hidden or outside when the event is, and seen for half of the clip. Otherwise the next attempt is drawn.
 
-// scene holds what a seed decides.
-type scene struct {
-	w, h   int
+// Scene is one clip.
+type Scene struct {
+	Family *Family
+	Seed   uint64
+	Width  int
+	Height int
+	Frames int
+
+	things []*thing // the target first; object k is things[k-1]
+	order  []int    // into things, back to front
+	events []event
+	kept   bool // what the family promises is there
+	camera camera
 	back   *texture
-	pan    [2]float64 // background pixels per frame
-	shapes []shape    // later ones are in front
+	sensor sensor
+	buf    buffers
 }
 
-// shape is a closed curve r(angle) = radius (1 + sum of three harmonics), on a path that is a sum of sines.
-type shape struct {
-	tex        *texture
-	tint       [3]float64
-	radius     float64
-	harmonic   [3][2]float64 // amplitude and phase of cos(k angle), k = 2, 3, 5
-	centre     [2]float64
-	swing      [2][2]float64 // per axis: amplitude in pixels, radians per frame
-	phase      [2]float64
-	spin, size float64 // radians per frame of the rotation, and of the breathing of the radius
+// event is a time at which the target should be hidden or outside.
+type event struct{ middle float64 }
+
+// camera moves the background, and shakes everything.
+type camera struct {
+	pan, centre  vec
+	sweep        [2]wave
+	shake        [2]wave
+	zoom         wave
+	angle, scale float64
 }
 
-func newScene(seed uint64, w, h, objects int) *scene {
-	r := rand.New(rand.NewPCG(seed, 0x7ac41))
-	s := &scene{w: w, h: h, back: newTexture(r), pan: [2]float64{r.Float64() - 0.5, 0.4 * (r.Float64() - 0.5)}}
-	side := math.Min(float64(w), float64(h))
-	for range objects {
-		o := shape{tex: newTexture(r), radius: side * (0.09 + 0.07*r.Float64()), spin: 0.06 * (r.Float64() - 0.5), size: 0.02 + 0.03*r.Float64()}
-		for c := range o.tint {
-			o.tint[c] = 0.35 + 0.65*r.Float64()
+// attempts is how many layouts are tried.
+const attempts = 40
+
+// New returns the clip of a family and a seed. The result is for one goroutine.
+func New(f *Family, seed uint64, width, height, frames int) *Scene {
+	number := len(Families) // the tour
+	for i := range Families {
+		if f == &Families[i] {
+			number = i
 		}
-		for k := range o.harmonic {
-			o.harmonic[k] = [2]float64{0.18 * r.Float64(), 2 * math.Pi * r.Float64()}
+	}
+	s := &Scene{Family: f, Seed: seed, Width: width, Height: height, Frames: frames}
+	for try := range attempts {
+		r := newRandom(seed, number, try)
+		s.layout(r)
+		s.kept = s.promising()
+		if s.kept || try == attempts-1 {
+			s.paint(r)
+			break
 		}
-		for axis, extent := range [2]float64{float64(w), float64(h)} {
-			o.centre[axis] = extent * (0.4 + 0.2*r.Float64())
-			o.swing[axis] = [2]float64{extent * (0.12 + 0.2*r.Float64()), 0.02 + 0.04*r.Float64()}
-			o.phase[axis] = 2 * math.Pi * r.Float64()
-		}
-		s.shapes = append(s.shapes, o)
 	}
 	return s
 }
 
-// draw returns the picture [h, w, 3] of frame t and the visible mask of each object, ids from 1.
-func (s *scene) draw(t int) ([]uint8, []token.Truth) {
-	rgb := make([]uint8, s.w*s.h*3)
-	owner := make([]uint8, s.w*s.h)
-	ft := float64(t)
-	for y := range s.h {
-		for x := range s.w {
-			v := s.back.at(float64(x)+s.pan[0]*ft, float64(y)+s.pan[1]*ft)
-			put(rgb[(y*s.w+x)*3:], [3]float64{0.75 * v, 0.8 * v, 0.7*v + 0.08})
+// layout decides shapes, sizes, paths and order. Textures come later.
+func (s *Scene) layout(r random) {
+	f, w, h := s.Family, float64(s.Width), float64(s.Height)
+	side, frames := min(w, h), float64(s.Frames)
+	s.things, s.order, s.events = nil, nil, nil
+	s.camera = newCamera(r, side, w, h)
+
+	shape := form(r.IntN(int(pair) + 1))
+	target := newThing(r, shape, none, 0)
+	target.measure(r.inLog(f.Area)*w*h, &s.buf.cover)
+	speed := r.in(f.Speed) * side
+	n := min(max((s.Frames+59)/60, 1), 1<<10)
+	if !f.Exits {
+		n = min(n, 3)
+	}
+	crossAt, exitAt := f.Event, f.Event
+	if f.CrossAt != (span{}) {
+		crossAt, exitAt, n = f.CrossAt, f.ExitAt, 1
+	}
+	inside := field{w, h, target.reach * 1.05}
+	if f.Exits {
+		target.route = excursions(r, exitAt, f.Lasts, w, h, target.reach, speed, max(frames, 8), n)
+		for i, k := range target.route[:len(target.route)-1] {
+			if next := target.route[i+1]; !k.p.within(w, h, 0) && !next.p.within(w, h, 0) {
+				s.events = append(s.events, event{(k.t + next.t) / 2})
+			}
+		}
+	} else {
+		start := -r.in(common.Knots) * r.Float64()
+		target.route = path{{start, inside.place(r)}}.back(r, inside, speed, start-1).wander(r, inside, speed, frames)
+	}
+	s.things = append(s.things, target)
+	behind, front := []int{}, []int{}
+	room := func() bool { return len(s.things) < Objects }
+	add := func(list *[]int, o *thing) { *list = append(*list, len(s.things)); s.things = append(s.things, o) }
+
+	share := max(frames, 8) / float64(n)
+	for k := range n {
+		t := share * (float64(k) + r.in(f.Event))
+		if f.Occludes && room() {
+			add(&front, s.occluder(r, target, t, max(2, share*r.in(f.Lasts)), share))
+			s.events = append(s.events, event{t})
+		}
+		if f.CrossAt != (span{}) {
+			t = share * r.in(crossAt)
+		}
+		for range r.count(f.LookAlikes) {
+			if !room() {
+				break
+			}
+			list := &behind
+			if r.chance(0.5) {
+				list = &front
+			}
+			add(list, s.lookAlike(r, shape, target, t, speed))
+			t = share * (float64(k) + r.in(crossAt))
 		}
 	}
-	for i := range s.shapes {
-		s.shapes[i].draw(ft, s.w, s.h, func(x, y int, v float64, tint [3]float64) {
-			p := y*s.w + x
-			owner[p] = uint8(i + 1)
-			put(rgb[p*3:], [3]float64{tint[0] * v, tint[1] * v, tint[2] * v})
-		})
+	for range r.count(f.Hide) {
+		if room() {
+			o := newThing(r, form(r.IntN(int(bar)+1)), none, 0)
+			o.measure(r.in(span{0.3, 0.8})*math.Pi*target.reach*target.reach, &s.buf.cover)
+			t := share * r.in(span{0.2, 0.9})
+			p := target.route.at(t).add(r.direction().times(r.in(span{0.2, 0.9}) * (target.reach + o.reach)))
+			o.route = path{{t - 1, p.add(s.camera.pan)}, {t, p}} // it stands in the scene, which pans
+			add(&front, o)
+		}
 	}
-	truth := make([]token.Truth, len(s.shapes))
-	for i := range truth {
-		m := &token.Mask{W: s.w, H: s.h, Pix: make([]uint8, len(owner))}
-		truth[i] = token.Truth{Object: i + 1, Mask: m}
-		for p, id := range owner {
-			if int(id) == i+1 {
-				m.Pix[p], truth[i].Visible = 1, true
+	for range r.count(f.Others) {
+		if room() {
+			other := (int(shape) + 1 + r.IntN(int(pair))) % int(pair+1)
+			o := newThing(r, form(other), none, 0)
+			o.measure(r.inLog(common.OtherArea)*w*h, &s.buf.cover)
+			free := field{w, h, o.reach * 0.6}
+			o.route = path{{-5, free.place(r)}}.wander(r, free, r.in(f.Speed)*side, frames)
+			add(&behind, o)
+		}
+	}
+	s.order = append(append(behind, 0), front...)
+}
+
+func none() *texture { return nil }
+
+// occluder returns a thing that passes in front of the target around a time and is large enough to hide it that long.
+func (s *Scene) occluder(r random, target *thing, t, lasts, share float64) *thing {
+	side := math.Min(float64(s.Width), float64(s.Height))
+	o := newThing(r, []form{blob, polygon, bar, bar}[r.IntN(4)], none, 0)
+	o.size, o.route = 1, path{{0, vec{}}}
+	flat := len(o.parts[0].waves) == 0 // a bar: long across its way
+	own := target.route.velocity(t)
+	pass := r.in(common.Passing) * side
+	least := (2.6*target.reach + pass*lasts*0.5) / (t - 0.2*lasts)
+	pass = max(pass, least)
+	heading := r.direction()
+	if rest := own.add(s.camera.pan); r.chance(0.4) && rest.length() > least { // it stands in the scene, and the target passes behind
+		heading, pass = rest.times(1/rest.length()), rest.length()
+	}
+	half := target.reach*0.8 + pass*lasts*0.3
+	if flat {
+		o.angle = math.Atan2(heading.y, heading.x) + math.Pi/2
+		o.parts[0].base = []vec{{-1, -0.3}, {1, -0.3}, {1, 0.3}, {-1, 0.3}}
+		long := max(side*r.in(span{0.5, 1.6}), 2.2*target.reach)
+		wide := min(half/long, 1)
+		for i := range o.parts[0].base {
+			o.parts[0].base[i].y *= wide / 0.3
+		}
+		o.size = long
+		o.stretch.amplitude, o.breathe.amplitude, o.sway.amplitude, o.spin = 0, 0, 0, 0
+	} else {
+		o.stretch.amplitude *= 0.3
+		o.breathe.amplitude *= 0.3
+		o.size = half / max(o.inner(), 0.45)
+	}
+	o.settle()
+	p := target.route.at(t)
+	v := own.sub(heading.times(pass))
+	o.route = path{{t - 1, p.sub(v)}, {t, p}}
+	return o
+}
+
+// lookAlike returns a thing of the target's form and size that crosses its path at a time.
+func (s *Scene) lookAlike(r random, f form, target *thing, t, speed float64) *thing {
+	w, h := float64(s.Width), float64(s.Height)
+	o := newThing(r, f, none, 0)
+	scale := r.in(common.AlikeScale)
+	if r.chance(0.6) { // the same shape to the point
+		o.parts = append([]part(nil), target.parts...)
+		o.size = target.size * scale
+		o.settle()
+	} else {
+		o.measure(math.Pi, &s.buf.cover)
+		o.size *= target.reach * scale / o.reach
+		o.settle()
+	}
+	pass := max(r.in(common.Passing)*min(w, h), 1.15*(target.reach+o.reach)/t)
+	v := target.route.velocity(t).sub(r.direction().times(pass))
+	p := target.route.at(t).add(r.direction().times(0.5 * r.Float64() * target.reach))
+	o.alike = true
+	o.route = through(r, field{w, h, o.reach}, p, v, t, speed, float64(s.Frames))
+	return o
+}
+
+func newCamera(r random, side, w, h float64) camera {
+	c := camera{centre: vec{w / 2, h / 2}, pan: r.direction().times(r.in(common.Pan) * side), zoom: r.wave(common.Zoom, span{0.02, 0.08}), angle: r.in(span{-0.4, 0.4})}
+	shake := common.Shake
+	if !r.chance(common.ShakeOne) {
+		shake = span{}
+	}
+	for i := range c.sweep {
+		c.sweep[i] = r.wave(span{0, 0.04}, span{0.03, 0.1})
+		c.sweep[i].amplitude *= side
+		c.shake[i] = r.wave(shake, span{0.5, 1.6})
+		c.shake[i].amplitude *= side
+	}
+	return c
+}
+
+// jolt returns by how much everything is shaken at a time.
+func (c *camera) jolt(t float64) vec { return vec{c.shake[0].at(t), c.shake[1].at(t)} }
+
+// view returns the map from the frame to the background at a time. Its scale is at most one: texels are no smaller than pixels.
+func (c *camera) view(t float64) affine {
+	scale := 1 / (1 + c.zoom.amplitude + c.zoom.at(t))
+	m := rotation(c.angle, scale, scale)
+	p := c.centre.add(c.pan.times(t)).add(c.jolt(t).times(-1)).add(vec{c.sweep[0].at(t), c.sweep[1].at(t)})
+	q := m.at(c.centre)
+	m.c, m.f = p.x-q.x, p.y-q.y
+	return m
+}
+
+// promising says whether the layout shows what its family promises. It draws masks only.
+func (s *Scene) promising() bool {
+	seen, whole := s.sight(0)
+	share := float64(whole) / float64(s.Width*s.Height)
+	if whole == 0 || seen < whole*9/10 || share < 0.005 || share > 0.1 {
+		return false
+	}
+	if at := s.things[0].route.at(0); !at.within(float64(s.Width), float64(s.Height), 0.7*s.things[0].reach) {
+		return false
+	}
+	for _, e := range s.events {
+		if t := int(e.middle + 0.5); t < s.Frames {
+			if seen, _ := s.sight(float64(t)); seen*10 > whole {
+				return false
 			}
 		}
 	}
-	return rgb, truth
-}
-
-// draw calls set for each pixel inside the shape at time t.
-func (o *shape) draw(t float64, w, h int, set func(x, y int, v float64, tint [3]float64)) {
-	var c [2]float64
-	for axis := range c {
-		c[axis] = o.centre[axis] + o.swing[axis][0]*math.Sin(o.swing[axis][1]*t+o.phase[axis])
-	}
-	radius := o.radius * (1 + 0.15*math.Sin(o.size*t))
-	sin, cos := math.Sincos(o.spin * t)
-	reach := radius * 1.6
-	for y := max(0, int(c[1]-reach)); y < min(h, int(c[1]+reach)+1); y++ {
-		for x := max(0, int(c[0]-reach)); x < min(w, int(c[0]+reach)+1); x++ {
-			dx, dy := float64(x)-c[0], float64(y)-c[1]
-			u, v := cos*dx+sin*dy, cos*dy-sin*dx // the shape's own axes: its texture turns with it
-			angle, edge := math.Atan2(v, u), 1.0
-			for k, f := range [3]float64{2, 3, 5} {
-				edge += o.harmonic[k][0] * math.Cos(f*angle+o.harmonic[k][1])
-			}
-			if u*u+v*v < radius*radius*edge*edge {
-				set(x, y, 0.25+0.75*o.tex.at(2*u, 2*v), o.tint)
-			}
+	clear := 0
+	const looks = 8
+	for i := range looks {
+		if seen, _ := s.sight(float64(i * (s.Frames - 1) / (looks - 1))); seen*2 > whole {
+			clear++
 		}
 	}
+	return clear >= looks/2
 }
 
-func put(dst []uint8, c [3]float64) {
-	for i, v := range c {
-		dst[i] = uint8(255*min(max(v, 0), 1) + 0.5)
+// sight counts the target's visible pixels, and those that are in the frame, hidden or not.
+func (s *Scene) sight(t float64) (seen, whole int) {
+	target := s.things[0]
+	place, reach := target.route.at(t).add(s.camera.jolt(t)), target.reach*1.2
+	view := around([]vec{{place.x - reach, place.y - reach}, {place.x + reach, place.y + reach}}).intersect(rect{x1: s.Width, y1: s.Height})
+	if view.empty() {
+		return 0, 0
 	}
-}
-
-// texture is noise whose octaves weaken with their frequency (1/f), on a lattice that repeats.
-type texture struct{ lattice [64 * 64]float64 }
-
-func newTexture(r *rand.Rand) *texture {
-	t := &texture{}
-	for i := range t.lattice {
-		t.lattice[i] = r.Float64()
+	owner := s.buf.owners(s.Width * s.Height)
+	count := func() (n int) {
+		for y := view.y0; y < view.y1; y++ {
+			n += bytes.Count(owner[y*s.Width+view.x0:y*s.Width+view.x1], []byte{1})
+		}
+		return n
 	}
-	return t
-}
-
-// at returns the noise at a point, in [0, 1].
-func (t *texture) at(x, y float64) float64 {
-	sum, weight := 0.0, 0.0
-	for octave := 0; octave < 5; octave++ {
-		f := math.Exp2(float64(octave)) / 64
-		a := 1 / math.Exp2(float64(octave))
-		sum += a * t.smooth(x*f, y*f)
-		weight += a
+	for _, k := range s.order {
+		s.shade(s.things[k], t, uint8(k+1), nil, owner, view)
+		if k == 0 {
+			whole = count()
+		}
 	}
-	return sum / weight
-}
-
-// smooth interpolates the lattice with a cubic step.
-func (t *texture) smooth(x, y float64) float64 {
-	x0, y0 := math.Floor(x), math.Floor(y)
-	fx, fy := x-x0, y-y0
-	fx, fy = fx*fx*(3-2*fx), fy*fy*(3-2*fy)
-	i, j := int(x0)&63, int(y0)&63
-	i1, j1 := (i+1)&63, (j+1)&63
-	top := t.lattice[j*64+i]*(1-fx) + t.lattice[j*64+i1]*fx
-	bottom := t.lattice[j1*64+i]*(1-fx) + t.lattice[j1*64+i1]*fx
-	return top*(1-fy) + bottom*fy
+	return count(), whole
 }

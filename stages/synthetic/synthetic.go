@@ -1,8 +1,11 @@
-// Package synthetic is a source of made-up video with ground truth: textured shapes that move. The same seed gives
-// the same pictures on every machine.
+// Package synthetic is a source of made-up video with ground truth: textured things that move, hide each other, look
+// alike and leave, before a textured background that a camera pans over. A clip follows from its family, its seed, its
+// size and its length alone; see Families. Shapes and paths are computed in float64 and most of the rest in integers:
+// the bytes are the same on every machine whose compiler does not fuse multiplications with additions, as on amd64.
 package synthetic
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 
@@ -12,25 +15,28 @@ import (
 )
 
 // Stage is "synthetic".
-var Stage = graph.WithProbe(graph.NewSource("synthetic", "Moving textured shapes with ground truth, from a seed. Without a prompt "+
-	"every object is prompted with its true box on frame 0.", open),
+var Stage = graph.WithProbe(graph.NewSource("synthetic", "Made-up video with ground truth, from a seed: a target among other objects. "+
+	"Without a prompt the target, object 1, is prompted with its true box on frame 0.", open),
 	func(_ *graph.Env, o *Options) (graph.Probe, error) {
-		set, _, err := o.prompts(o.scene())
-		if err != nil {
-			return graph.Probe{}, err
+		objects := []int{1}
+		if !o.Options.Empty() {
+			set, _, err := o.Options.Load(o.Width, o.Height)
+			if err != nil {
+				return graph.Probe{}, err
+			}
+			_, objects = set.At(o.Frames - 1)
 		}
-		_, objects := set.At(o.Frames - 1)
 		return graph.Probe{Width: o.Width, Height: o.Height, Frames: o.Frames, Rate: float64(o.FPS), Objects: len(objects)}, nil
 	})
 
-// Options describe the scene.
+// Options describe the clip.
 type Options struct {
-	Width  int `toml:"width" default:"640" doc:"pixels"`
-	Height int `toml:"height" default:"360" doc:"pixels"`
-	Frames int `toml:"frames" default:"60" doc:"length"`
-	FPS    int `toml:"fps" default:"30" doc:"frames per second"`
-	Seed   int `toml:"seed" default:"1" doc:"what to draw"`
-	Shapes int `toml:"shapes" default:"1" doc:"number of shapes, 1 to 5"`
+	Width  int    `toml:"width" default:"640" doc:"pixels"`
+	Height int    `toml:"height" default:"360" doc:"pixels"`
+	Frames int    `toml:"frames" default:"60" doc:"length"`
+	FPS    int    `toml:"fps" default:"30" doc:"frames per second"`
+	Seed   int    `toml:"seed" default:"1" doc:"which clip of the family"`
+	Family string `toml:"family" default:"easy" enum:"easy,occlusion,crossing,exit,tour" doc:"what happens to the target"`
 	prompt.Options
 }
 
@@ -39,10 +45,13 @@ func (o *Options) Validate() error {
 	for _, c := range []struct {
 		key            string
 		v, least, most int
-	}{{"width", o.Width, 16, 8192}, {"height", o.Height, 16, 8192}, {"frames", o.Frames, 1, 1 << 30}, {"fps", o.FPS, 1, 1000}, {"shapes", o.Shapes, 1, 5}} {
+	}{{"width", o.Width, 32, 8192}, {"height", o.Height, 32, 8192}, {"frames", o.Frames, 1, 1 << 20}, {"fps", o.FPS, 1, 1000}, {"seed", o.Seed, 0, 1 << 53}} {
 		if c.v < c.least || c.v > c.most {
 			return &graph.OptionError{Key: c.key, Msg: fmt.Sprintf("must be %d to %d", c.least, c.most)}
 		}
+	}
+	if Find(o.Family) == nil {
+		return &graph.OptionError{Key: "family", Msg: fmt.Sprintf("%q is not easy, occlusion, crossing, exit or tour", o.Family)}
 	}
 	return o.Options.Validate()
 }
@@ -52,25 +61,13 @@ type Out struct {
 	Frame *token.Frame `port:"frame" doc:"picture in host memory, with ground truth"`
 }
 
-func (o *Options) scene() *scene { return newScene(uint64(o.Seed), o.Width, o.Height, o.Shapes) }
-
-func (o *Options) prompts(s *scene) (*prompt.Set, []string, error) {
-	if !o.Options.Empty() {
-		return o.Options.Load(o.Width, o.Height)
-	}
-	_, truth := s.draw(0)
-	var first []token.Prompt
-	for _, t := range truth {
-		if t.Visible {
-			box := bounds(t.Mask)
-			first = append(first, token.Prompt{Object: t.Object, Box: &box})
-		}
-	}
-	return prompt.First(first), nil, nil
+// Scene returns the clip.
+func (o *Options) Scene() *Scene {
+	return New(Find(o.Family), uint64(o.Seed), o.Width, o.Height, o.Frames)
 }
 
-// bounds returns the box around a mask, its far sides outside the last pixels.
-func bounds(m *token.Mask) token.Box {
+// box returns the box around a mask, its far sides outside the last pixels.
+func box(m *token.Mask) token.Box {
 	b := token.Box{X0: float32(m.W), Y0: float32(m.H)}
 	for i, p := range m.Pix {
 		if p != 0 {
@@ -81,27 +78,59 @@ func bounds(m *token.Mask) token.Box {
 	return b
 }
 
+// frame draws frame t with its ground truth.
+func (s *Scene) frame(t int, h *token.Header) *token.Frame {
+	n := s.Width * s.Height
+	f := &token.Frame{Header: h, RGB: make([]uint8, 3*n)}
+	masks := make([]uint8, s.Things()*n)
+	s.Draw(t, f.RGB, masks)
+	for k := range s.Things() {
+		m := &token.Mask{W: s.Width, H: s.Height, Pix: masks[k*n:][:n:n]}
+		f.Truth = append(f.Truth, token.Truth{Object: k + 1, Mask: m, Visible: bytes.IndexByte(m.Pix, 1) >= 0})
+	}
+	return f
+}
+
 func open(env *graph.Env, o *Options) (func(context.Context, func(*Out) error) error, func(error) error, error) {
-	s := o.scene()
-	set, warnings, err := o.prompts(s)
-	if err != nil {
-		return nil, nil, err
+	var set *prompt.Set
+	if !o.Options.Empty() {
+		var warnings []string
+		var err error
+		if set, warnings, err = o.Options.Load(o.Width, o.Height); err != nil {
+			return nil, nil, err
+		}
+		for _, w := range warnings {
+			env.Log.Warn().Msg(w)
+		}
 	}
-	for _, w := range warnings {
-		env.Log.Warn().Msg(w)
-	}
+	return func(ctx context.Context, emit func(*Out) error) error {
+		return o.play(ctx, set, func(f *token.Frame) error { return emit(&Out{f}) })
+	}, nil, nil
+}
+
+// Play draws the clip and calls visit with each frame. The target is prompted with its true box.
+func (o *Options) Play(ctx context.Context, visit func(*token.Frame) error) error {
+	return o.play(ctx, nil, visit)
+}
+
+func (o *Options) play(ctx context.Context, set *prompt.Set, visit func(*token.Frame) error) error {
 	stream := &token.Stream{ID: "synthetic", Width: o.Width, Height: o.Height, Rate: token.Ratio{Num: o.FPS, Den: 1},
 		TimeBase: token.Ratio{Num: 1, Den: o.FPS}, Frames: o.Frames}
-	run := func(_ context.Context, emit func(*Out) error) error {
-		for t := range o.Frames {
-			h := &token.Header{Stream: stream, Index: t, PTS: int64(t), Duration: 1}
-			h.Prompts, h.Objects = set.At(t)
-			rgb, truth := s.draw(t)
-			if err := emit(&Out{&token.Frame{Header: h, RGB: rgb, Truth: truth}}); err != nil {
-				return err
-			}
+	s := o.Scene()
+	for t := range o.Frames {
+		if err := ctx.Err(); err != nil {
+			return err
 		}
-		return nil
+		h := &token.Header{Stream: stream, Index: t, PTS: int64(t), Duration: 1}
+		f := s.frame(t, h)
+		if set == nil {
+			b := box(f.Truth[0].Mask)
+			set = prompt.First([]token.Prompt{{Object: 1, Box: &b}})
+		}
+		h.Prompts, h.Objects = set.At(t)
+		if err := visit(f); err != nil {
+			return err
+		}
 	}
-	return run, nil, nil
+	return nil
 }

@@ -1,0 +1,209 @@
+package stages
+
+import (
+	"context"
+	"reflect"
+	"sync"
+
+	"github.com/seed49bbd0e6/tachi/graph"
+	"github.com/seed49bbd0e6/tachi/stages/internal/score"
+	"github.com/seed49bbd0e6/tachi/stages/internal/token"
+	"github.com/seed49bbd0e6/tachi/stages/synthetic"
+)
+
+// Scores are the measures of one sequence, each between 0 and 1; nil where the inputs do not tell.
+type Scores struct {
+	J          *float64 `json:"j"`
+	AUC        *float64 `json:"auc"`
+	Precision  *float64 `json:"precision_20px"`
+	Normalized *float64 `json:"normalized_precision_0.2"`
+}
+
+// region sets J from the J of each frame.
+func (s *Scores) region(frames []float64) error {
+	j, err := score.Region(frames)
+	if err != nil {
+		return &graph.Error{Kind: graph.BadData, Err: err}
+	}
+	s.J = &j
+	return nil
+}
+
+// track sets the measures of boxes.
+func (s *Scores) track(truth, result []score.Box, absent []bool) error {
+	t, err := score.Track(truth, result, absent)
+	if err != nil {
+		return &graph.Error{Kind: graph.BadData, Err: err}
+	}
+	s.AUC, s.Precision, s.Normalized = &t.AUC, &t.Precision, &t.Normalized
+	return nil
+}
+
+// MeanScores averages over sequences. A measure that one of them lacks is missing.
+func MeanScores(all []Scores) (mean Scores) {
+	pick := func(get func(*Scores) **float64) {
+		var values []float64
+		for i := range all {
+			if p := *get(&all[i]); p != nil {
+				values = append(values, *p)
+			}
+		}
+		if len(values) == len(all) && len(all) > 0 {
+			m := score.Mean(values)
+			*get(&mean) = &m
+		}
+	}
+	pick(func(s *Scores) **float64 { return &s.J })
+	pick(func(s *Scores) **float64 { return &s.AUC })
+	pick(func(s *Scores) **float64 { return &s.Precision })
+	pick(func(s *Scores) **float64 { return &s.Normalized })
+	return mean
+}
+
+// Trial is one run of a pipeline on a synthetic clip, with the truth beside it.
+type Trial struct {
+	o     synthetic.Options
+	mu    sync.Mutex
+	truth map[int]*token.Mask // of the target, until the result is there
+	j     []float64           // by frame
+	boxes [2][]score.Box      // truth and result
+}
+
+// NewTrial changes a plan so that it reads a synthetic clip in place of its video, writes nothing, and reports to the
+// trial. The plan must have a stage that gives a result.
+func NewTrial(plan *graph.Plan, o synthetic.Options) (*Trial, error) {
+	t := &Trial{o: o, truth: map[int]*token.Mask{}, j: make([]float64, o.Frames)}
+	t.boxes = [2][]score.Box{make([]score.Box, o.Frames), make([]score.Box, o.Frames)}
+	source := plan.Source()
+	if len(source.Stage.Out) != 1 || source.Stage.Out[0].Type != reflect.TypeFor[*token.Frame]() {
+		return nil, graph.Errorf(graph.BadConfig, "%s: the source %q has other ports than frames, and cannot be replaced", plan.File, source.ID)
+	}
+	found := false
+	for _, n := range plan.Nodes[1:] {
+		stage := *n.Stage
+		if n.Stage.Role == graph.Sink {
+			stage.Open = func(*graph.Env, any) (*graph.Node, error) {
+				return &graph.Node{Fire: func(_ context.Context, in []any) ([]any, error) { return make([]any, len(in)), nil }}, nil
+			}
+		}
+		for _, p := range n.Stage.Out {
+			if p.Type == reflect.TypeFor[*token.Result]() && !found {
+				found = true
+				stage.Open = t.listen(n.Stage.Open, p.Field)
+			}
+		}
+		n.Stage = &stage
+	}
+	if !found {
+		return nil, graph.Errorf(graph.BadConfig, "%s: no stage gives a result: there is nothing to score", plan.File)
+	}
+	stage := *synthetic.Stage
+	stage.Open = t.tell
+	source.Stage, source.Options = &stage, &t.o
+	return t, nil
+}
+
+// tell opens the source and keeps the truth of each frame that it emits.
+func (t *Trial) tell(env *graph.Env, options any) (*graph.Node, error) {
+	node, err := synthetic.Stage.Open(env, options)
+	if err != nil {
+		return nil, err
+	}
+	run := node.Run
+	node.Run = func(ctx context.Context, emit func(any) error) error {
+		return run(ctx, func(out any) error {
+			f := out.(*synthetic.Out).Frame
+			t.mu.Lock()
+			t.truth[f.Index] = f.Truth[0].Mask
+			t.mu.Unlock()
+			return emit(out)
+		})
+	}
+	return node, nil
+}
+
+// listen opens a select stage and scores each result that it gives.
+func (t *Trial) listen(open func(*graph.Env, any) (*graph.Node, error), field int) func(*graph.Env, any) (*graph.Node, error) {
+	return func(env *graph.Env, options any) (*graph.Node, error) {
+		node, err := open(env, options)
+		if err != nil {
+			return nil, err
+		}
+		fire := node.Fire
+		node.Fire = func(ctx context.Context, in []any) ([]any, error) {
+			outs, err := fire(ctx, in)
+			if err != nil {
+				return nil, err
+			}
+			for _, out := range outs {
+				if r := reflect.ValueOf(out).Elem().Field(field).Interface().(*token.Result); r != nil {
+					t.score(r)
+				}
+			}
+			return outs, nil
+		}
+		return node, nil
+	}
+}
+
+// score compares object 1, the target, with its truth.
+func (t *Trial) score(r *token.Result) {
+	t.mu.Lock()
+	truth := t.truth[r.Index]
+	delete(t.truth, r.Index)
+	t.mu.Unlock()
+	mask := &token.Mask{W: truth.W, H: truth.H, Pix: make([]uint8, len(truth.Pix))}
+	for _, o := range r.Objects {
+		if o.Object == 1 {
+			mask = o.Mask()
+		}
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.j[r.Index] = score.IoU(truth.Pix, mask.Pix)
+	t.boxes[0][r.Index], t.boxes[1][r.Index] = toBox(maskBox(truth)), toBox(maskBox(mask))
+}
+
+// Scores returns the measures of the clip once the run is over.
+func (t *Trial) Scores() (s Scores, err error) {
+	if err := s.region(t.j); err != nil {
+		return s, err
+	}
+	return s, s.track(t.boxes[0], t.boxes[1], nil)
+}
+
+// Frames returns J of each frame.
+func (t *Trial) Frames() []float64 { return t.j }
+
+// BaselineNames are what Baselines returns, in its order.
+var BaselineNames = []string{"first box held still", "best constant velocity"}
+
+// Baselines scores what needs no tracker on a synthetic clip, boxes filled as masks: see package score.
+func Baselines(ctx context.Context, o synthetic.Options) ([]Scores, error) {
+	var truth []score.Box
+	var masks []*score.Areas
+	err := o.Play(ctx, func(f *token.Frame) error {
+		m := f.Truth[0].Mask
+		truth, masks = append(truth, toBox(maskBox(m))), append(masks, score.NewAreas(m.Pix, m.W, m.H))
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	var out []Scores
+	for _, boxes := range [][]score.Box{score.Held(truth), score.ConstantVelocity(truth, masks)} {
+		var s Scores
+		if err := s.region(score.Fill(boxes, masks)); err != nil {
+			return nil, err
+		}
+		if err := s.track(truth, boxes, nil); err != nil {
+			return nil, err
+		}
+		out = append(out, s)
+	}
+	return out, nil
+}
+
+func toBox(b [4]int) score.Box {
+	return score.Box{float64(b[0]), float64(b[1]), float64(b[2]), float64(b[3])}
+}
