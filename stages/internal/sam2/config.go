@@ -234,7 +234,7 @@ func (c Config) Check() error {
 	count := func(key string, n int) { want(1 <= n && n <= 1000, "%s = %d, want 1 to 1000", key, n) }
 	width := func(key string, n int) { want(1 <= n && n <= 1<<16, "%s = %d, want 1 to 65536", key, n) }
 
-	want(c.ImageSize > 0 && c.ImageSize%32 == 0 && c.ImageSize <= 1<<14, "image_size = %d, want a multiple of 32 up to 16384", c.ImageSize)
+	want(c.ImageSize > 0 && c.ImageSize%32 == 0 && c.ImageSize <= 4096, "image_size = %d, want a multiple of 32 up to 4096", c.ImageSize)
 	count("num_maskmem", c.NumMaskmem)
 	agree("use_high_res_features_in_sam", c.UseHighResFeaturesInSAM, true)
 	agree("directly_add_no_mem_embed", c.DirectlyAddNoMemEmbed, true)
