@@ -77,7 +77,7 @@ func TestAMemoryWithLogitZeroIsThatOfAnAbsentObject(t *testing.T) {
 	defer s.Close()
 	side, d := model.Config().Side(), model.Config().Dim()
 	f2, mask := s.Upload(constant(side*side*d, 0.5), side, side, d), s.Upload(constant(16*side*side, 1), 4*side, 4*side)
-	node, err := memoryencode.Stage.Open(env, &memoryencode.Options{Policy: "recent", Stride: 1, MaxPrompts: -1, MaxPointers: 16})
+	node, err := memoryencode.Stage.Open(env, &memoryencode.Options{Policy: "recent", Binarize: new(false)})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -18,14 +18,14 @@ var Stage = graph.NewFlow("decode-mask", "Prompt encoder and mask decoder: candi
 
 // Options are the reference's flags of this step, with the defaults of its video predictor.
 type Options struct {
-	MultimaskInSAM       bool    `toml:"multimask_output_in_sam" default:"true" doc:"offer several masks where the prompt is ambiguous"`
-	MultimaskForTracking bool    `toml:"multimask_output_for_tracking" default:"true" doc:"offer several masks on frames without a prompt"`
-	MultimaskMinPoints   int     `toml:"multimask_min_pt_num" default:"0" doc:"fewest points for which several masks are offered"`
-	MultimaskMaxPoints   int     `toml:"multimask_max_pt_num" default:"1" doc:"most points for which several masks are offered; a box counts as two"`
+	MultimaskInSAM       *bool   `toml:"multimask_output_in_sam" doc:"offer several masks where the prompt is ambiguous; as in [model.config] when absent, true in every variant"`
+	MultimaskForTracking *bool   `toml:"multimask_output_for_tracking" doc:"offer several masks on frames without a prompt; as in [model.config] when absent, true"`
+	MultimaskMinPoints   *int    `toml:"multimask_min_pt_num" doc:"fewest points for which several masks are offered; as in [model.config] when absent, 0"`
+	MultimaskMaxPoints   *int    `toml:"multimask_max_pt_num" doc:"most points for which several masks are offered, a box counts as two; as in [model.config] when absent, 1"`
 	Stability            bool    `toml:"dynamic_multimask_via_stability" default:"true" doc:"when one mask is asked for and it is unstable, take the best of the others"`
 	StabilityDelta       float64 `toml:"dynamic_multimask_stability_delta" default:"0.05" doc:"logit offset between which a stable mask keeps its area"`
 	StabilityThresh      float64 `toml:"dynamic_multimask_stability_thresh" default:"0.98" doc:"ratio of areas from which a mask is stable"`
-	MaskAsOutput         bool    `toml:"use_mask_input_as_output_without_sam" default:"true" doc:"a mask prompt is the answer on its frame; false refines it with the decoder"`
+	MaskAsOutput         *bool   `toml:"use_mask_input_as_output_without_sam" doc:"a mask prompt is the answer on its frame, false refines it with the decoder; as in [model.config] when absent, true"`
 }
 
 // In is one firing's input.
@@ -44,7 +44,16 @@ func open(env *graph.Env, o *Options) (func(context.Context, *In) (*Out, error),
 	if err != nil {
 		return nil, nil, err
 	}
-	d := &decoder{model, o, env.Device, float32(model.Config().ImageSize)}
+	c := model.Config()
+	d := &decoder{
+		model: model, dev: env.Device, side: float32(c.ImageSize),
+		inSAM: sam2.Or(o.MultimaskInSAM, c.MultimaskOutputInSAM), tracking: sam2.Or(o.MultimaskForTracking, c.MultimaskOutputForTracking),
+		least: sam2.Or(o.MultimaskMinPoints, c.MultimaskMinPtNum), most: sam2.Or(o.MultimaskMaxPoints, c.MultimaskMaxPtNum),
+		maskAsOutput: sam2.Or(o.MaskAsOutput, c.UseMaskInputAsOutput),
+	}
+	if o.Stability {
+		d.stability = &sam2.Stability{Delta: float32(o.StabilityDelta), Thresh: float32(o.StabilityThresh)}
+	}
 	fire := func(_ context.Context, in *In) (*Out, error) {
 		out := &token.Candidates{Header: in.Features.Header, Dev: env.Device}
 		for i, object := range in.Features.Objects {
@@ -62,9 +71,13 @@ func open(env *graph.Env, o *Options) (func(context.Context, *In) (*Out, error),
 
 type decoder struct {
 	model *sam2.Model
-	*Options
-	dev  kernels.Device
-	side float32 // model pixels
+	dev   kernels.Device
+	side  float32 // model pixels
+
+	inSAM, tracking bool // several masks at all, and on frames without a prompt
+	least, most     int  // for this many points
+	maskAsOutput    bool
+	stability       *sam2.Stability // nil: off
 }
 
 func (d *decoder) candidate(f *token.Features, conditioned *kernels.Tensor, object int) (token.Candidate, error) {
@@ -77,7 +90,7 @@ func (d *decoder) candidate(f *token.Features, conditioned *kernels.Tensor, obje
 			return token.Candidate{}, err
 		}
 		defer d.dev.Free(mask)
-		if d.MaskAsOutput {
+		if d.maskAsOutput {
 			return d.maskOutput(maps, mask, object, p.Mask)
 		}
 		if in.MaskLogits, err = d.lowRes(mask); err != nil {
@@ -89,10 +102,8 @@ func (d *decoder) candidate(f *token.Features, conditioned *kernels.Tensor, obje
 	}
 
 	n := len(in.Points)
-	in.Multimask = d.MultimaskInSAM && (p != nil || d.MultimaskForTracking) && d.MultimaskMinPoints <= n && n <= d.MultimaskMaxPoints
-	if d.Stability {
-		in.Stability = &sam2.Stability{Delta: float32(d.StabilityDelta), Thresh: float32(d.StabilityThresh)}
-	}
+	in.Multimask = d.inSAM && (p != nil || d.tracking) && d.least <= n && n <= d.most
+	in.Stability = d.stability
 	dec, err := d.model.Decode(in)
 	if err != nil {
 		return token.Candidate{}, err

@@ -19,12 +19,12 @@ var Stage = graph.NewFlow("memory-attend", "Memory attention: conditions the vis
 
 // Options are the reference's flags of this step.
 type Options struct {
-	MaxPointers int `toml:"max_obj_ptrs_in_encoder" default:"16" doc:"object pointers attended to are fewer than this many frames old; also the scale of their positions, unless the stream is shorter"`
+	MaxPointers *int `toml:"max_obj_ptrs_in_encoder" doc:"object pointers attended to are fewer than this many frames old; also the scale of their positions, unless the stream is shorter; as in [model.config] when absent, 16 in every variant"`
 }
 
 // Validate checks ranges.
 func (o *Options) Validate() error {
-	if o.MaxPointers < 2 {
+	if o.MaxPointers != nil && *o.MaxPointers < 2 {
 		return &graph.OptionError{Key: "max_obj_ptrs_in_encoder", Msg: "must be at least 2"}
 	}
 	return nil
@@ -46,11 +46,12 @@ func open(env *graph.Env, o *Options) (func(context.Context, *In) (*Out, error),
 	if err != nil {
 		return nil, nil, err
 	}
+	most := max(sam2.Or(o.MaxPointers, model.Config().MaxObjPtrsInEncoder), 2)
 	fire := func(_ context.Context, in *In) (*Out, error) {
 		f := in.Features
 		out := &token.Conditioned{Header: f.Header, Dev: env.Device}
 		for _, object := range f.Objects {
-			x, err := condition(model, o, f, in.Bank.Find(object), object)
+			x, err := condition(model, most, f, in.Bank.Find(object), object)
 			if err != nil {
 				out.Release()
 				return nil, fmt.Errorf("object %d: %w", object, err)
@@ -62,7 +63,7 @@ func open(env *graph.Env, o *Options) (func(context.Context, *In) (*Out, error),
 	return fire, nil, nil
 }
 
-func condition(model *sam2.Model, o *Options, f *token.Features, bank *token.ObjectBank, object int) (*kernels.Tensor, error) {
+func condition(model *sam2.Model, limit int, f *token.Features, bank *token.ObjectBank, object int) (*kernels.Tensor, error) {
 	if f.Prompted(object) {
 		return model.WithoutMemory(f.F2)
 	}
@@ -70,7 +71,6 @@ func condition(model *sam2.Model, o *Options, f *token.Features, bank *token.Obj
 		return nil, fmt.Errorf("no prompt and no memory")
 	}
 	// The reference's scale is min(num_frames, max_obj_ptrs_in_encoder).
-	limit := o.MaxPointers
 	if n := f.Stream.Frames; n > 0 {
 		limit = min(limit, n)
 	}

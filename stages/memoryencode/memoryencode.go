@@ -24,20 +24,20 @@ type Options struct {
 	IoU         float64 `toml:"memory_bank_iou_threshold" default:"0.5" doc:"a memory is valid when its predicted IoU is above this"`
 	ObjectLogit float64 `toml:"memory_bank_obj_score_threshold" default:"0.0" doc:"a memory is valid when its object logit is above this"`
 	KFScore     float64 `toml:"memory_bank_kf_score_threshold" default:"0.0" doc:"a memory is valid when its motion score, if it has one, is above this"`
-	Stride      int     `toml:"memory_temporal_stride_for_eval" default:"1" doc:"policy recent: distance between attended frames"`
-	MaxPrompts  int     `toml:"max_cond_frames_in_attn" default:"-1" doc:"attend to at most this many prompted frames, the newest; -1 for all"`
-	MaxPointers int     `toml:"max_obj_ptrs_in_encoder" default:"16" doc:"keep object pointers that are fewer than this many frames old"`
-	Binarize    bool    `toml:"binarize_mask_from_pts_for_mem_enc" default:"true" doc:"remember the mask of a prompted frame as 0 and 1 instead of probabilities"`
+	Stride      *int    `toml:"memory_temporal_stride_for_eval" doc:"policy recent: distance between attended frames; as in [model.config] when absent, 1 in every variant"`
+	MaxPrompts  *int    `toml:"max_cond_frames_in_attn" doc:"attend to at most this many prompted frames, the newest, or all with -1; as in [model.config] when absent, -1"`
+	MaxPointers *int    `toml:"max_obj_ptrs_in_encoder" doc:"keep object pointers that are fewer than this many frames old; as in [model.config] when absent, 16"`
+	Binarize    *bool   `toml:"binarize_mask_from_pts_for_mem_enc" doc:"remember the mask of a prompted frame as 0 and 1 instead of probabilities; as in [model.config] when absent, true"`
 }
 
 // Validate checks ranges.
 func (o *Options) Validate() error {
 	switch {
-	case o.Stride < 1:
+	case o.Stride != nil && *o.Stride < 1:
 		return &graph.OptionError{Key: "memory_temporal_stride_for_eval", Msg: "must be at least 1"}
-	case o.MaxPrompts == 0 || o.MaxPrompts == 1 || o.MaxPrompts < -1:
+	case o.MaxPrompts != nil && (*o.MaxPrompts == 0 || *o.MaxPrompts == 1 || *o.MaxPrompts < -1):
 		return &graph.OptionError{Key: "max_cond_frames_in_attn", Msg: "must be -1 or at least 2"}
-	case o.MaxPointers < 2:
+	case o.MaxPointers != nil && *o.MaxPointers < 2:
 		return &graph.OptionError{Key: "max_obj_ptrs_in_encoder", Msg: "must be at least 2"}
 	}
 	return nil
@@ -61,12 +61,13 @@ func open(env *graph.Env, o *Options) (func(context.Context, *In) (*Out, error),
 	if err != nil {
 		return nil, nil, err
 	}
-	k := newKeeper(o, model.Config().NumMaskmem)
+	c := model.Config()
+	k, binarize := newKeeper(o, c), sam2.Or(o.Binarize, c.BinarizeMaskFromPtsForMemEnc)
 	fire := func(_ context.Context, in *In) (*Out, error) {
 		bank, report := &token.Bank{}, &token.MemoryReport{Header: in.Selection.Header}
 		for i := range in.Selection.Objects {
 			s := &in.Selection.Objects[i]
-			m, err := remember(model, env.Device, in.Features, s, o.Binarize && s.Prompted)
+			m, err := remember(model, env.Device, in.Features, s, binarize && s.Prompted)
 			if err != nil {
 				bank.Release()
 				return nil, fmt.Errorf("object %d: %w", s.Object, err)
@@ -107,13 +108,17 @@ type keeper struct {
 	promptTPos              int // index of the temporal encoding of prompts
 }
 
-func newKeeper(o *Options, numMaskmem int) *keeper {
-	k := &keeper{validity: validity{o.IoU, o.ObjectLogit, o.KFScore}, maxPrompts: o.MaxPrompts, maxPointers: o.MaxPointers, promptTPos: numMaskmem - 1}
-	switch slots := numMaskmem - 1; o.Policy {
+func newKeeper(o *Options, c sam2.Config) *keeper {
+	k := &keeper{
+		validity:   validity{o.IoU, o.ObjectLogit, o.KFScore},
+		maxPrompts: sam2.Or(o.MaxPrompts, c.MaxCondFramesInAttn), maxPointers: sam2.Or(o.MaxPointers, c.MaxObjPtrsInEncoder),
+		promptTPos: c.NumMaskmem - 1,
+	}
+	switch slots := c.NumMaskmem - 1; o.Policy {
 	case "samurai":
 		k.policy = samurai{slots, k.validity}
 	case "recent":
-		k.policy = recent{slots, o.Stride}
+		k.policy = recent{slots, max(sam2.Or(o.Stride, c.MemoryTemporalStrideForEval), 1)}
 	case "best-iou":
 		k.policy = bestIoU{slots, k.validity}
 	}

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/seed49bbd0e6/tachi/kernels"
+	"github.com/seed49bbd0e6/tachi/stages/internal/sam2"
 	"github.com/seed49bbd0e6/tachi/stages/internal/token"
 )
 
@@ -32,6 +33,16 @@ func (c *counter) memory(r *rand.Rand, frame int, prompted bool) *token.Memory {
 		m.KFScore = &kf
 	}
 	return m
+}
+
+// published is the configuration of a published network.
+func published(t *testing.T) sam2.Config {
+	t.Helper()
+	c, err := sam2.Variant("tiny")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
 }
 
 // upstreamSamurai lists frame and temporal index of the memories that the reference reads for frame f when it keeps
@@ -85,6 +96,7 @@ func read(b *token.ObjectBank) (out []string) {
 }
 
 func TestTheBoundedBankReadsWhatKeepingEverythingReads(t *testing.T) {
+	three := 3
 	tests := []struct {
 		name   string
 		o      Options
@@ -92,15 +104,14 @@ func TestTheBoundedBankReadsWhatKeepingEverythingReads(t *testing.T) {
 		most   int // memories alive beyond the prompt's and the 15 pointers'
 	}{
 		{"samurai", Options{Policy: "samurai", IoU: 0.5}, upstreamSamurai, 7},
-		{"recent", Options{Policy: "recent", Stride: 1}, func(all []*token.Memory, f int) []string { return upstreamSAM2(all, f, 1) }, 6},
-		{"recent, stride 3", Options{Policy: "recent", Stride: 3}, func(all []*token.Memory, f int) []string { return upstreamSAM2(all, f, 3) }, 16},
+		{"recent", Options{Policy: "recent"}, func(all []*token.Memory, f int) []string { return upstreamSAM2(all, f, 1) }, 6},
+		{"recent, stride 3", Options{Policy: "recent", Stride: &three}, func(all []*token.Memory, f int) []string { return upstreamSAM2(all, f, 3) }, 16},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			r := rand.New(rand.NewPCG(7, 7))
 			dev := &counter{}
-			tt.o.MaxPrompts, tt.o.MaxPointers = -1, 16
-			k := newKeeper(&tt.o, 7)
+			k := newKeeper(&tt.o, published(t))
 			var all []*token.Memory
 			var bank *token.ObjectBank
 			for f := range 300 {
@@ -149,7 +160,7 @@ func TestTheBoundedBankReadsWhatKeepingEverythingReads(t *testing.T) {
 func TestBestIoUKeepsTheBestOfTheValidAndTheFrameBefore(t *testing.T) {
 	r := rand.New(rand.NewPCG(3, 3))
 	dev := &counter{}
-	k := newKeeper(&Options{Policy: "best-iou", IoU: 0.5, MaxPrompts: -1, MaxPointers: 16}, 7)
+	k := newKeeper(&Options{Policy: "best-iou", IoU: 0.5}, published(t))
 	var bank *token.ObjectBank
 	var valid []*token.Memory
 	for f := range 100 {
@@ -179,7 +190,7 @@ func TestBestIoUKeepsTheBestOfTheValidAndTheFrameBefore(t *testing.T) {
 
 func TestAMemoryReportSaysWhyAFrameIsNotValid(t *testing.T) {
 	dev := &counter{}
-	k := newKeeper(&Options{Policy: "samurai", IoU: 0.5, MaxPrompts: -1, MaxPointers: 16}, 7)
+	k := newKeeper(&Options{Policy: "samurai", IoU: 0.5}, published(t))
 	prompt := token.NewMemory(dev, 0, nil, nil)
 	prompt.Prompted = true
 	bank, _ := k.keep(nil, 1, prompt)

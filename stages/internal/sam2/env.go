@@ -9,3 +9,12 @@ func FromEnv(env *graph.Env) (*Model, error) {
 	}
 	return nil, graph.Errorf(graph.BadConfig, "%s: needs a network, and the file has no [model]", env.Stage)
 }
+
+// Or returns a stage's option where the pipeline gives it, and what the network's configuration says otherwise. The
+// reference keeps some flags of tracking in the network's YAML file; here both places know them.
+func Or[T any](option *T, config T) T {
+	if option != nil {
+		return *option
+	}
+	return config
+}
