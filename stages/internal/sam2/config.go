@@ -239,6 +239,7 @@ func (c Config) Check() error {
 	agree("use_high_res_features_in_sam", c.UseHighResFeaturesInSAM, true)
 	agree("directly_add_no_mem_embed", c.DirectlyAddNoMemEmbed, true)
 	agree("soft_no_obj_ptr", c.SoftNoObjPtr, false)
+	agree("non_overlap_masks_for_mem_enc", c.NonOverlapMasksForMemEnc, false)
 	want(c.PredObjScores || !c.FixedNoObjPtr, "fixed_no_obj_ptr needs pred_obj_scores")
 	want(c.UseObjPtrsInEncoder || !c.FixedNoObjPtr, "fixed_no_obj_ptr needs use_obj_ptrs_in_encoder")
 	want(c.AddTposEncToObjPtrs || !c.ProjTposEncInObjPtrs, "proj_tpos_enc_in_obj_ptrs needs add_tpos_enc_to_obj_ptrs")
