@@ -145,14 +145,14 @@ def batch(pool, rng, clips, objects, indices, least=40):
 
 
 def boxes(masks):
-    """The tight boxes of masks [N, H, W]: float [N, 4] as x0, y0, x1, y1, edges included, zeros without a pixel."""
+    """The tight boxes of masks [N, H, W]: float [N, 4] as x0, y0, x1, y1, the outer edges of the pixels as in --box; zeros without one."""
     n, h, w = masks.shape
     out = torch.zeros(n, 4)
     rows, cols = masks.amax(2), masks.amax(1)
     for i in range(n):
         y, x = rows[i].nonzero(), cols[i].nonzero()
         if len(y):
-            out[i] = torch.tensor([x[0], y[0], x[-1], y[-1]], dtype=torch.float32)
+            out[i] = torch.tensor([x[0], y[0], x[-1] + 1, y[-1] + 1], dtype=torch.float32)
     return out
 
 
@@ -165,7 +165,7 @@ def jitter(rng, box, size, amount=0.1, most=20):
     """Moves every edge by up to a tenth of the side, as a hand would."""
     side = torch.stack([box[:, 2] - box[:, 0], box[:, 3] - box[:, 1]], 1).repeat(1, 2)
     noise = torch.from_numpy(rng.normal(0, amount, box.shape).astype(np.float32)) * side
-    return (box + noise.clamp(-most, most)).clamp(0, size - 1)
+    return (box + noise.clamp(-most, most)).clamp(0, size)
 
 
 def clicks(rng, masks):
