@@ -1,0 +1,178 @@
+"""Clips from the generator, a pool of them in memory, and the prompts drawn from their ground truth.
+
+`tachi synth --stream` writes clip after clip: a line of JSON, then for every frame its RGB24 pixels and one byte mask per
+object (1 where the object is visible). A thread reads them into a pool that the trainer samples from: the generator
+shares the cores with the training, and a clip seen under another flip, turn or tint is nearly as good as a new one.
+"""
+
+import json
+import subprocess
+import threading
+import time
+
+import numpy as np
+import torch
+
+FAMILIES = ("easy", "occlusion", "crossing", "exit")
+TRAINING, VALIDATION, TEST = 1_000_000, 2_000_000, 3_000_000  # first seeds, a million each
+
+
+class Clip:
+    """One clip: rgb uint8 [T, H, W, 3], masks as bits [T, K, H, W/8], area int [T, K] in pixels, target index."""
+
+    def __init__(self, header, rgb, masks):
+        self.family, self.seed = header["family"], header["seed"]
+        self.target = int(header.get("target", 1)) - 1
+        self.rgb = rgb
+        self.bits = np.packbits(masks, axis=-1)
+        self.area = masks.reshape(*masks.shape[:2], -1).sum(-1, dtype=np.int64)
+
+    def mask(self, t, k):
+        """The visible pixels of object k on frame t, uint8 [H, W]."""
+        return np.unpackbits(self.bits[t, k], axis=-1)
+
+
+def stream(tachi, seed, clips, frames, family="all", size=256):
+    """Yields clips of the generator as they come."""
+    command = ["nice", tachi, "synth", "--stream", "--seed", str(seed), "--clips", str(clips), "--frames", str(frames),
+               "--size", f"{size}x{size}", "--family", family, "--jobs", "1"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, bufsize=1 << 20) as process:
+        try:
+            for _ in range(clips):
+                line = process.stdout.readline()
+                if not line:
+                    raise EOFError(f"the generator ended early: {' '.join(command)}")
+                header = json.loads(line)
+                t, h, w = header["frames"], header["height"], header["width"]
+                k = header["objects"] if isinstance(header["objects"], int) else len(header["objects"])
+                frame = h * w * (3 + k)
+                data = np.frombuffer(read(process.stdout, t * frame), np.uint8).reshape(t, frame)
+                rgb = data[:, : h * w * 3].reshape(t, h, w, 3).copy()
+                yield Clip(header, rgb, data[:, h * w * 3 :].reshape(t, k, h, w))
+        finally:
+            process.terminate()
+
+
+def read(pipe, n):
+    data = pipe.read(n)
+    if len(data) != n:
+        raise EOFError(f"the generator ended within a clip: {len(data)} of {n} bytes")
+    return data
+
+
+class Pool:
+    """The latest clips of the generator, at most `size` of them; `pace` clips are made per second once it is full."""
+
+    def __init__(self, tachi, seed, frames, size, pace):
+        self.clips, self.count, self.lock, self.error = [], 0, threading.Lock(), None
+        self.args = tachi, seed, frames, size, pace
+        threading.Thread(target=self._fill, daemon=True).start()
+
+    def _fill(self):
+        tachi, seed, frames, size, pace = self.args
+        try:
+            for clip in stream(tachi, seed, 1_000_000 - (seed - TRAINING), frames):
+                with self.lock:
+                    if len(self.clips) < size:
+                        self.clips.append(clip)
+                    else:
+                        self.clips[self.count % size] = clip
+                    self.count += 1
+                if self.count > size:
+                    time.sleep(1 / pace)
+        except Exception as e:  # the trainer raises it from wait
+            self.error = e
+
+    def wait(self, n):
+        """Returns once n clips are there."""
+        while len(self.clips) < n:
+            if self.error:
+                raise self.error
+            time.sleep(0.2)
+
+    def sample(self, rng):
+        with self.lock:
+            return self.clips[rng.integers(len(self.clips))]
+
+
+def turn(rng):
+    """Draws one of the eight symmetries of the square, as a function of arrays whose axes 1 and 2 are the picture's."""
+    swap, up, left = rng.random(3) < 0.5
+
+    def apply(x):
+        x = np.swapaxes(x, 1, 2) if swap else x
+        x = x[:, ::-1] if up else x
+        return x[:, :, ::-1] if left else x
+
+    return apply
+
+
+def tint(rng, rgb):
+    """Changes the brightness, contrast and the order of the colours of a whole clip."""
+    if rng.random() < 0.3:
+        rgb = rgb[..., rng.permutation(3)]
+    if rng.random() < 0.5:
+        table = (np.arange(256) - 128) * rng.uniform(0.7, 1.3) + 128 + rng.uniform(-25, 25)
+        rgb = table.clip(0, 255).astype(np.uint8)[rgb]
+    return rgb
+
+
+def choose(rng, areas, n, least):
+    """Draws n of the objects with at least `least` visible pixels, different ones while there are enough; None without any."""
+    seen = np.flatnonzero(areas >= least)
+    if len(seen) == 0:
+        return None
+    return np.concatenate([rng.permutation(seen) for _ in range(-(-n // len(seen)))])[:n]
+
+
+def batch(pool, rng, clips, objects, indices, least=40):
+    """Draws clips and objects, frames given by indices(rng, length).
+
+    Returns rgb uint8 [T, B, H, W, 3] and masks uint8 [T, B*objects, H, W]; object n belongs to clip n // objects.
+    """
+    rgbs, masks = [], []
+    while len(rgbs) < clips:
+        clip = pool.sample(rng)
+        at = indices(rng, len(clip.rgb))
+        chosen = choose(rng, clip.area[at[0]], objects, least)
+        if chosen is None:
+            continue
+        same = turn(rng)
+        rgbs.append(np.ascontiguousarray(tint(rng, same(clip.rgb[at]))))
+        for k in chosen:
+            masks.append(np.ascontiguousarray(same(np.stack([clip.mask(t, k) for t in at]))))
+    return torch.from_numpy(np.stack(rgbs, 1)), torch.from_numpy(np.stack(masks, 1))
+
+
+def boxes(masks):
+    """The tight boxes of masks [N, H, W]: float [N, 4] as x0, y0, x1, y1, the outer edges of the pixels as in --box; zeros without one."""
+    n, h, w = masks.shape
+    out = torch.zeros(n, 4)
+    rows, cols = masks.amax(2), masks.amax(1)
+    for i in range(n):
+        y, x = rows[i].nonzero(), cols[i].nonzero()
+        if len(y):
+            out[i] = torch.tensor([x[0], y[0], x[-1] + 1, y[-1] + 1], dtype=torch.float32)
+    return out
+
+
+def box_points(box):
+    """Boxes [N, 4] as the two corner points of the prompt encoder: coordinates [N, 2, 2], labels 2 and 3."""
+    return box.reshape(-1, 2, 2), torch.tensor([[2, 3]], dtype=torch.int32, device=box.device).expand(len(box), 2)
+
+
+def jitter(rng, box, size, amount=0.1, most=20):
+    """Moves every edge by up to a tenth of the side, as a hand would."""
+    side = torch.stack([box[:, 2] - box[:, 0], box[:, 3] - box[:, 1]], 1).repeat(1, 2)
+    noise = torch.from_numpy(rng.normal(0, amount, box.shape).astype(np.float32)) * side
+    return (box + noise.clamp(-most, most)).clamp(0, size)
+
+
+def clicks(rng, masks):
+    """One pixel inside each mask [N, H, W]: coordinates [N, 1, 2], labels 1."""
+    out = torch.zeros(len(masks), 1, 2)
+    for i, m in enumerate(masks):
+        inside = m.flatten().nonzero()
+        p = int(inside[rng.integers(len(inside))])
+        out[i, 0] = torch.tensor([p % m.shape[1], p // m.shape[1]], dtype=torch.float32)
+    return out, torch.ones(len(masks), 1, dtype=torch.int32)
