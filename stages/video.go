@@ -16,5 +16,5 @@ var video = []*graph.Stage{decode.Stage, encodeoutput.Stage}
 
 // videoSource returns the stage that reads a video, and its options.
 func videoSource(path string) (*graph.Stage, any) {
-	return decode.Stage, &decode.Options{Path: graph.Path(path), Threads: 2}
+	return decode.Stage, &decode.Options{Path: graph.Path(path), Threads: 1}
 }

@@ -32,7 +32,7 @@ type Options struct {
 	Path    graph.Path `toml:"path" required:"true" doc:"the video: a file, an address (rtsp://...), a camera (/dev/video0) or - for standard input"`
 	Start   int        `toml:"start" default:"0" doc:"frames to leave out at the beginning; the first frame after them is frame 0"`
 	Frames  int        `toml:"frames" default:"0" doc:"frames to deliver at most; 0: all"`
-	Threads int        `toml:"threads" default:"2" doc:"decoder threads; 0: one per core"`
+	Threads int        `toml:"threads" default:"1" doc:"decoder threads; 0: one per core. One is fast enough beside the network and counts every damaged frame; with more, some damage may go unnoticed"`
 	prompt.Options
 }
 

@@ -77,7 +77,7 @@ type Corrupt struct {
 
 // ReadOptions say how to read.
 type ReadOptions struct {
-	Threads int // of the decoder; 0 lets FFmpeg decide
+	Threads int // of the decoder; 0 lets FFmpeg decide. With more than one, FFmpeg may hand out a frame before it knows of its damage
 	Log     zerolog.Logger
 }
 
