@@ -6,6 +6,7 @@ import (
 
 	"github.com/seed49bbd0e6/tachi/graph"
 	"github.com/seed49bbd0e6/tachi/stages/internal/choose"
+	"github.com/seed49bbd0e6/tachi/stages/internal/sam2"
 	"github.com/seed49bbd0e6/tachi/stages/internal/token"
 )
 
@@ -36,7 +37,7 @@ func open(env *graph.Env, o *Options) (func(context.Context, *In) (*Out, error),
 	}
 	fire := func(_ context.Context, in *In) (*Out, error) {
 		sel, res, err := chooser.Choose(in.Candidates, func(_ int, iou []float32, _ [][4]int32) choose.Choice {
-			return choose.Choice{Index: choose.Best(iou)}
+			return choose.Choice{Index: sam2.Best(iou)}
 		})
 		return &Out{sel, res}, err
 	}

@@ -103,7 +103,7 @@ type rule struct {
 
 func (r *rule) pick(m *ObjectMotion, iou []float32, boxes [][4]int32) choose.Choice {
 	f := &m.Filter
-	best := choose.Best(iou)
+	best := sam2.Best(iou)
 
 	if m.Stable == 0 {
 		*f = initiate(measure(boxes[best]))
@@ -127,7 +127,7 @@ func (r *rule) pick(m *ObjectMotion, iou []float32, boxes [][4]int32) choose.Cho
 		motion[i] = f.iou(boxes[i])
 		score[i] = r.weight*motion[i] + float64(float32(1-r.weight)*iou[i])
 	}
-	best = choose.Best(score)
+	best = sam2.Best(score)
 	if iou[best] < r.iou {
 		m.Stable = 0
 	} else {

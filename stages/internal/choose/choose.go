@@ -139,14 +139,3 @@ func (c *Chooser) boxes(s *kernels.Scope, masks *kernels.Tensor) [][4]int32 {
 	}
 	return out
 }
-
-// Best returns the index of the first maximum.
-func Best[T ~float32 | ~float64](v []T) int {
-	best := 0
-	for i := range v {
-		if v[i] > v[best] {
-			best = i
-		}
-	}
-	return best
-}

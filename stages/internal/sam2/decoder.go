@@ -158,7 +158,7 @@ func (m *Model) decode(in DecodeInput) (Decoded, error) {
 		mask(0, out.Masks)
 		copyTo(s, out.Tokens, own.Slice(0, 1))
 		if in.Stability != nil && !in.Stability.holds(s, out.Masks) {
-			best := argmax(ious[1:]) + 1
+			best := Best(ious[1:]) + 1
 			mask(best, out.Masks)
 			out.IoU = ious[best : best+1]
 		}
@@ -182,8 +182,8 @@ func (t Stability) holds(s *kernels.Scope, mask *kernels.Tensor) bool {
 	return n[1] == 0 && 1 >= t.Thresh || n[1] > 0 && float32(n[0])/float32(n[1]) >= t.Thresh
 }
 
-// argmax returns the index of the first maximum.
-func argmax(v []float32) int {
+// Best returns the index of the first maximum.
+func Best[T ~float32 | ~float64](v []T) int {
 	best := 0
 	for i, x := range v {
 		if x > v[best] {

@@ -72,7 +72,7 @@ func track(t *testing.T, m *Model, dev kernels.Device) []float32 {
 	must(err)
 	defer dev.Free(first.Masks)
 	defer dev.Free(first.Tokens)
-	best := argmax(first.IoU)
+	best := Best(first.IoU)
 	pointer, err := m.ObjectPointer(first.Tokens.Index(best), 1)
 	must(err)
 	defer dev.Free(pointer)

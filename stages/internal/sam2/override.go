@@ -7,6 +7,8 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+
+	"github.com/seed49bbd0e6/tachi/graph"
 )
 
 // A key is a path of tags through Config, so one walk over its type gives the whole list and one reflective setter
@@ -164,35 +166,8 @@ func (p problems) Error() string { return strings.Join(p, "\n") }
 // suggest returns `; did you mean "x"?` for the nearest known word, or nothing when none is near.
 func suggest(word string, known []string) string {
 	slices.Sort(known)
-	best, at := "", len(word)/2+1
-	for _, k := range known {
-		if d := distance(word, k); d < at {
-			best, at = k, d
-		}
+	if hint := graph.Suggest(word, known); hint != "" {
+		return "; " + hint
 	}
-	if best == "" {
-		return ""
-	}
-	return fmt.Sprintf("; did you mean %q?", best)
-}
-
-// distance is the number of single-letter edits between two words (Levenshtein).
-func distance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			next := diagonal
-			if a[i] != b[j] {
-				next++
-			}
-			diagonal = row[j+1]
-			row[j+1] = min(next, diagonal+1, row[j]+1)
-		}
-	}
-	return row[len(b)]
+	return ""
 }
