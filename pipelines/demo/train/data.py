@@ -125,23 +125,50 @@ def choose(rng, areas, n, least):
     return np.concatenate([rng.permutation(seen) for _ in range(-(-n // len(seen)))])[:n]
 
 
-def batch(pool, rng, clips, objects, indices, least=40):
-    """Draws clips and objects, frames given by indices(rng, length).
+def middle(mask):
+    """The mean row and column of a mask that is not empty."""
+    rows, columns = mask.sum(1), mask.sum(0)
+    return np.array([(x * np.arange(len(x))).sum() / x.sum() for x in (rows, columns)])
 
-    Returns rgb uint8 [T, B, H, W, 3] and masks uint8 [T, B*objects, H, W]; object n belongs to clip n // objects.
+
+def crop(rng, masks, side):
+    """Draws the first row and column of a crop near an object: masks uint8 [T, H, W], not empty on the first frame.
+
+    It is near where the object is on the first frame, or between that and where it is last seen.
     """
-    rgbs, masks = [], []
+    size = np.array(masks.shape[1:])
+    at, seen = middle(masks[0]), np.flatnonzero(masks.any((1, 2)))
+    at = at + rng.random() * 0.6 * (middle(masks[seen[-1]]) - at) + rng.uniform(-0.3, 0.3, 2) * side
+    return np.clip(at - side / 2, 0, size - side).astype(int)
+
+
+def batch(pool, rng, clips, objects, indices, side, least=40):
+    """Draws clips and objects, frames given by indices(rng, length), and crops of side x side pixels.
+
+    Returns rgb uint8 [T, B, side, side, 3], masks uint8 [T, B*objects, side, side], where object n belongs to clip
+    n // objects, and labels uint8 [T, B, side, side]: some object at each pixel, 0 for none.
+    """
+    rgbs, masks, labels = [], [], []
     while len(rgbs) < clips:
         clip = pool.sample(rng)
         at = indices(rng, len(clip.rgb))
-        chosen = choose(rng, clip.area[at[0]], objects, least)
+        first = choose(rng, clip.area[at[0]], 1, least)
+        if first is None:
+            continue
+        every = np.stack([np.stack([clip.mask(t, k) for t in at]) for k in range(clip.bits.shape[1])])  # [K, T, H, W]
+        y, x = crop(rng, every[first[0]], side) if side < every.shape[-1] else (0, 0)
+        every, rgb = every[..., y : y + side, x : x + side], clip.rgb[at, y : y + side, x : x + side]
+        chosen = choose(rng, every[:, 0].sum((1, 2)), objects, least)
         if chosen is None:
             continue
         same = turn(rng)
-        rgbs.append(np.ascontiguousarray(tint(rng, same(clip.rgb[at]))))
-        for k in chosen:
-            masks.append(np.ascontiguousarray(same(np.stack([clip.mask(t, k) for t in at]))))
-    return torch.from_numpy(np.stack(rgbs, 1)), torch.from_numpy(np.stack(masks, 1))
+        rgbs.append(np.ascontiguousarray(tint(rng, same(rgb))))
+        masks.extend(np.ascontiguousarray(same(every[k])) for k in chosen)
+        label = np.zeros_like(every[0])
+        for k, mask in enumerate(every):
+            label[mask > 0] = k + 1
+        labels.append(np.ascontiguousarray(same(label)))
+    return tuple(torch.from_numpy(np.stack(x, 1)) for x in (rgbs, masks, labels))
 
 
 def boxes(masks):

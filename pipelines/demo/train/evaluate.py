@@ -38,7 +38,7 @@ def jaccard(got, want):
 def run(model, validation, tracks=True, device="cpu"):
     """The scores: box_FAMILY and track_FAMILY, their means, and how often the object score is right."""
     begun, scores, right = time.time(), {}, []
-    with network.reduced(device):
+    with network.fast(device):
         for family, clips in validation.items():
             images, masks, box = (x.to(device) for x in stack(clips))
             stills = []

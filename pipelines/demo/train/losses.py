@@ -13,16 +13,15 @@ import torch.nn.functional as F
 WEIGHTS = {"focal": 20.0, "dice": 1.0, "iou": 1.0, "score": 1.0}
 
 
-def targets(masks, size=128):
-    """uint8 [N, S, S] -> the share of each of size x size pixels."""
-    return F.interpolate(masks[:, None].float(), size=(size, size), mode="area")[:, 0]
+def targets(masks):
+    """uint8 [N, S, S] -> the share of each of S/2 x S/2 pixels."""
+    return F.avg_pool2d(masks[:, None].float(), 2)[:, 0]
 
 
-def near(target, reach=8, elsewhere=0.02):
-    """The weight of each pixel in the focal loss: 1 within `reach` pixels of the object; [N, H, W], sums to 1 for each n."""
-    side = 2 * reach + 1
-    x = F.max_pool2d((target > 0).float(), (1, side), 1, (0, reach))
-    x = F.max_pool2d(x, (side, 1), 1, (reach, 0)).clamp(min=elsewhere)
+def near(target, elsewhere=0.02):
+    """The weight of each pixel in the focal loss: 1 within two blocks of 4x4 of the object; [N, H, W], sums to 1 for each n."""
+    x = F.max_pool2d(F.max_pool2d((target > 0).float(), 4), 5, 1, 2).clamp(min=elsewhere)
+    x = x.repeat_interleave(4, -1).repeat_interleave(4, -2)
     return x / x.sum((-1, -2), keepdim=True)
 
 
@@ -49,7 +48,7 @@ def overlap(logits, target):
 def total(out, target, single):
     """The weighted sum for a batch, and its parts as numbers.
 
-    out is what network.heads returned; target [N, 128, 128]; single whether token 0 is supervised beside the best of
+    out is what network.heads returned; target [N, S/2, S/2]; single whether token 0 is supervised beside the best of
     the three. Frames without the object contribute their object score alone. The best candidate is found at the
     decoder's resolution, without gradient.
     """

@@ -14,6 +14,8 @@ import sys
 import torch
 import torch.nn.functional as F
 
+import network
+
 HERE = os.path.dirname(os.path.abspath(__file__))
 MEAN = (0.485, 0.456, 0.406)
 STD = (0.229, 0.224, 0.225)
@@ -28,35 +30,45 @@ PREDICTOR = {
 
 
 def build(checkout, seed=0):
-    """Returns the network with random weights, from a checkout of the official code."""
+    """Returns the network with fresh weights, from a checkout of the official code, ready to be trained."""
     sys.path.insert(0, checkout)
+    from sam2.modeling import sam2_utils
+
+    sam2_utils.LayerNorm2d.forward = layer_norm_2d
+    torch.manual_seed(seed)
+    model = construct()
+    initialise(model)
+    network.View(model)
+    return model
+
+
+def construct(yaml=None, **more):
+    """Returns the network from the package sam2 that is imported, with its own YAML or another, and further overrides."""
     import sam2
     from hydra.utils import instantiate
     from omegaconf import OmegaConf
-    from sam2.modeling import sam2_utils
     from sam2.modeling.sam.transformer import TwoWayTransformer
     from sam2.modeling.sam2_utils import MLP
 
     with open(os.path.join(HERE, "nano.json")) as f:
         nano = json.load(f)
-    sam2_utils.LayerNorm2d.forward = layer_norm_2d
-    torch.manual_seed(seed)
-    cfg = OmegaConf.load(os.path.join(os.path.dirname(sam2.__file__), "configs", nano["yaml"])).model
-    for key, value in {**nano["override"], **PREDICTOR}.items():
+    cfg = OmegaConf.load(os.path.join(os.path.dirname(sam2.__file__), "configs", yaml or nano["yaml"])).model
+    for key, value in {**nano["override"], **PREDICTOR, **more}.items():
         OmegaConf.update(cfg, key, value, force_add=True)
+    OmegaConf.resolve(cfg)
     model = instantiate(cfg, _recursive_=True)
     decoder, dim = model.sam_mask_decoder, model.hidden_dim
     decoder.transformer = TwoWayTransformer(depth=2, embedding_dim=dim, mlp_dim=nano["mlp_dim"], num_heads=8)
     decoder.iou_prediction_head = MLP(dim, nano["iou_head_hidden_dim"], 4, 3, sigmoid_output=model.iou_prediction_use_sigmoid)
-    initialise(model)
     return model
 
 
 def initialise(model):
-    """Starts the trunk with small normal weights and the decoder's cross attention where positions already match.
+    """Starts the trunk with small normal weights, and cross attention where what belongs together already matches.
 
     Prompts and pixels meet through one position encoding. Equal projections of queries and keys make a token attend to
-    the pixels near it from the first step on, which random ones take a thousand steps to learn.
+    the pixels near it from the first step on, which random ones take a thousand steps to learn. Likewise a memory starts
+    as a plain projection of the frame's features, and memory attention with keys that undo it: alike finds alike.
     """
     trunk = model.image_encoder.trunk
     for m in trunk.modules():
@@ -67,6 +79,13 @@ def initialise(model):
         if name.endswith(("token_to_image", "image_to_token")):
             torch.nn.init.xavier_uniform_(m.q_proj.weight, gain=2)
             m.k_proj.weight.data.copy_(m.q_proj.weight)
+    memory, dim = model.memory_encoder, model.hidden_dim
+    torch.nn.init.eye_(memory.pix_feat_proj.weight[:, :, 0, 0])
+    torch.nn.init.orthogonal_(memory.out_proj.weight[:, :, 0, 0])
+    for layer in model.memory_attention.layers:
+        cross = layer.cross_attn_image
+        torch.nn.init.xavier_uniform_(cross.q_proj.weight)
+        cross.k_proj.weight.data.copy_(cross.q_proj.weight @ memory.out_proj.weight[:, :, 0, 0].T)
     torch.nn.init.trunc_normal_(trunk.pos_embed, std=0.02)
     torch.nn.init.trunc_normal_(trunk.pos_embed_window, std=0.02)
 

@@ -17,23 +17,59 @@ LONG = 1000  # clips are excerpts: pointers' distances are divided by 15, as in 
 
 
 def attention(q, k, v, dropout_p=0.0):
-    """Attention spelled out: on a CPU faster in bfloat16 than the fused kernel, whose gradient is slow."""
-    with torch.autocast(q.device.type, enabled=False):
-        q, k, v = (x.to(torch.bfloat16) for x in (q * q.shape[-1] ** -0.5, k, v))
-        return (q @ k.transpose(-1, -2)).softmax(-1) @ v
+    """Attention spelled out: on a CPU faster than the fused kernel, whose gradient is slow."""
+    return (q * q.shape[-1] ** -0.5 @ k.transpose(-1, -2)).softmax(-1) @ v
 
 
 @contextlib.contextmanager
-def reduced(device="cpu"):
-    """Within it, products are bfloat16."""
+def fast(device="cpu"):
+    """Within it, attention is spelled out on a CPU, and products are bfloat16 on a GPU. Few CPUs have bfloat16."""
     kernel = F.scaled_dot_product_attention
     if device == "cpu":
         F.scaled_dot_product_attention = attention
     try:
-        with torch.autocast(device, torch.bfloat16):
+        with torch.autocast(device, torch.bfloat16, enabled=device != "cpu"):
             yield
     finally:
         F.scaled_dot_product_attention = kernel
+
+
+class View:
+    """Where a crop lies in the frame: its first row and column, multiples of 32 pixels.
+
+    Training on crops at full sharpness costs a quarter of training on frames. What depends on the size of the frame is
+    position encodings alone: within a view they are those of the crop's place in the whole frame, so the network does not
+    notice that the rest is missing.
+    """
+
+    def __init__(self, model):
+        self.row = self.column = 0
+        self.size = self.side = size = model.image_size
+        trunk, sines = model.image_encoder.trunk, (model.image_encoder.neck.position_encoding, model.memory_encoder.position_encoding)
+        whole = trunk._get_pos_embed
+        trunk._get_pos_embed = lambda hw: self.cut(whole((size // 4, size // 4)), hw, 4, 1)
+        for sine, strides in zip(sines, ((4, 8, 16, 32), (16,))):
+            sine.forward = lambda x, sine=sine, strides=strides: self.sine(sine, x, strides)
+        model.view = self
+
+    def place(self, row, column, side):
+        """Says where the next crops of side x side pixels lie."""
+        self.row, self.column, self.side = row, column, side
+
+    def cut(self, x, hw, stride, dim):
+        """The crop's part of a map of the whole frame whose rows are dimension `dim`."""
+        return x.narrow(dim, self.row // stride, hw[0]).narrow(dim + 1, self.column // stride, hw[1])
+
+    def sine(self, module, x, strides):
+        stride = self.side // x.shape[-1]
+        assert stride in strides
+        whole = module._pe(x.shape[0], x.device, self.size // stride, self.size // stride)
+        return self.cut(whole, x.shape[-2:], stride, 2)
+
+    def points(self, points):
+        """Prompts of the crop as prompts of the frame."""
+        coords, labels = points
+        return coords + torch.tensor([self.column, self.row], dtype=coords.dtype, device=coords.device), labels
 
 
 def encode(model, images):
@@ -48,10 +84,11 @@ def heads(model, pix, high, points=None, mask=None):
     n = pix.shape[0]
     if points is None:
         points = pix.new_zeros(n, 1, 2, dtype=torch.float32), -pix.new_ones(n, 1, dtype=torch.int32)
-    sparse, dense = model.sam_prompt_encoder(points=points, boxes=None, masks=mask)
+    sparse, dense = model.sam_prompt_encoder(points=model.view.points(points), boxes=None, masks=mask)
+    place = model.view.cut(model.sam_prompt_encoder.get_dense_pe(), pix.shape[-2:], 16, 2)
     masks, iou, tokens, present = model.sam_mask_decoder.predict_masks(
-        image_embeddings=pix, image_pe=model.sam_prompt_encoder.get_dense_pe(), sparse_prompt_embeddings=sparse,
-        dense_prompt_embeddings=dense, repeat_image=False, high_res_features=high)
+        image_embeddings=pix, image_pe=place, sparse_prompt_embeddings=sparse,
+        dense_prompt_embeddings=dense[..., : pix.shape[-2], : pix.shape[-1]], repeat_image=False, high_res_features=high)
     return masks.float(), iou.float(), tokens.float(), present.float()
 
 
@@ -81,7 +118,7 @@ def remember(model, feats, sizes, out, single, present, given=None, binary=False
     if given is not None:
         logits = given * 20 - 10
     else:
-        logits = F.interpolate(low, size=(model.image_size,) * 2, mode="bilinear", align_corners=False)
+        logits = F.interpolate(low, scale_factor=4, mode="bilinear", align_corners=False)
         if binary:
             logits = torch.where(logits > 0, 30.0, -30.0)
     there = (present > 0).float()
@@ -104,6 +141,7 @@ def predict(model, images, box):
     Returns the logits [T, N, S, S] and the object logits [T, N].
     """
     model.eval()
+    model.view.place(0, 0, model.image_size)
     bank = {"cond_frame_outputs": {}, "non_cond_frame_outputs": {}}
     masks, present = [], []
     coords, labels = data.box_points(box)

@@ -24,7 +24,6 @@ written at every evaluation, and log.csv has a line for each. On a GPU: --device
 """
 
 import argparse
-import copy
 import csv
 import datetime
 import math
@@ -40,8 +39,10 @@ import torch.multiprocessing
 
 import data
 import evaluate
+import hints
 import losses
 import model as nano
+import muon
 import network
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -57,17 +58,20 @@ def arguments():
     p.add_argument("--minutes", type=float, default=60, help="of training in all, over every resumption")
     p.add_argument("--until", help="stop at this time of day, HH:MM UTC, whatever is left")
     p.add_argument("--resume", action="store_true", help="go on from the state")
-    p.add_argument("--first", type=float, default=0.45, help="share of the minutes for single frames")
-    p.add_argument("--images", type=int, default=6, help="frames of a step of the first stage, for each worker")
-    p.add_argument("--clips", type=int, default=2, help="clips of a step of the second stage, for each worker")
+    p.add_argument("--first", type=float, default=0.3, help="share of the minutes for single frames")
+    p.add_argument("--small", type=float, default=0.6, help="share of the minutes for crops of half the side")
+    p.add_argument("--images", type=int, default=8, help="crops of a step on single frames, for each worker")
+    p.add_argument("--clips", type=int, default=3, help="clips of a step on crops of four frames, for each worker")
+    p.add_argument("--whole", type=float, default=0.5, help="as many whole frames as this share of the crops")
+    p.add_argument("--adam", action="store_true", help="AdamW for matrices too")
     p.add_argument("--prompts", type=int, default=4, help="objects prompted in each of these frames")
     p.add_argument("--objects", type=int, default=2, help="objects prompted in each clip")
-    p.add_argument("--rate", type=float, default=1e-3, help="highest learning rate")
-    p.add_argument("--fall", type=float, default=0.3, help="share of the minutes over which the rate falls at the end")
+    p.add_argument("--rate", type=float, default=2e-3, help="highest learning rate")
+    p.add_argument("--fall", type=float, default=0.4, help="share of the minutes over which the rate falls at the end")
     p.add_argument("--pool", type=int, default=450, help="clips that a worker holds in memory")
     p.add_argument("--pace", type=float, default=0.5, help="new clips a second once the pool is full, for each worker")
     p.add_argument("--frames", type=int, default=16, help="frames of a clip")
-    p.add_argument("--every", type=float, default=4, help="minutes between evaluations")
+    p.add_argument("--every", type=float, default=8, help="minutes between evaluations")
     p.add_argument("--workers", type=int, default=2, help="processes of one thread, each with its own share of every batch")
     p.add_argument("--device", default="cpu", help="cpu or cuda; a GPU wants --workers 1 and larger batches")
     return p.parse_args()
@@ -76,8 +80,9 @@ def arguments():
 class Average:
     """An exponential average of the weights, short at first."""
 
-    def __init__(self, model):
-        self.model, self.steps = copy.deepcopy(model), 0
+    def __init__(self, own, model):
+        self.model, self.steps = own, 0
+        own.load_state_dict(model.state_dict())
 
     @torch.no_grad()
     def update(self, model, most=0.999):
@@ -87,13 +92,19 @@ class Average:
         torch._foreach_lerp_(own, [p for p in model.parameters()], 1 - keep)
 
 
-def optimiser(model):
-    """AdamW; norms, biases, embeddings and tokens do not decay."""
-    decay = [p for n, p in model.named_parameters() if p.ndim > 1 and not any(w in n for w in ("embed", "token", "no_", "tpos"))]
-    rest = {id(p) for p in decay}
-    plain = [p for p in model.parameters() if id(p) not in rest]
+def optimisers(model, help, args, worker):
+    """Muon for matrices; AdamW for what is left. Norms, biases, embeddings and tokens do not decay."""
+    matrices, decay, plain = [], [], list(help.parameters())
+    for n, p in model.named_parameters():
+        if p.ndim < 2 or any(w in n for w in ("embed", "token", "no_", "tpos")):
+            plain.append(p)
+        elif args.adam or min(p.shape[0], p[0].numel()) < 16:
+            decay.append(p)
+        else:
+            matrices.append((n, p))
     groups = [{"params": decay, "weight_decay": 0.05}, {"params": plain, "weight_decay": 0.0}]
-    return torch.optim.AdamW(groups, lr=0.0, betas=(0.9, 0.98), fused=True)
+    both = [torch.optim.AdamW(groups, lr=0.0, betas=(0.9, 0.98), fused=True)]
+    return both + [muon.Muon(matrices, worker, args.workers)] if matrices else both
 
 
 def rate(args, done, step):
@@ -113,19 +124,36 @@ def prompts(rng, masks, kind, size, device):
     return tuple(p.to(device) for p in points)
 
 
-def single_step(model, pool, rng, common, args):
+def place(model, rng, args, done):
+    """Draws where the crops of a step lie. Returns their side, and the share of a full batch to take."""
+    small = done < args.small
+    side = model.image_size // 2 if small else model.image_size
+    model.view.place(*(32 * rng.integers((model.image_size - side) // 32 + 1, size=2)), side)
+    return side, 1 if small else args.whole
+
+
+def hinted(done):
+    """The weight of the hints: level, then falling to nothing at three quarters."""
+    return min(1, max(0, 4 * (0.75 - done)))
+
+
+def single_step(model, help, pool, rng, common, args, done):
     """The loss of a batch of single frames. What `common` draws is the same for every worker."""
     kind = common.choice(["box", "click", "mask"], p=[0.75, 0.15, 0.10])
-    rgb, masks = data.batch(pool, rng, args.images, args.prompts, lambda rng, n: [int(rng.integers(n))])
-    points = prompts(rng, masks[0], kind, model.image_size, args.device)
-    rgb, masks = rgb.to(args.device), masks.to(args.device)
+    side, share = place(model, rng, args, done)
+    rgb, masks, labels = data.batch(pool, rng, round(args.images * share), args.prompts, lambda rng, n: [int(rng.integers(n))], side)
+    points = prompts(rng, masks[0], kind, side, args.device)
+    rgb, masks, labels = (x.to(args.device) for x in (rgb, masks, labels))
     target = losses.targets(masks[0])
-    with network.reduced(args.device):
+    with network.fast(args.device):
         feats, _, sizes = network.encode(model, nano.normalise(rgb[0]))
+        scene = help.scene(network.maps(feats, sizes), labels[0])
         mask = model.mask_downsample(masks[0][:, None].float()) if kind == "mask" else None
         feats = [f.repeat_interleave(args.prompts, 1) for f in feats]
         out = network.still(model, feats, sizes, points, mask)
-    return losses.total(out, target, single=kind != "click")
+    loss, parts = losses.total(out, target, single=kind != "click")
+    hint = help.object(target)
+    return loss + hinted(done) * (scene + hint), {**parts, "scene": float(scene), "hint": float(hint), "frames": len(rgb[0])}
 
 
 def excerpt(common, length, done):
@@ -141,19 +169,22 @@ def excerpt(common, length, done):
     return at.tolist(), number.tolist()
 
 
-def clip_step(model, pool, rng, common, args, done):
+def clip_step(model, help, pool, rng, common, args, done):
     """The loss of a batch of excerpts, mean over their frames."""
     at, number = excerpt(common, args.frames, done)
     kind = common.choice(["box", "click", "mask"], p=[0.75, 0.10, 0.15])
     told = common.random() < 0.5  # presence by ground truth
-    rgb, masks = data.batch(pool, rng, max(1, args.clips * 4 // len(at)), args.objects, lambda rng, n: at)
+    side, share = place(model, rng, args, done)
+    count = max(1, round(args.clips * share * 4 / len(at)))
+    rgb, masks, labels = data.batch(pool, rng, count, args.objects, lambda rng, n: at, side)
     frames, clips = rgb.shape[:2]
-    points = prompts(rng, masks[0], kind, model.image_size, args.device)
-    rgb, masks = rgb.to(args.device), masks.to(args.device)
+    points = prompts(rng, masks[0], kind, side, args.device)
+    rgb, masks, labels = (x.to(args.device) for x in (rgb, masks, labels))
     bank = {"cond_frame_outputs": {}, "non_cond_frame_outputs": {}}
     loss, parts = 0, []
-    with network.reduced(args.device):
+    with network.fast(args.device):
         feats, pos, sizes = network.encode(model, nano.normalise(rgb.flatten(0, 1)))
+        scene = help.scene(network.maps(feats, sizes), labels.flatten(0, 1))
         for t in range(frames):
             own = [f[:, t * clips : (t + 1) * clips].repeat_interleave(args.objects, 1) for f in feats]
             places = [p[:, :1].expand(-1, own[0].shape[1], -1) for p in pos]
@@ -165,21 +196,24 @@ def clip_step(model, pool, rng, common, args, done):
                 out = network.still(model, own, sizes, points, None if given is None else model.mask_downsample(given))
             else:
                 f0, f1, _ = network.maps(own, sizes)
-                out = network.heads(model, network.condition(model, own, places, sizes, number[t], bank), [f0, f1])
+                conditioned = network.condition(model, own, places, sizes, number[t], bank)
+                out = network.heads(model, conditioned, [f0, f1])
             one, numbers = losses.total(out, target, single=speaks)
-            loss = loss + one / frames
+            hint = help.object(target, conditioned if t > 0 else None)
+            loss = loss + (one + hinted(done) * hint) / frames
+            numbers["hint"] = float(hint)
             parts.append(numbers)
             if t + 1 < frames:
                 present = there * 20 - 10 if told or given is not None else out[3]
                 made = network.remember(model, own, sizes, out, speaks, present, given, binary=t == 0)
                 bank["cond_frame_outputs" if t == 0 else "non_cond_frame_outputs"][number[t]] = made
-    return loss, {k: sum(p[k] for p in parts) / len(parts) for k in parts[0]}
+    return loss + hinted(done) * scene, {"scene": float(scene), **{k: sum(p[k] for p in parts) / len(parts) for k in parts[-1]}, "frames": frames * clips}
 
 
-def share(model, workers):
+def share(parameters, workers):
     """Makes every worker's gradient the mean of all. All of them have used the same parameters."""
     if workers > 1:
-        grads = [p.grad for p in model.parameters() if p.grad is not None]
+        grads = [p.grad for p in parameters if p.grad is not None]
         flat = torch.cat([g.flatten() for g in grads])
         group.all_reduce(flat)
         flat /= workers
@@ -200,7 +234,7 @@ class Log:
     """A CSV file with one line per evaluation; quantities that a line does not have stay empty."""
 
     FIELDS = (["step", "minutes", "rate", "frames_per_second"]
-              + [f"{stage}_{part}" for stage in ("frame", "clip") for part in ("loss", "focal", "dice", "iou", "score", "j", "norm")]
+              + [f"{stage}_{part}" for stage in ("frame", "clip") for part in ("loss", "focal", "dice", "iou", "score", "j", "scene", "hint", "norm")]
               + [f"{kind}_{f}" for kind in ("box", "track") for f in (*data.FAMILIES, "all")] + ["score_accuracy", "seconds"])
 
     def __init__(self, path, append):
@@ -219,8 +253,9 @@ class Run:
 
     def __init__(self, args, worker):
         self.args, self.worker = args, worker
-        self.model = nano.build(args.sam2).train().to(args.device)
-        self.optimizer, self.average = optimiser(self.model), Average(self.model)
+        self.model, own = (nano.build(args.sam2).train().to(args.device) for _ in range(2))
+        self.help = hints.Hints(self.model).to(args.device)
+        self.optimizers, self.average = optimisers(self.model, self.help, args, worker), Average(own, self.model)
         self.step, self.seconds, self.seen = 0, 0.0, 0
         self.latest = os.path.join(args.state, "latest.pt")
         if args.resume and os.path.exists(self.latest):
@@ -232,18 +267,20 @@ class Run:
         first = data.TRAINING + worker * (1_000_000 // args.workers) + self.seen // len(data.FAMILIES)
         self.pool = data.Pool(args.tachi, first, args.frames, args.pool, args.pace)
         self.rng = np.random.default_rng([self.step, worker])
-        self.sums, self.frames, self.since = {}, 0, time.time()
+        self.sums, self.recent, self.frames, self.since = {}, {}, 0, time.time()
 
     def load(self, s):
         self.model.load_state_dict(s["model"])
         self.average.model.load_state_dict(s["average"])
-        self.optimizer.load_state_dict(s["optimizer"])
+        self.help.load_state_dict(s["help"])
+        for o, own in zip(self.optimizers, s["optimizers"]):
+            o.load_state_dict(own)
         self.average.steps = self.step = s["step"]
         self.seconds, self.seen = s["seconds"], s["clips"]
 
     def save(self):
-        state = dict(model=self.model.state_dict(), average=self.average.model.state_dict(), optimizer=self.optimizer.state_dict(),
-                     step=self.step, seconds=self.seconds, clips=self.seen + self.pool.count)
+        state = dict(model=self.model.state_dict(), average=self.average.model.state_dict(), help=self.help.state_dict(),
+                     optimizers=[o.state_dict() for o in self.optimizers], step=self.step, seconds=self.seconds, clips=self.seen + self.pool.count)
         torch.save(state, self.latest + ".partial")
         os.replace(self.latest + ".partial", self.latest)
 
@@ -285,28 +322,31 @@ class Run:
         """One step."""
         args, common = self.args, np.random.default_rng([self.step, 1000])
         tracking = done >= args.first and common.random() < 0.75
-        for g in self.optimizer.param_groups:
-            g["lr"] = rate(args, done, self.step)
-        if tracking:
-            loss, parts = clip_step(self.model, self.pool, self.rng, common, args, done)
-        else:
-            loss, parts = single_step(self.model, self.pool, self.rng, common, args)
-        self.optimizer.zero_grad(set_to_none=True)
+        for o in self.optimizers:
+            for g in o.param_groups:
+                g["lr"] = rate(args, done, self.step)
+        step = clip_step if tracking else single_step
+        loss, parts = step(self.model, self.help, self.pool, self.rng, common, args, done)
+        parameters = [p for m in (self.model, self.help) for p in m.parameters()]
+        for p in parameters:
+            p.grad = None
         loss.backward()
-        share(self.model, args.workers)
-        norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
+        share(parameters, args.workers)
+        norm = torch.nn.utils.clip_grad_norm_(parameters, 1.0)
         if torch.isfinite(norm):
-            self.optimizer.step()
+            for o in self.optimizers:
+                o.step()
             self.average.update(self.model)
         self.step += 1
+        self.frames += args.workers * parts.pop("frames")
         for k, v in {**parts, "norm": float(norm), "loss": float(loss)}.items():
             key = ("clip_" if tracking else "frame_") + k
             s, n = self.sums.get(key, (0.0, 0))
             self.sums[key] = s + v, n + 1
-        self.frames += args.workers * (args.clips * 4 if tracking else args.images)
+            self.recent[key] = 0.98 * self.recent.get(key, v) + 0.02 * v
         if self.step % 50 == 0:
             self.say(f"{self.seconds / 60:6.2f} min  step {self.step}  {self.pace():.1f} frames/s  "
-                     + "  ".join(f"{k} {v:.3f}" for k, v in self.means().items()))
+                     + "  ".join(f"{k} {v:.3f}" for k, v in self.recent.items()))
 
     def pace(self):
         return self.frames / max(time.time() - self.since, 1e-3)
@@ -320,7 +360,7 @@ class Run:
         tracks = "clip_loss" in self.sums
         scores = evaluate.run(self.average.model, self.validation, tracks, self.args.device)
         nano.export(self.average.model.state_dict(), self.args.out)
-        self.log.write(step=self.step, minutes=self.seconds / 60, rate=self.optimizer.param_groups[0]["lr"],
+        self.log.write(step=self.step, minutes=self.seconds / 60, rate=self.optimizers[0].param_groups[0]["lr"],
                        frames_per_second=pace, **self.means(), **scores)
         self.say("  ".join(f"{k} {v:.4f}" for k, v in scores.items()))
         self.sums, self.frames, self.since = {}, 0, time.time()

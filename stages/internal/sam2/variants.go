@@ -7,12 +7,12 @@ import (
 )
 
 // The published variants differ only in their trunk. SAM 2.0 and 2.1 differ in three tensors that 2.1 added and the
-// four flags that use them. nano is ours and provisional: the same architecture at 256 x 256 with every width cut,
-// small enough to track on one core.
+// four flags that use them. nano is ours: the same architecture at 256 x 256 with every width cut and windows that need no
+// padding, small enough to track on one core.
 
 // trunks are the variants' trunks, with the defaults of the reference's code where its YAML files are silent.
 var trunks = map[string]TrunkConfig{
-	"nano":      {EmbedDim: 24, NumHeads: 1, Stages: []int{1, 2, 3, 1}, GlobalAttBlocks: []int{4, 5}, PosEmbedBkgSize: []int{7, 7}, WindowSpec: []int{8, 4, 14, 7}},
+	"nano":      {EmbedDim: 24, NumHeads: 1, Stages: []int{1, 2, 3, 1}, GlobalAttBlocks: []int{4, 5}, PosEmbedBkgSize: []int{7, 7}, WindowSpec: []int{8, 4, 8, 8}},
 	"tiny":      {EmbedDim: 96, NumHeads: 1, Stages: []int{1, 2, 7, 2}, GlobalAttBlocks: []int{5, 7, 9}, PosEmbedBkgSize: []int{7, 7}, WindowSpec: []int{8, 4, 14, 7}},
 	"small":     {EmbedDim: 96, NumHeads: 1, Stages: []int{1, 2, 11, 2}, GlobalAttBlocks: []int{7, 10, 13}, PosEmbedBkgSize: []int{7, 7}, WindowSpec: []int{8, 4, 14, 7}},
 	"base_plus": {EmbedDim: 112, NumHeads: 2, Stages: []int{2, 3, 16, 3}, GlobalAttBlocks: []int{12, 16, 20}, PosEmbedBkgSize: []int{14, 14}, WindowSpec: []int{8, 4, 14, 7}},
