@@ -75,7 +75,7 @@ func (s *sink) fire(_ context.Context, in *In) error {
 			return err
 		}
 	}
-	s.rgb = append(s.rgb[:0], f.RGB...)
+	copy(s.rgb, f.RGB)
 	overlay(&canvas{s.rgb, f.Stream.Width, f.Stream.Height}, f.Header, in.Result)
 	if err := s.writer.Write(s.rgb, f.PTS, f.Duration, f.Audio); err != nil {
 		return outfile.Errorf(string(s.o.Path), fmt.Errorf("frame %d: %w", f.Index, err))
@@ -94,7 +94,7 @@ func (s *sink) start(stream *token.Stream) error {
 	if err != nil {
 		return outfile.Errorf(string(s.o.Path), err)
 	}
-	s.writer = w
+	s.writer, s.rgb = w, media.NewRGB(stream.Height, stream.Width*3)
 	return nil
 }
 

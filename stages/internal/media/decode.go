@@ -69,7 +69,7 @@ func (r *Reader) finish(p picture, prev *Frame) (*Frame, error) {
 	if p.corrupt {
 		r.damaged(&r.corrupt.Shown, f.PTS)
 	}
-	f.RGB = newRGB(r.stream.Height, r.stream.Width*3)
+	f.RGB = NewRGB(r.stream.Height, r.stream.Width*3)
 	rgb := f.RGB
 	if r.stored != nil {
 		rgb = r.stored

@@ -248,7 +248,7 @@ func (r *Reader) setOrientation(p picture) {
 		r.log.Warn().Msgf("%s: is turned by other than quarter turns; shown as it is stored", r.name)
 	}
 	if r.orient != upright {
-		r.stored = newRGB(p.height, p.width*3)
+		r.stored = NewRGB(p.height, p.width*3)
 	}
 }
 

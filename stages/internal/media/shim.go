@@ -117,13 +117,13 @@ type converter struct{ c C.tachi_converter }
 // slack is how far behind the last row swscale's vector code may be allowed to write.
 const slack = 64
 
-// newRGB returns height*stride bytes.
-func newRGB(height, stride int) []uint8 {
+// NewRGB returns height*stride bytes, with room behind them for what FFmpeg reads and writes past the end.
+func NewRGB(height, stride int) []uint8 {
 	n := height * stride
-	return make([]uint8, n+slack)[:n:n]
+	return make([]uint8, n+slack)[:n]
 }
 
-// toRGB fills rgb (height rows of width*3 bytes, from newRGB) from a decoded frame.
+// toRGB fills rgb (height rows of width*3 bytes, from NewRGB) from a decoded frame.
 func (c *converter) toRGB(f *astiav.Frame, rgb []uint8, stride int) error {
 	return converted(C.tachi_to_rgb(&c.c, frameOf(f), (*C.uint8_t)(unsafe.SliceData(rgb)), C.int(stride)), f)
 }

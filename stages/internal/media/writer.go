@@ -29,7 +29,7 @@ type Writer struct {
 	conv   converter
 
 	width, height int             // even
-	canvas        []uint8         // one padded picture
+	canvas        []uint8         // one padded picture, nil while none is needed
 	lasts         map[int64]int64 // durations of the frames inside the encoder, by pts
 	origin        int64           // pts that becomes time 0
 	heard         int64           // dts of the last audio packet, in the stream's time base
@@ -65,7 +65,6 @@ func NewWriter(path string, o WriterOptions) (*Writer, error) {
 }
 
 func (w *Writer) open(url string) (err error) {
-	w.canvas = newRGB(w.height, w.width*3)
 	if w.fc, err = astiav.AllocOutputFormatContext(nil, "mp4", url); err != nil {
 		return fmt.Errorf("mp4: %w", err)
 	}
@@ -149,7 +148,7 @@ func (w *Writer) Write(rgb []uint8, pts, duration int64, audio []any) error {
 	if w.err != nil {
 		return w.err
 	}
-	w.pad(rgb)
+	rgb = w.pad(rgb)
 	w.frame.Unref()
 	w.frame.SetWidth(w.width)
 	w.frame.SetHeight(w.height)
@@ -157,7 +156,7 @@ func (w *Writer) Write(rgb []uint8, pts, duration int64, audio []any) error {
 	if err := w.frame.AllocBuffer(0); err != nil { // the encoder may still hold the last one
 		return fmt.Errorf("libx264: %w", err)
 	}
-	if err := w.conv.fromRGB(w.canvas, w.width*3, w.frame); err != nil {
+	if err := w.conv.fromRGB(rgb, w.width*3, w.frame); err != nil {
 		return err
 	}
 	w.frame.SetPts(pts - w.origin)
@@ -175,9 +174,16 @@ func (w *Writer) Write(rgb []uint8, pts, duration int64, audio []any) error {
 	return nil
 }
 
-// pad copies a picture to the canvas and repeats its last column and row where the size is odd.
-func (w *Writer) pad(rgb []uint8) {
+// pad returns a picture of even size that FFmpeg may read past the end of: the one given if it is such a one (from
+// NewRGB), or a copy on the canvas with its last column or row repeated.
+func (w *Writer) pad(rgb []uint8) []uint8 {
+	if w.width == w.o.Width && w.height == w.o.Height && cap(rgb)-len(rgb) >= slack {
+		return rgb
+	}
 	in, out := w.o.Width*3, w.width*3
+	if w.canvas == nil {
+		w.canvas = NewRGB(w.height, out)
+	}
 	for y := range w.o.Height {
 		row := w.canvas[y*out:][:out]
 		copy(row, rgb[y*in:][:in])
@@ -186,6 +192,7 @@ func (w *Writer) pad(rgb []uint8) {
 	if w.height > w.o.Height {
 		copy(w.canvas[w.o.Height*out:], w.canvas[(w.o.Height-1)*out:][:out])
 	}
+	return w.canvas
 }
 
 // encode sends a frame, nil to drain, and writes every packet that is ready.

@@ -1,6 +1,9 @@
 package token
 
-import "sync"
+import (
+	"sort"
+	"sync"
+)
 
 // Result is the host side of the chosen answers, for sinks. It carries no lease.
 type Result struct {
@@ -22,9 +25,10 @@ type Tracked struct {
 	FilterStage string   // "start", "warm-up", "motion"; "" when the filter did not run
 	Appears     bool     // ObjectLogit above the threshold of the select stage
 
-	once sync.Once
-	mask *Mask
-	box  [4]int
+	once  sync.Once
+	mask  *Mask
+	box   [4]int
+	found bool // some pixel is in the mask
 }
 
 // Mask returns the mask at the video's resolution: the logits enlarged bilinearly (align_corners=false), > 0.
@@ -34,16 +38,10 @@ func (t *Tracked) Mask() *Mask { t.once.Do(t.enlarge); return t.mask }
 func (t *Tracked) Box() [4]int { t.once.Do(t.enlarge); return t.box }
 
 // Lost says whether no pixel belongs to the object.
-func (t *Tracked) Lost() bool {
-	for _, p := range t.Mask().Pix {
-		if p != 0 {
-			return false
-		}
-	}
-	return true
-}
+func (t *Tracked) Lost() bool { t.once.Do(t.enlarge); return !t.found }
 
-// enlarge interpolates row by row in float32 with float32 source coordinates, as the reference does.
+// enlarge interpolates row by row in float32 with float32 source coordinates, as the reference does. No mean of numbers
+// that are not positive is positive, so only what lies between source columns and rows with a positive logit is looked at.
 func (t *Tracked) enlarge() {
 	m := &Mask{W: t.Width, H: t.Height, Pix: make([]uint8, t.Width*t.Height)}
 	t.mask = m
@@ -53,11 +51,16 @@ func (t *Tracked) enlarge() {
 	x0, x1, fx := axis(t.Side, t.Width)
 	y0, y1, fy := axis(t.Side, t.Height)
 	xmin, ymin, xmax, ymax := t.Width, t.Height, -1, -1
+	first, last := positive(t.Logits, t.Side)
 	for y := range t.Height {
+		from, to := min(first[y0[y]], first[y1[y]]), max(last[y0[y]], last[y1[y]])
+		if to < 0 {
+			continue
+		}
 		a, b := t.Logits[y0[y]*t.Side:][:t.Side], t.Logits[y1[y]*t.Side:][:t.Side]
 		w := fy[y]
 		row := m.Pix[y*t.Width:][:t.Width]
-		for x := range row {
+		for x := sort.SearchInts(x1, from); x < t.Width && x0[x] <= to; x++ {
 			top := (1-fx[x])*a[x0[x]] + fx[x]*a[x1[x]]
 			bottom := (1-fx[x])*b[x0[x]] + fx[x]*b[x1[x]]
 			if (1-w)*top+w*bottom > 0 {
@@ -66,9 +69,23 @@ func (t *Tracked) enlarge() {
 			}
 		}
 	}
-	if xmax >= 0 {
+	if t.found = xmax >= 0; t.found {
 		t.box = [4]int{xmin, ymin, xmax - xmin, ymax - ymin}
 	}
+}
+
+// positive returns the first and the last column with a positive logit of each row, the width and -1 without one.
+func positive(logits []float32, side int) (first, last []int) {
+	first, last = make([]int, side), make([]int, side)
+	for y := range side {
+		first[y], last[y] = side, -1
+		for x, v := range logits[y*side:][:side] {
+			if v > 0 {
+				first[y], last[y] = min(first[y], x), x
+			}
+		}
+	}
+	return first, last
 }
 
 // axis returns the two source indices and the weight of the second for each output index of one axis.
