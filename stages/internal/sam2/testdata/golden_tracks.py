@@ -7,6 +7,7 @@ decided: candidates, scores, choice, box, filter, memories and pointers that wer
 observed from outside: its stored outputs are replaced by dicts that note which of their entries are asked for.
 """
 
+import contextlib
 import json
 import math
 import os
@@ -234,6 +235,31 @@ def check_coverage(runs):
     assert not missing, missing
 
 
+@contextlib.contextmanager
+def pictures(clip):
+    """A folder of the clip's frames, for as long as it is used."""
+    with tempfile.TemporaryDirectory() as folder:
+        for t, rgb in enumerate(clip):
+            # The loader goes by the name, Pillow by the content: PNG keeps the pixels.
+            Image.fromarray(rgb).save(os.path.join(folder, f"{t}.jpg"), format="PNG")
+        yield folder
+
+
+def twice(name, build, folder, prompt):
+    """Tracks in float64 and in float32, which must decide alike. Returns the float32 run and what is written of it."""
+    with reference.wide():
+        exact = track(build().double(), folder, prompt)
+    model = build()
+    seen = track(model, folder, prompt)
+    logits, wide = torch.stack(seen.logits), torch.stack(exact.logits)
+    spread = (wide.amax((1, 2)) - wide.amin((1, 2))).clamp(min=1e-9)
+    drift = ((logits - wide).abs().amax((1, 2)) / spread).max().item()
+    margin = margins(seen, model)
+    print(f"{name}: drift {drift:.1e}", {k: f"{v:.1e}" for k, v in margin.items()})
+    check_decisions(name, seen, exact, margin)
+    return seen, {"float32_drift": drift, "margins": margin, "frames": seen.frames}
+
+
 def first_max(values):
     return values.index(max(values))
 
@@ -252,22 +278,9 @@ def main(checkout):
         extra = dict(run["samurai"]) if samurai else {}
         extra |= {f"sam_mask_decoder_extra_args.{key}": v for key, v in run.get("masks", {}).items()}
         build = lambda: reference.build(yaml, config["override"], config["seed"], extra, heads)
-        with tempfile.TemporaryDirectory() as folder:
-            for t, rgb in enumerate(clip[: run["frames"]]):
-                # The loader goes by the name, Pillow by the content: PNG keeps the pixels.
-                Image.fromarray(rgb).save(os.path.join(folder, f"{t}.jpg"), format="PNG")
-            with reference.wide():
-                exact = track(build().double(), folder, run["prompt"])
-            model = build()
-            seen = track(model, folder, run["prompt"])
-        logits, wide = torch.stack(seen.logits), torch.stack(exact.logits)
-        spread = (wide.amax((1, 2)) - wide.amin((1, 2))).clamp(min=1e-9)
-        drift = ((logits - wide).abs().amax((1, 2)) / spread).max().item()
-        margin = margins(seen, model)
-        print(f"{name} {run['name']}: drift {drift:.1e}", {k: f"{v:.1e}" for k, v in margin.items()})
-        check_decisions(f"{name} {run['name']}", seen, exact, margin)
-        runs[run["name"]] = {"float32_drift": drift, "margins": margin, "frames": seen.frames}
-        tensors[f"{run['name']}/logits"] = logits.float()
+        with pictures(clip[: run["frames"]]) as folder:
+            seen, runs[run["name"]] = twice(f"{name} {run['name']}", build, folder, run["prompt"])
+        tensors[f"{run['name']}/logits"] = torch.stack(seen.logits).float()
         tensors[f"{run['name']}/pointers"] = torch.stack(seen.pointers).float()
     if samurai:
         check_coverage(runs)
