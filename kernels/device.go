@@ -31,6 +31,12 @@ type Device interface {
 	Close() error
 }
 
+// Sizer is a device that can say how much memory of its own choice things take, for plans.
+type Sizer interface {
+	PackedBytes(n, k int) int // of weights [n, k] from Pack
+	ScratchBytes(op Op) int   // of an op, beside its operands
+}
+
 // Info describes a device for logs, plans and benchmarks.
 type Info struct {
 	Name    string `json:"name"`    // "cpu", "cuda:0", "null"

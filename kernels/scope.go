@@ -25,6 +25,24 @@ func (s *Scope) New(dt DType, shape ...int) *Tensor {
 	return &Tensor{DType: dt, Shape: shape}
 }
 
+// Result returns a tensor for the caller: one that Keep will hand over, from the device's memory for what outlives a
+// computation where it has one apart.
+func (s *Scope) Result(dt DType, shape ...int) *Tensor {
+	arena, ok := s.Dev.(interface {
+		AllocResult(dt DType, shape ...int) (*Tensor, error)
+	})
+	if !ok || s.err != nil {
+		return s.New(dt, shape...)
+	}
+	t, err := arena.AllocResult(dt, shape...)
+	if err != nil {
+		s.err = err
+		return &Tensor{DType: dt, Shape: shape}
+	}
+	s.temps[t] = struct{}{}
+	return t
+}
+
 // F32 is New for the usual element type.
 func (s *Scope) F32(shape ...int) *Tensor { return s.New(F32, shape...) }
 
@@ -63,8 +81,8 @@ func (s *Scope) Free(ts ...*Tensor) {
 	}
 }
 
-// Keep hands temporaries to the caller, who frees them. They are kept only if the computation succeeds:
-// after an error Close frees them with the rest.
+// Keep hands results to the caller, who frees them. They are kept only if the computation succeeds: after an error Close
+// frees them with the rest.
 func (s *Scope) Keep(ts ...*Tensor) {
 	if s.err != nil {
 		return

@@ -94,7 +94,7 @@ func TestAMemoryWithLogitZeroIsThatOfAnAbsentObject(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer env.Device.Free(want)
-	if got := out.Bank.Objects[0].Prompts[0].Features; !bytes.Equal(raw(t, env.Device, got), raw(t, env.Device, want)) {
+	if got := out.Bank.Objects[0].Prompts[0].Features; !bytes.Equal(raw(t, env.Device, got.Tensor), raw(t, env.Device, want)) {
 		t.Error("the memory lacks the embedding of an absent object")
 	}
 }

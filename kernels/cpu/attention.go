@@ -16,7 +16,7 @@ func (d *Device) attention(op kernels.Attention) error {
 	dk, dv := ldk/op.Heads, ldv/op.Heads
 	q, k, v, y := floats(op.Q), floats(op.K), floats(op.V), floats(op.Y)
 	block := int(d.isa.queries)
-	size := 4 * int(C.call_attendwork(d.isa, C.long(dk), C.long(dv)))
+	size, _ := d.scratch(op)
 	d.parallel(ceil(nq, block)*op.Heads, func(i, worker int) {
 		h, q0 := i%op.Heads, i/op.Heads*block
 		C.call_attend(d.isa, at(q, h*dk), C.long(ldk), at(k, h*dk), C.long(ldk), at(v, h*dv), C.long(ldv),
@@ -33,19 +33,17 @@ func (d *Device) windowAttention(op kernels.WindowAttention) error {
 	queries := op.Y.Dim(1) * op.Y.Dim(2) // of a picture
 	scale := C.float(1 / math.Sqrt(float64(c/op.Heads)))
 	qkv, y := floats(op.QKV), floats(op.Y)
-	win := C.window{pad: floats(op.PadQKV), h: C.long(h), w: C.long(w), c: C.long(c), d: C.long(c / op.Heads)}
-	if op.Pool {
-		win.pool = 1
-	}
+	win := window(op)
+	win.pad = floats(op.PadQKV)
+	size, _ := d.scratch(op)
 	picture := func(b int) C.window {
 		one := win
 		one.qkv, one.y = at(qkv, b*h*w*3*c), at(y, b*queries*c)
 		return one
 	}
 	if op.Window == 0 {
-		win.wh, win.ww = win.h, win.w
 		block := int(d.isa.queries)
-		blocks, size := ceil(queries, block), d.windowWork(win)
+		blocks := ceil(queries, block)
 		d.parallel(batch*blocks*op.Heads, func(i, worker int) {
 			head, q0, b := i%op.Heads, i/op.Heads%blocks*block, i/op.Heads/blocks
 			C.call_attendwhole(d.isa, picture(b), C.long(head), C.long(q0), C.long(min(queries, q0+block)), scale,
@@ -53,8 +51,7 @@ func (d *Device) windowAttention(op kernels.WindowAttention) error {
 		})
 		return nil
 	}
-	win.wh, win.ww = C.long(op.Window), C.long(op.Window)
-	windows, size := ceil(h, op.Window)*ceil(w, op.Window), d.windowWork(win)
+	windows := ceil(h, op.Window) * ceil(w, op.Window)
 	some := max(1, windows/(8*d.threads()))
 	tasks := ceil(windows, some)
 	d.parallel(batch*tasks, func(i, worker int) {
@@ -65,4 +62,15 @@ func (d *Device) windowAttention(op kernels.WindowAttention) error {
 	return nil
 }
 
-func (d *Device) windowWork(w C.window) int { return 4 * int(C.call_windowwork(d.isa, w)) }
+// window describes an op to the kernels, but for its operands.
+func window(op kernels.WindowAttention) C.window {
+	h, w, c := op.QKV.Dim(1), op.QKV.Dim(2), op.Y.Dim(3)
+	win := C.window{h: C.long(h), w: C.long(w), c: C.long(c), d: C.long(c / op.Heads), wh: C.long(op.Window), ww: C.long(op.Window)}
+	if op.Window == 0 {
+		win.wh, win.ww = win.h, win.w
+	}
+	if op.Pool {
+		win.pool = 1
+	}
+	return win
+}

@@ -8,7 +8,7 @@ import "github.com/seed49bbd0e6/tachi/kernels"
 // conv2D is a product whose left rows are gathered, a block at a time, into the worker's workspace.
 func (d *Device) conv2D(op kernels.Conv2D) error {
 	if op.Kernel == 1 && op.Stride == 1 {
-		return d.linear(kernels.Linear{X: op.X, W: op.W, Bias: op.Bias, Res: op.Res, Act: op.Act, Y: op.Y})
+		return d.linear(asLinear(op))
 	}
 	h, w, c := op.X.Dim(1), op.X.Dim(2), op.X.Dim(3)
 	oh, ow, n, k := op.Y.Dim(1), op.Y.Dim(2), op.Y.Dim(3), op.W.Dim(1)
@@ -16,11 +16,12 @@ func (d *Device) conv2D(op kernels.Conv2D) error {
 		kernel: C.long(op.Kernel), stride: C.long(op.Stride), pad: C.long(op.Pad)}
 	x, wt, y := floats(op.X), floats(op.W), floats(op.Y)
 	t := d.tile(oh*ow, n, k)
+	size, _ := d.scratch(op)
 	d.parallel(op.X.Dim(0)*t.tasks(), func(i, worker int) {
 		b := i / t.tasks()
 		r0, r1, p0, p1 := t.task(i % t.tasks())
 		ld := k + 16
-		cols := (*C.float)(d.mem.workspace(worker, 4*t.rows*ld))
+		cols := (*C.float)(d.mem.workspace(worker, size))
 		C.call_im2col(d.isa, cols, C.long(ld), at(x, b*h*w*c), s, C.long(r0), C.long(r1))
 		r0 += b * oh * ow
 		r1 += b * oh * ow
@@ -30,14 +31,22 @@ func (d *Device) conv2D(op kernels.Conv2D) error {
 	return nil
 }
 
+// asLinear is a 1x1 convolution as what it is.
+func asLinear(op kernels.Conv2D) kernels.Linear {
+	return kernels.Linear{X: op.X, W: op.W, Bias: op.Bias, Res: op.Res, Act: op.Act, Y: op.Y}
+}
+
+// upRows is how many pixels a task of upConv has.
+const upRows = 48
+
 // upConv is a product of a block of pixels, which is then spread over the map of twice the size.
 func (d *Device) upConv(op kernels.UpConv) error {
 	m, c, w, n := op.X.Rows(), op.X.Dim(3), op.X.Dim(2), op.Y.Dim(3)
 	x, wt := floats(op.X), floats(op.W)
-	const rows = 48
-	d.parallel(ceil(m, rows), func(i, worker int) {
-		r0, r1 := i*rows, min(m, (i+1)*rows)
-		t := (*C.float)(d.mem.workspace(worker, 4*rows*4*n))
+	size, _ := d.scratch(op)
+	d.parallel(ceil(m, upRows), func(i, worker int) {
+		r0, r1 := i*upRows, min(m, (i+1)*upRows)
+		t := (*C.float)(d.mem.workspace(worker, size))
 		C.call_gemm(d.isa, at(x, r0*c), C.long(c), C.long(r1-r0), C.long(c), wt, 0, C.long(d.panels(4*n)), C.long(4*n),
 			t, C.long(4*n), newEpilogue(nil, nil, kernels.None, 0, 1), nil)
 		C.call_scatter(d.isa, t, C.long(r0), C.long(r1), C.long(w), C.long(n), floats(op.Bias), floats(op.Res),

@@ -16,7 +16,7 @@ func (d *Device) Pack(w *kernels.Tensor) (*kernels.Tensor, error) {
 		return nil, fmt.Errorf("cpu: pack %v, want f32[n,k]", w)
 	}
 	n, k := w.Dim(0), w.Dim(1)
-	b, err := d.mem.alloc(4 * d.panels(n) * d.nr() * k)
+	b, err := d.mem.alloc(d.PackedBytes(n, k))
 	if err != nil {
 		return nil, err
 	}
@@ -40,11 +40,12 @@ func (d *Device) linear(op kernels.Linear) error {
 	m, n, k := op.X.Rows(), op.W.Dim(0), op.W.Dim(1)
 	x, w, y := floats(op.X), floats(op.W), floats(op.Y)
 	t := d.tile(m, n, k)
+	size, _ := d.scratch(op)
 	d.parallel(t.tasks(), func(i, worker int) {
 		r0, r1, p0, p1 := t.task(i)
 		var work unsafe.Pointer
-		if k%1024 == 0 && p1-p0 > 1 {
-			work = d.mem.workspace(worker, 4*t.rows*(k+16))
+		if size > 0 && p1-p0 > 1 {
+			work = d.mem.workspace(worker, size)
 		}
 		C.call_gemm(d.isa, at(x, r0*k), C.long(k), C.long(r1-r0), C.long(k), w, C.long(p0), C.long(p1), C.long(n),
 			at(y, r0*n), C.long(n), newEpilogue(op.Bias, op.Res, op.Act, r0, n), (*C.float)(work))
@@ -57,8 +58,9 @@ func (d *Device) matMulNT(op kernels.MatMulNT) error {
 	m, n, k := op.A.Dim(0), op.B.Dim(0), op.A.Dim(1)
 	a, b, y := floats(op.A), floats(op.B), floats(op.Y)
 	t := d.tile(m, n, k)
+	size, _ := d.scratch(op)
 	d.parallel(t.tasks(), func(i, worker int) {
-		panel := (*C.float)(d.mem.workspace(worker, 4*k*d.nr()))
+		panel := (*C.float)(d.mem.workspace(worker, size))
 		r0, r1, p0, p1 := t.task(i)
 		for p := p0; p < p1; p++ {
 			C.call_pack(d.isa, panel, b, C.long(k), C.long(n), C.long(k), C.long(p), C.long(p+1))

@@ -18,9 +18,10 @@ func (d *Device) maskBoxes(op kernels.MaskBoxes) error {
 	x := floats(op.X)
 	bands := ceil(op.H, band)
 	boxes := make([][4]C.int32_t, n*bands)
+	size, _ := d.scratch(op)
 	d.parallel(len(boxes), func(i, worker int) {
 		s, o := s, i%bands*band
-		s.x, s.work = at(x, i/bands*h*w), (*C.float)(d.mem.workspace(worker, 4*4*op.W))
+		s.x, s.work = at(x, i/bands*h*w), (*C.float)(d.mem.workspace(worker, size))
 		C.call_maskbox(d.isa, s, C.long(o), C.long(min(op.H, o+band)), &boxes[i][0])
 	})
 	out := make([]int32, 0, 4*n)

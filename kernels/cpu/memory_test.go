@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/seed49bbd0e6/tachi/kernels"
+	"github.com/seed49bbd0e6/tachi/kernels/kerneltest"
 )
 
 func TestLiveAndPeakCountTheBytesOfTensors(t *testing.T) {
@@ -107,5 +108,32 @@ func TestAskingForAnUnknownInstructionSetNamesTheKnown(t *testing.T) {
 	}
 	if _, err := New(-1); err == nil {
 		t.Error("a device with -1 threads was made")
+	}
+}
+
+// declared adds up what ops say of their scratch memory.
+type declared struct {
+	*Device
+	most int
+}
+
+func (d *declared) Do(op kernels.Op) error {
+	if op.Check() == nil {
+		d.most = max(d.most, d.ScratchBytes(op))
+	}
+	return d.Device.Do(op)
+}
+
+func TestScratchMemoryIsWhatTheOpsDeclare(t *testing.T) {
+	for _, isa := range available() {
+		d := &declared{Device: open(t, isa, 3)}
+		kerneltest.Run(t, d)
+		got := 0
+		for _, s := range d.mem.scratch {
+			got += s.size
+		}
+		if got == 0 || got > d.most {
+			t.Errorf("%s: the workers hold %d bytes of scratch memory, ops declare %d", isa, got, d.most)
+		}
 	}
 }

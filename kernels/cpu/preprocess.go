@@ -14,26 +14,34 @@ import (
 // along x.
 func (d *Device) preprocess(op kernels.Preprocess) error {
 	h, w, s := op.X.Dim(0), op.X.Dim(1), op.Y.Dim(0)
-	const rows = 64
 	fx, fy := newCubic(w, s), newCubic(h, s)
 	table := normalised(op.Mean, op.Std)
-	under := 0 // source rows, at most, under a band
-	for o := 0; o < s; o += rows {
-		lo, hi := h, 0
-		for i := o; i < min(s, o+rows); i++ {
-			lo, hi = min(lo, int(fy.first[i])), max(hi, int(fy.first[i]+fy.count[i]))
-		}
-		under = max(under, hi-lo)
-	}
+	size, _ := d.scratch(op)
 	var pin runtime.Pinner
 	defer pin.Unpin()
 	cx, cy := fx.pin(&pin), fy.pin(&pin)
 	x, y := (*C.uint8_t)(addr(op.X)), floats(op.Y)
-	d.spans(s, rows, func(lo, hi, worker int) {
-		work := (*C.uint8_t)(d.mem.workspace(worker, under*3*s+16*w))
+	d.spans(s, preprocessRows, func(lo, hi, worker int) {
+		work := (*C.uint8_t)(d.mem.workspace(worker, size))
 		C.call_preprocess(d.isa, x, C.long(w), C.long(s), cx, cy, (*C.float)(&table[0]), C.long(lo), C.long(hi), y, work)
 	})
 	return nil
+}
+
+// preprocessRows is how many result rows a task of preprocess has.
+const preprocessRows = 64
+
+// under returns how many source rows, at most, lie under a task's, of s results.
+func (f *cubic) under(s int) int {
+	under := 0
+	for o := 0; o < s; o += preprocessRows {
+		lo, hi := int(f.first[o]), 0
+		for i := o; i < min(s, o+preprocessRows); i++ {
+			lo, hi = min(lo, int(f.first[i])), max(hi, int(f.first[i]+f.count[i]))
+		}
+		under = max(under, hi-lo)
+	}
+	return under
 }
 
 // normalised is (v/255 - mean)/std for every 8-bit value and channel, [256][3]: the quotient in float64, stored as

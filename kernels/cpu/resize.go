@@ -79,9 +79,10 @@ func (d *Device) resize(op kernels.Resize) error {
 	s := plane(&pin, h, w, oh, ow)
 	x, y := floats(op.X), floats(op.Y)
 	bands := ceil(oh, band)
+	size, _ := d.scratch(op)
 	d.parallel(n*bands, func(i, worker int) {
 		s, p, o := s, i/bands, i%bands*band
-		s.x, s.work = at(x, p*h*w), (*C.float)(d.mem.workspace(worker, 4*2*ow))
+		s.x, s.work = at(x, p*h*w), (*C.float)(d.mem.workspace(worker, size))
 		C.call_resize(d.isa, s, C.long(o), C.long(min(oh, o+band)), at(y, p*oh*ow))
 	})
 	return nil
@@ -93,7 +94,8 @@ func (d *Device) resizeAntialiased(op kernels.Resize) error {
 	var pin runtime.Pinner
 	defer pin.Unpin()
 	fx, fy := triangle(&pin, w, ow), triangle(&pin, h, oh)
-	wide, err := d.mem.alloc(4 * n * h * ow)
+	_, size := d.scratch(op)
+	wide, err := d.mem.alloc(size)
 	if err != nil {
 		return err
 	}

@@ -3,8 +3,10 @@
 package null
 
 import (
+	"encoding/binary"
 	"fmt"
 	"maps"
+	"math"
 	"sync"
 
 	"github.com/seed49bbd0e6/tachi/kernels"
@@ -18,15 +20,40 @@ type Count struct {
 
 // Device counts. The zero value is ready for use, by several goroutines at once.
 type Device struct {
-	mu   sync.Mutex
-	ops  map[string]Count
-	live map[*buffer]struct{}
-	now  int64
-	peak int64
+	mu      sync.Mutex
+	ops     map[string]Count
+	live    map[*buffer]struct{}
+	now     int64
+	peak    int64
+	scratch int
+	answer  float32
+
+	sizer kernels.Sizer // nil: packed weights without padding, ops without scratch memory
 }
 
 // New returns a device with nothing counted.
 func New() *Device { return &Device{} }
+
+// Like returns a device that counts what another one would take.
+func Like(dev kernels.Device) *Device {
+	sizer, _ := dev.(kernels.Sizer)
+	return &Device{sizer: sizer}
+}
+
+// Answer says what every float32 is that will be downloaded, 0 at first: a network answers it to every question, so
+// that a dry run can go either way.
+func (d *Device) Answer(v float32) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.answer = v
+}
+
+// Scratch returns the most memory that an op would have needed beside its operands.
+func (d *Device) Scratch() int {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.scratch
+}
 
 var _ kernels.Device = (*Device)(nil)
 
@@ -83,12 +110,20 @@ func (d *Device) Upload(dst *kernels.Tensor, src []byte) error {
 	return d.transfer("upload", dst, len(src))
 }
 
-// Download checks the length and gives zeros.
+// Download checks the length and gives the answer, zeros for other types than float32.
 func (d *Device) Download(dst []byte, src *kernels.Tensor) error {
 	if err := d.transfer("download", src, len(dst)); err != nil {
 		return err
 	}
 	clear(dst)
+	d.mu.Lock()
+	bits := math.Float32bits(d.answer)
+	d.mu.Unlock()
+	if src.DType == kernels.F32 {
+		for i := 0; i < len(dst); i += 4 {
+			binary.LittleEndian.PutUint32(dst[i:], bits)
+		}
+	}
 	return nil
 }
 
@@ -102,7 +137,7 @@ func (d *Device) transfer(what string, t *kernels.Tensor, host int) error {
 	return nil
 }
 
-// Pack counts weights in their packed form, without padding.
+// Pack counts weights in their packed form.
 func (d *Device) Pack(w *kernels.Tensor) (*kernels.Tensor, error) {
 	if err := d.holds(w); err != nil {
 		return nil, fmt.Errorf("null: pack: %w", err)
@@ -110,11 +145,15 @@ func (d *Device) Pack(w *kernels.Tensor) (*kernels.Tensor, error) {
 	if w.DType != kernels.F32 || w.Layout != kernels.RowMajor || len(w.Shape) != 2 {
 		return nil, fmt.Errorf("null: pack: got %v, want row-major f32[n,k]", w)
 	}
-	p, err := d.Alloc(w.DType, w.Shape...)
+	bytes := w.Bytes()
+	if d.sizer != nil {
+		bytes = d.sizer.PackedBytes(w.Dim(0), w.Dim(1))
+	}
+	p, err := d.Alloc(kernels.U8, bytes)
 	if err != nil {
 		return nil, err
 	}
-	p.Layout = kernels.Packed
+	p.DType, p.Layout, p.Shape = w.DType, kernels.Packed, append([]int(nil), w.Shape...)
 	return p, nil
 }
 
@@ -123,9 +162,13 @@ func (d *Device) Do(op kernels.Op) error {
 	if err := op.Check(); err != nil {
 		return err
 	}
-	cost := op.Cost()
+	cost, scratch := op.Cost(), 0
+	if d.sizer != nil {
+		scratch = d.sizer.ScratchBytes(op)
+	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	d.scratch = max(d.scratch, scratch)
 	if d.ops == nil {
 		d.ops = map[string]Count{}
 	}

@@ -129,7 +129,7 @@ func (f *frame) bank(in *token.Taps) error {
 			}
 		}
 		k := func(field string) string { return fmt.Sprintf("bank/%06d/%d/%s", newest.Frame, o.Object, field) }
-		if err := f.all(k, field{"features", newest.Features}, field{"pointer", newest.Pointer}); err != nil {
+		if err := f.all(k, field{"features", newest.Features.Tensor}, field{"pointer", newest.Pointer.Tensor}); err != nil {
 			return err
 		}
 	}

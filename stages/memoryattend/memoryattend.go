@@ -77,13 +77,13 @@ func condition(model *sam2.Model, limit int, f *token.Features, bank *token.Obje
 	var pointers []sam2.Pointer
 	point := func(m *token.Memory) {
 		distance := float64(f.Index - m.Frame)
-		pointers = append(pointers, sam2.Pointer{Vector: m.Pointer, Distance: distance / float64(max(limit-1, 1))})
+		pointers = append(pointers, sam2.Pointer{Vector: m.Pointer.Tensor, Distance: distance / float64(max(limit-1, 1))})
 	}
 
 	var memories []sam2.Memory
 	attended := map[*token.Memory]bool{}
 	for _, slot := range bank.Attend {
-		memories = append(memories, sam2.Memory{Features: slot.Features, TPos: slot.TPos})
+		memories = append(memories, sam2.Memory{Features: slot.Features.Tensor, TPos: slot.TPos})
 		attended[slot.Memory] = true
 		if slot.Prompted { // the pointer of an attended prompt is read at any distance
 			point(slot.Memory)

@@ -87,17 +87,17 @@ func remember(model *sam2.Model, dev kernels.Device, f *token.Features, s *token
 	if err != nil {
 		return nil, err
 	}
-	pointer, err := dev.Alloc(kernels.F32, s.Pointer.Shape...)
-	if err == nil {
-		err = dev.Do(kernels.Cast{X: s.Pointer, Y: pointer})
-	}
-	m := token.NewMemory(dev, f.Index, features, pointer)
-	if err != nil {
-		m.Release()
+	scope := kernels.NewScope(dev)
+	defer scope.Close()
+	pointer := scope.Result(kernels.F32, s.Pointer.Shape...)
+	scope.Do(kernels.Cast{X: s.Pointer, Y: pointer})
+	scope.Keep(pointer)
+	if err := scope.Err(); err != nil {
+		dev.Free(features)
 		return nil, err
 	}
-	m.IoU, m.ObjectLogit, m.KFScore, m.Prompted = s.IoU, s.ObjectLogit, s.KFScore, s.Prompted
-	return m, nil
+	return &token.Memory{Frame: f.Index, Features: token.Share(dev, features), Pointer: token.Share(dev, pointer),
+		IoU: s.IoU, ObjectLogit: s.ObjectLogit, KFScore: s.KFScore, Prompted: s.Prompted}, nil
 }
 
 // keeper advances banks by one frame.
@@ -144,15 +144,9 @@ func (k *keeper) keep(old *token.ObjectBank, object int, m *token.Memory) (*toke
 	b.Pointers = slices.DeleteFunc(slices.Clone(b.Pointers), func(p *token.Memory) bool { return m.Frame+1-p.Frame >= k.maxPointers })
 	k.choose(b, m.Frame+1)
 
-	for _, list := range [][]*token.Memory{b.Prompts, b.Recent, b.Pointers} {
-		for _, x := range list {
-			x.Retain()
-		}
-	}
-	if b.Newest != nil {
-		b.Newest.Retain()
-	}
-	m.Release() // the reference it was made with; the lists hold their own
+	b.Retain()
+	m.Features.Release() // the references it was made with; the bank has its own
+	m.Pointer.Release()
 
 	note := token.MemoryNote{Object: object, Valid: true} // a prompt is always kept
 	if !m.Prompted {

@@ -82,7 +82,7 @@ func (c *Chooser) object(h *token.Header, cand *token.Candidate, pick Picker) (t
 		choice.KFScore = &one
 	}
 
-	mask := s.F32(side, side)
+	mask := s.Result(kernels.F32, side, side)
 	if appears {
 		s.Do(kernels.Cast{X: cand.Masks.Index(choice.Index), Y: mask})
 	} else {

@@ -150,7 +150,7 @@ func (m *Model) condition(f2 *kernels.Tensor, memories []Memory, pointers []Poin
 	}
 	n := len(memories) * m.hw()
 
-	x := s.F32(m.hw(), d)
+	x := s.Result(kernels.F32, m.hw(), d)
 	if a.atInput {
 		s.Do(kernels.Add{A: f2, B: a.pos, Alpha: 0.1, Y: x})
 	} else {

@@ -144,7 +144,7 @@ func (m *Model) decode(in DecodeInput) (Decoded, error) {
 	}
 	out := Decoded{ObjectLogit: objectLogit}
 	if in.Multimask {
-		out.Masks, out.Tokens, out.IoU = s.F32(candidates, side, side), s.F32(candidates, d), ious[1:]
+		out.Masks, out.Tokens, out.IoU = s.Result(kernels.F32, candidates, side, side), s.Result(kernels.F32, candidates, d), ious[1:]
 		for i := range candidates {
 			mask(i+1, out.Masks.Slice(i, i+1))
 			token := 0
@@ -154,7 +154,7 @@ func (m *Model) decode(in DecodeInput) (Decoded, error) {
 			copyTo(s, out.Tokens.Index(i), own.Index(token))
 		}
 	} else {
-		out.Masks, out.Tokens, out.IoU = s.F32(1, side, side), s.F32(1, d), ious[:1]
+		out.Masks, out.Tokens, out.IoU = s.Result(kernels.F32, 1, side, side), s.Result(kernels.F32, 1, d), ious[:1]
 		mask(0, out.Masks)
 		copyTo(s, out.Tokens, own.Slice(0, 1))
 		if in.Stability != nil && !in.Stability.holds(s, out.Masks) {
@@ -211,7 +211,7 @@ func (m *Model) MaskOutput(f Features, mask *kernels.Tensor) (low *kernels.Tenso
 	defer s.Close()
 	high := s.F32(1, size, size)
 	s.Do(kernels.Activate{X: mask, Scale: 20, Bias: -10, Y: high})
-	low = s.F32(side, side)
+	low = s.Result(kernels.F32, side, side)
 	s.Do(kernels.Resize{X: high, Y: low.Reshape(1, side, side), Antialias: true})
 	s.Free(high)
 	prompt := m.maskPrompt.apply(s, mask.Reshape(1, size, size, 1)) // [1, S/4, S/4, 1]

@@ -83,7 +83,7 @@ func (m *Model) EncodeMemory(f2, mask *kernels.Tensor, binarize, occluded bool) 
 	s := kernels.NewScope(m.dev)
 	defer s.Close()
 	fine := m.memory.encode(s, m.cfg, f2, mask, binarize, occluded)
-	out := copyTo(s, s.New(kernels.BF16, fine.Shape...), fine)
+	out := copyTo(s, s.Result(kernels.BF16, fine.Shape...), fine)
 	s.Keep(out)
 	if err := s.Err(); err != nil {
 		return nil, fmt.Errorf("memory encoder: %w", err)

@@ -61,6 +61,13 @@ func build(b *binder, c Config) *Model {
 	return m
 }
 
+// on returns the same network with its temporaries and results on another device over the one that has the weights.
+func (m *Model) on(dev kernels.Device) *Model {
+	own := *m
+	own.dev, own.owned = dev, nil
+	return &own
+}
+
 // Close frees the weights.
 func (m *Model) Close() {
 	for _, t := range m.owned {
@@ -86,7 +93,7 @@ func (m *Model) WeightBytes() int {
 func (m *Model) Preprocess(rgb *kernels.Tensor) (*kernels.Tensor, error) {
 	s := kernels.NewScope(m.dev)
 	defer s.Close()
-	x := s.F32(m.cfg.ImageSize, m.cfg.ImageSize, 3)
+	x := s.Result(kernels.F32, m.cfg.ImageSize, m.cfg.ImageSize, 3)
 	s.Do(kernels.Preprocess{X: rgb, Mean: [3]float32{0.485, 0.456, 0.406}, Std: [3]float32{0.229, 0.224, 0.225}, Y: x})
 	s.Keep(x)
 	if err := s.Err(); err != nil {
@@ -102,7 +109,7 @@ func (m *Model) WithoutMemory(f2 *kernels.Tensor) (*kernels.Tensor, error) {
 	}
 	s := kernels.NewScope(m.dev)
 	defer s.Close()
-	x := s.F32(m.hw(), m.cfg.Dim())
+	x := s.Result(kernels.F32, m.hw(), m.cfg.Dim())
 	s.Do(kernels.Add{A: f2, B: m.noMem, Alpha: 1, Y: x})
 	s.Keep(x)
 	if err := s.Err(); err != nil {
@@ -130,7 +137,7 @@ func (m *Model) ObjectPointer(token *kernels.Tensor, lambda float32) (*kernels.T
 	if m.noPointer != nil {
 		s.Do(kernels.Add{A: p, B: m.noPointer, Alpha: 1 - lambda, Y: p})
 	}
-	out := copyTo(s, s.F32(d), p)
+	out := copyTo(s, s.Result(kernels.F32, d), p)
 	s.Keep(out)
 	if err := s.Err(); err != nil {
 		return nil, fmt.Errorf("object pointer: %w", err)

@@ -63,9 +63,9 @@ func (m *Model) Encode(images []*kernels.Tensor) ([]Features, error) {
 			return nil, err
 		}
 		x := m.trunk.stage(s, 0, m.trunk.embed(s, image))
-		out[i].F0 = m.neck.level0.into(s, x, kernels.None, nil, s.F32(size/4, size/4, m.neck.level0.out()))
+		out[i].F0 = m.neck.level0.into(s, x, kernels.None, nil, s.Result(kernels.F32, size/4, size/4, m.neck.level0.out()))
 		x = m.trunk.stage(s, 1, x)
-		out[i].F1 = m.neck.level1.into(s, x, kernels.None, nil, s.F32(size/8, size/8, m.neck.level1.out()))
+		out[i].F1 = m.neck.level1.into(s, x, kernels.None, nil, s.Result(kernels.F32, size/8, size/8, m.neck.level1.out()))
 		copyTo(s, mid.Index(i), x)
 		s.Free(x)
 	}
@@ -74,7 +74,7 @@ func (m *Model) Encode(images []*kernels.Tensor) ([]Features, error) {
 	x = m.trunk.stage(s, 3, x)
 	level3 := m.neck.level3.apply(s, x, kernels.None) // [n, S/32, S/32, d]
 	for i := range out {
-		f2 := s.F32(level2.Shape[1:]...)
+		f2 := s.Result(kernels.F32, level2.Shape[1:]...)
 		if m.neck.topDown {
 			s.Do(kernels.UpsampleAdd{X: level2.Slice(i, i+1), Top: level3.Slice(i, i+1), Y: f2.Reshape(append([]int{1}, f2.Shape...)...)})
 		} else {

@@ -45,45 +45,63 @@ func (b *Bank) Find(object int) *ObjectBank {
 // Memory is one remembered frame of one object.
 type Memory struct {
 	Frame       int
-	Features    *kernels.Tensor // bf16 [S/16 * S/16, 64]
-	Pointer     *kernels.Tensor // f32 [256]
+	Features    *Shared // bf16 [S/16 * S/16, 64]
+	Pointer     *Shared // f32 [256]
 	IoU         float32
 	ObjectLogit float32
 	KFScore     *float64
 	Prompted    bool
-	dev         kernels.Device
-	refs        atomic.Int32
 }
 
-// NewMemory returns a memory with one reference, which owns its tensors.
-func NewMemory(dev kernels.Device, frame int, features, pointer *kernels.Tensor) *Memory {
-	m := &Memory{Frame: frame, Features: features, Pointer: pointer, dev: dev}
-	m.refs.Store(1)
-	return m
+// Shared is a tensor that the banks of several frames hold.
+type Shared struct {
+	*kernels.Tensor
+	dev  kernels.Device
+	refs atomic.Int32
+}
+
+// Share returns a tensor with one reference, which owns it.
+func Share(dev kernels.Device, t *kernels.Tensor) *Shared {
+	s := &Shared{Tensor: t, dev: dev}
+	s.refs.Store(1)
+	return s
 }
 
 // Retain adds a reference.
-func (m *Memory) Retain() *Memory { m.refs.Add(1); return m }
+func (s *Shared) Retain() { s.refs.Add(1) }
 
-// Release drops a reference; the last one frees the tensors.
-func (m *Memory) Release() {
-	if m.refs.Add(-1) == 0 {
-		m.dev.Free(m.Features)
-		m.dev.Free(m.Pointer)
+// Release drops a reference; the last one frees the tensor.
+func (s *Shared) Release() {
+	if s.refs.Add(-1) == 0 {
+		s.dev.Free(s.Tensor)
 	}
 }
+
+// each calls do for everything that the bank holds a reference to. A tracked frame's pointer is read for longer than its
+// features: each has a life of its own.
+func (o *ObjectBank) each(do func(*Shared)) {
+	for _, m := range o.Prompts {
+		do(m.Features)
+		do(m.Pointer)
+	}
+	for _, m := range o.Recent {
+		do(m.Features)
+	}
+	if o.Newest != nil {
+		do(o.Newest.Features)
+	}
+	for _, m := range o.Pointers {
+		do(m.Pointer)
+	}
+}
+
+// Retain adds the references of a new bank.
+func (o *ObjectBank) Retain() { o.each((*Shared).Retain) }
 
 // Release drops the bank's references.
 func (b *Bank) Release() {
 	for _, o := range b.Objects {
-		for _, list := range [][]*Memory{o.Prompts, o.Recent, o.Pointers} {
-			for _, m := range list {
-				m.Release()
-			}
-		}
-		if o.Newest != nil {
-			o.Newest.Release()
-		}
+		o.each((*Shared).Release)
 	}
 }
 
