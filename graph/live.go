@@ -81,11 +81,7 @@ func (p *Plan) relief() (*Edge, int) {
 func (p *Plan) play() *play {
 	g := &play{Plan: p, queues: map[*Edge][]playToken{}, shares: map[playToken]int{}, frames: 4*p.Pipeline.Batch + 16}
 	for _, n := range p.Nodes {
-		m := &playNode{PlanNode: n, micro: 1}
-		if n.Stage.Gather && !n.InCycle {
-			m.micro = p.Pipeline.Micro
-		}
-		g.nodes = append(g.nodes, m)
+		g.nodes = append(g.nodes, &playNode{PlanNode: n, micro: p.inside(n)})
 	}
 	for _, e := range p.Edges {
 		if e.Delay > 0 {
@@ -193,7 +189,7 @@ func (g *play) send(n *playNode) bool {
 	lease := n.leases[0]
 	for _, e := range n.Out {
 		t := leaseless
-		if port := e.out(); lease != leaseless && port.Device() && !port.State && e.Delay == 0 {
+		if lease != leaseless && e.leased() {
 			t = lease
 			g.shares[t]++
 		}

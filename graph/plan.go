@@ -1,5 +1,7 @@
 package graph
 
+import "github.com/seed49bbd0e6/tachi/kernels"
+
 // Settings are the keys of [pipeline], resolved as far as the file allows.
 type Settings struct {
 	Device  string // auto | cpu | cuda | cuda:N
@@ -27,6 +29,7 @@ type Plan struct {
 
 	root *node                       // the file as it was read, for Complain
 	auto struct{ batch, micro bool } // chosen by Resolve, not by the file
+	most int                         // the largest batch that Resolve may choose, 0 for any
 }
 
 // PlanNode is one stage instance of a plan.
@@ -37,7 +40,9 @@ type PlanNode struct {
 	In      []*Edge // by input port, nil where an optional input is open
 	Out     []*Edge // all edges that leave it, by output port then in file order
 	InCycle bool    // on a cycle that a delay edge closes
-	Line    int     // where the stage stands in the file
+
+	Arena *kernels.Reserve // the device memory it gets, nil: whatever it asks for
+	Line  int              // where the stage stands in the file
 }
 
 // Edge joins an output port to an input port.

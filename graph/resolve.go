@@ -5,7 +5,8 @@ import "fmt"
 // Resolve settles what depends on the size of the input: how many frames may be resident, how many are launched at
 // once, and how many tokens each edge holds.
 //
-// Batch. 8 frames up to 1280 x 720 displayed pixels, 4 up to 1920 x 1080, 2 above or when the size is unknown.
+// Batch. 8 frames up to 1280 x 720 displayed pixels, 4 up to 1920 x 1080, 2 above or when the size is unknown; less
+// where Halve was asked for it.
 // Micro. A quarter of the batch, at least 1, and a divisor of it: credits are handed out in groups of micro.
 //
 // Capacities. Frames leave the source one after the other, and a stage with several inputs joins the tokens of one
@@ -54,6 +55,9 @@ func (p *Plan) resolveBatch(width, height int) error {
 	why := ""
 	if p.auto.batch = p.auto.batch || s.Batch == 0; p.auto.batch {
 		s.Batch, why = autoBatch(width, height), " (the default for this input)"
+		if p.most > 0 {
+			s.Batch = min(s.Batch, p.most)
+		}
 	}
 	if p.auto.micro = p.auto.micro || s.Micro == 0; p.auto.micro {
 		for s.Micro = max(s.Batch/4, 1); s.Batch%s.Micro != 0; {
@@ -92,12 +96,6 @@ func (p *Plan) resolveEdges() {
 			ring[n] = 1 + i
 		}
 	}
-	inside := func(n *PlanNode) int {
-		if n.Stage.Gather && !n.InCycle {
-			return p.Pipeline.Micro
-		}
-		return 1
-	}
 	for _, e := range p.Edges {
 		if e.auto = e.auto || e.Capacity == 0; !e.auto {
 			continue
@@ -111,7 +109,7 @@ func (p *Plan) resolveEdges() {
 	for _, n := range p.Nodes {
 		for _, e := range n.In {
 			if e != nil && e.Delay == 0 && ring[e.From] == ring[n] {
-				depth[n] = max(depth[n], depth[e.From]+inside(e.From)+e.Capacity)
+				depth[n] = max(depth[n], depth[e.From]+p.inside(e.From)+e.Capacity)
 			}
 		}
 	}
@@ -120,13 +118,13 @@ func (p *Plan) resolveEdges() {
 	for range p.Nodes {
 		for _, e := range p.Edges {
 			if ring[e.From] != ring[e.To] {
-				entry[ring[e.To]] = max(entry[ring[e.To]], hold(e.From)+inside(e.From)+e.Capacity-e.Delay)
+				entry[ring[e.To]] = max(entry[ring[e.To]], hold(e.From)+p.inside(e.From)+e.Capacity-e.Delay)
 			}
 		}
 	}
 	for _, e := range p.Edges {
 		if e.auto && ring[e.From] != ring[e.To] {
-			e.Capacity = hold(e.To) - hold(e.From) - inside(e.From) + e.Delay
+			e.Capacity = hold(e.To) - hold(e.From) - p.inside(e.From) + e.Delay
 		}
 	}
 }

@@ -43,6 +43,9 @@ type Stage struct {
 
 	// Probe says what a source will deliver, before the run. Nil when it cannot tell.
 	Probe func(env *Env, options any) (Probe, error)
+	// Imagine makes frames as a source would, without reading its input: of the size that Probe found, with the prompts
+	// that the input will have, all of them early, and so many more without. Nil when it cannot.
+	Imagine func(env *Env, options any, p Probe, frames int) ([]any, error)
 	// Open makes an instance. options is a pointer to a decoded Options struct.
 	Open func(env *Env, options any) (*Node, error)
 }
@@ -213,6 +216,19 @@ func (s *Stage) WithLease() *Stage { return s.with(func(s *Stage) { s.Lease = tr
 // WithProbe attaches a source's Probe.
 func WithProbe[O any](s *Stage, probe func(env *Env, o *O) (Probe, error)) *Stage {
 	s.Probe = func(env *Env, options any) (Probe, error) { return probe(env, options.(*O)) }
+	return s
+}
+
+// WithImagine attaches a source's Imagine.
+func WithImagine[O, T any](s *Stage, imagine func(env *Env, o *O, p Probe, frames int) ([]*T, error)) *Stage {
+	s.Imagine = func(env *Env, options any, p Probe, frames int) ([]any, error) {
+		typed, err := imagine(env, options.(*O), p, frames)
+		out := make([]any, len(typed))
+		for i, t := range typed {
+			out[i] = t
+		}
+		return out, err
+	}
 	return s
 }
 

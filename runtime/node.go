@@ -11,6 +11,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/seed49bbd0e6/tachi/graph"
+	"github.com/seed49bbd0e6/tachi/kernels"
 )
 
 // A node runs one stage of the plan in one goroutine, in rounds: take the next token from every input, wait for a
@@ -28,12 +29,14 @@ type node struct {
 	stage  *graph.Stage
 	plan   *graph.PlanNode
 	inst   *graph.Node
+	arena  *kernels.Arena // its device memory, nil when that is not planned
 	log    zerolog.Logger
 	micro  int // frames in one firing, at most
 	done   chan struct{}
 	frames atomic.Int64 // completed
 
 	inputs  []*input // connected ones
+	order   []int    // in which they are taken
 	outputs []*output
 	held    []held // what the current round has taken, and nobody has dropped yet
 
@@ -55,10 +58,15 @@ func newNode(r *run, index int, p *graph.PlanNode) *node {
 	if p.Stage.Gather && !p.InCycle {
 		n.micro = r.micro
 	}
+	at := map[int]int{} // place in inputs, by port
 	for i, e := range p.In {
 		if e != nil {
+			at[i] = len(n.inputs)
 			n.inputs = append(n.inputs, &input{port: &p.Stage.In[i], delay: e.Delay > 0, queue: make(chan any, max(e.Capacity, 1))})
 		}
+	}
+	for _, port := range r.plan.TakeOrder(p) {
+		n.order = append(n.order, at[port])
 	}
 	for i := range p.Stage.Out {
 		port := &p.Stage.Out[i]
@@ -139,7 +147,8 @@ func (n *node) rounds() error {
 func (n *node) take(ctx context.Context) (bool, error) {
 	seq := int(n.frames.Load()) + len(n.held)
 	tokens := make([]*token, len(n.inputs))
-	for i, in := range n.inputs {
+	for _, i := range n.order {
+		in := n.inputs[i]
 		if in.delay && seq == 0 {
 			continue
 		}

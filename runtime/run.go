@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"github.com/seed49bbd0e6/tachi/graph"
+	"github.com/seed49bbd0e6/tachi/kernels"
 )
 
 // Options are the wishes of whoever starts a run. The zero value wants nothing.
@@ -33,10 +34,12 @@ type Options struct {
 
 // run is one execution of a plan.
 type run struct {
+	plan   *graph.Plan
 	env    *graph.Env
 	micro  int
 	drain  <-chan struct{}
 	nodes  []*node
+	arenas []*kernels.Arena // of the stages that have one
 	pool   *pool
 	trace  *trace
 	start  time.Time
@@ -55,7 +58,7 @@ type run struct {
 // when every frame has passed, even if the source found its input incomplete, which Run returns then;
 // graph.ErrDrained after a request to finish, which Run returns as well; otherwise the error that ended the run.
 func Run(ctx context.Context, plan *graph.Plan, env *graph.Env, o Options) (*Report, error) {
-	r := &run{env: env, micro: max(env.Micro, 1), drain: o.Drain, pool: newPool(max(env.Batch, 1)), trace: newTrace(o.Trace, plan)}
+	r := &run{plan: plan, env: env, micro: max(env.Micro, 1), drain: o.Drain, pool: newPool(max(env.Batch, 1)), trace: newTrace(o.Trace, plan)}
 	r.pool.watch = o.watch
 	r.ctx, r.cancel = context.WithCancelCause(ctx)
 	defer r.cancel(nil)
@@ -106,6 +109,14 @@ func (r *run) open(plan *graph.Plan) error {
 		n := newNode(r, i, p)
 		env := *r.env
 		env.Stage, env.Log, env.Batch, env.Micro = p.ID, n.log, cap(r.pool.credits), r.micro
+		if p.Arena != nil {
+			var err error
+			if n.arena, err = kernels.NewArena(r.env.Device, p.ID, *p.Arena); err != nil {
+				return err
+			}
+			r.arenas = append(r.arenas, n.arena)
+			env.Device = n.arena
+		}
 		err := n.guard(func() (err error) {
 			n.inst, err = p.Stage.Open(&env, p.Options)
 			return err
@@ -182,7 +193,8 @@ func (r *run) fail(err error) {
 	r.failed.Store(true)
 }
 
-// close closes what was opened, and returns err with the errors of closing behind it.
+// close closes what was opened, and returns err with the errors of closing behind it. By now every token has been dropped:
+// an arena with something left in it is one that a stage has kept.
 func (r *run) close(err, cause error) error {
 	for i := len(r.nodes) - 1; i >= 0; i-- {
 		n := r.nodes[i]
@@ -192,6 +204,9 @@ func (r *run) close(err, cause error) error {
 		if e := n.guard(func() error { return n.inst.Close(cause) }); e != nil {
 			err = join(err, fmt.Errorf("%s: close: %w", n.id, e))
 		}
+	}
+	for _, a := range r.arenas {
+		err = join(err, a.Close())
 	}
 	return err
 }

@@ -107,6 +107,8 @@ type StageStats struct {
 	Wall                           time.Duration // from the start to the end of this stage
 	Busy, Starved, Blocked, Credit time.Duration // add up to Wall
 	P50, P99                       time.Duration // busy time per frame
+
+	Resident, PeakResident, Bound int // bytes in the stage's arena now and at most, and its size; 0 without one
 }
 
 // Report is what a run did.
@@ -143,11 +145,16 @@ func (r *run) report() *Report {
 
 func (n *node) stats() StageStats {
 	t := n.clock.read()
-	return StageStats{
+	s := StageStats{
 		ID: n.id, Stage: n.stage.Name, Frames: int(n.frames.Load()), Firings: int(n.firings.Load()),
 		Wall: t[busy] + t[starved] + t[blocked] + t[credit],
 		Busy: t[busy], Starved: t[starved], Blocked: t[blocked], Credit: t[credit],
 	}
+	if n.arena != nil {
+		s.Resident, s.PeakResident = n.arena.Live()
+		s.Bound = n.arena.Bytes()
+	}
+	return s
 }
 
 // snapshot may be taken at any time.

@@ -69,8 +69,8 @@ type Trial struct {
 	boxes [2][]score.Box      // truth and result
 }
 
-// NewTrial changes a plan so that it reads a synthetic clip in place of its video, writes nothing, and reports to the
-// trial. The plan must have a stage that gives a result.
+// NewTrial changes a plan so that it reads a synthetic clip in place of its video and writes nothing. The plan must have a
+// stage that gives a result. Listen comes next, when the plan is settled.
 func NewTrial(plan *graph.Plan, o synthetic.Options) (*Trial, error) {
 	t := &Trial{o: o, truth: map[int]*token.Mask{}, j: make([]float64, o.Frames)}
 	t.boxes = [2][]score.Box{make([]score.Box, o.Frames), make([]score.Box, o.Frames)}
@@ -78,29 +78,45 @@ func NewTrial(plan *graph.Plan, o synthetic.Options) (*Trial, error) {
 	if len(source.Stage.Out) != 1 || source.Stage.Out[0].Type != reflect.TypeFor[*token.Frame]() {
 		return nil, graph.Errorf(graph.BadConfig, "%s: the source %q has other ports than frames, and cannot be replaced", plan.File, source.ID)
 	}
-	found := false
 	for _, n := range plan.Nodes[1:] {
-		stage := *n.Stage
 		if n.Stage.Role == graph.Sink {
+			stage := *n.Stage
 			stage.Open = func(*graph.Env, any) (*graph.Node, error) {
 				return &graph.Node{Fire: func(_ context.Context, in []any) ([]any, error) { return make([]any, len(in)), nil }}, nil
 			}
+			n.Stage = &stage
 		}
-		for _, p := range n.Stage.Out {
-			if p.Type == reflect.TypeFor[*token.Result]() && !found {
-				found = true
-				stage.Open = t.listen(n.Stage.Open, p.Field)
-			}
-		}
-		n.Stage = &stage
 	}
-	if !found {
+	if n, _ := judge(plan); n == nil {
 		return nil, graph.Errorf(graph.BadConfig, "%s: no stage gives a result: there is nothing to score", plan.File)
 	}
-	stage := *synthetic.Stage
-	stage.Open = t.tell
-	source.Stage, source.Options = &stage, &t.o
+	source.Stage, source.Options = synthetic.Stage, &t.o
 	return t, nil
+}
+
+// judge returns the first stage that gives a result, and the field of that; nil when there is none.
+func judge(plan *graph.Plan) (*graph.PlanNode, int) {
+	for _, n := range plan.Nodes {
+		for _, p := range n.Stage.Out {
+			if p.Type == reflect.TypeFor[*token.Result]() {
+				return n, p.Field
+			}
+		}
+	}
+	return nil, 0
+}
+
+// Listen changes the plan so that it reports to the trial. What the plan takes must be measured before, or the trial would
+// take the imagined frames for those of its clip.
+func (t *Trial) Listen(plan *graph.Plan) {
+	source := plan.Source()
+	stage := *source.Stage
+	stage.Open = t.tell
+	source.Stage = &stage
+	n, field := judge(plan)
+	answers := *n.Stage
+	answers.Open = t.listen(n.Stage.Open, field)
+	n.Stage = &answers
 }
 
 // tell opens the source and keeps the truth of each frame that it emits.

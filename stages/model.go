@@ -98,6 +98,19 @@ func tensors(c sam2.Config, seed uint64) (all []*weights.Tensor) {
 	return all
 }
 
+// DryModel makes the network that [model] names without values, on a device that counts what it takes.
+func DryModel(dev kernels.Device, s graph.ModelSettings) (*Model, error) {
+	c, err := config(s)
+	if err != nil {
+		return nil, err
+	}
+	m, err := sam2.Dry(dev, c)
+	if err != nil {
+		return nil, &graph.Error{Kind: graph.BadConfig, Err: err}
+	}
+	return &Model{Network: m, Bytes: m.WeightBytes(), close: m.Close}, nil
+}
+
 // WriteRandom writes a random checkpoint of a variant in the official layout: torch's zip archive, or safetensors.
 func WriteRandom(w io.Writer, variant string, keys map[string]any, seed uint64, safetensors bool) error {
 	c, err := config(graph.ModelSettings{Variant: variant, Config: keys})

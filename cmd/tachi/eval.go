@@ -164,11 +164,13 @@ func (c *evalCmd) pipeline(a *app, file string, sets []*synthetic.Clips, put fun
 			if e == nil {
 				e, err = a.engine(plan, true)
 			} else {
-				err = plan.Resolve(set.Width, set.Height)
+				e.plan, e.probe = plan, graph.Probe{Width: set.Width, Height: set.Height, Frames: set.Frames, Objects: 1}
+				err = e.fit()
 			}
 			if err != nil {
 				return err
 			}
+			trial.Listen(plan)
 			if _, err := runtime.Run(a.ctx, plan, e.env, runtime.Options{Drain: a.drain}); err != nil {
 				return fmt.Errorf("%s, seed %d: %w", o.Family, o.Seed, err)
 			}

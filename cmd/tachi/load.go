@@ -10,6 +10,7 @@ import (
 	"github.com/seed49bbd0e6/tachi/graph"
 	"github.com/seed49bbd0e6/tachi/kernels"
 	"github.com/seed49bbd0e6/tachi/kernels/cpu"
+	"github.com/seed49bbd0e6/tachi/runtime"
 	"github.com/seed49bbd0e6/tachi/stages"
 )
 
@@ -62,9 +63,6 @@ func load(file string, o graph.Overrides) (*graph.Plan, error) {
 	if err != nil {
 		return nil, err
 	}
-	if plan.Pipeline.Memory != 0 {
-		return nil, graph.Diagnostics{plan.Complain("pipeline.memory", `a budget of device memory cannot be kept yet: leave memory = "auto" and lower batch`)}
-	}
 	if err := stages.CheckModel(plan); err != nil {
 		return nil, err
 	}
@@ -75,6 +73,7 @@ func load(file string, o graph.Overrides) (*graph.Plan, error) {
 type engine struct {
 	plan  *graph.Plan
 	probe graph.Probe
+	bound *graph.Bound
 	env   *graph.Env
 	dev   *cpu.Device
 	close func() error
@@ -85,30 +84,19 @@ type engine struct {
 // engine probes the input, settles the plan, opens the device and loads the weights.
 func (a *app) engine(plan *graph.Plan, overwrite bool) (*engine, error) {
 	e := &engine{plan: plan, opened: time.Now(), env: &graph.Env{Log: a.log, Overwrite: overwrite}}
-	source := plan.Source()
-	if source.Stage.Probe != nil {
-		var err error
-		if e.probe, err = source.Stage.Probe(&graph.Env{Log: a.log, Stage: source.ID}, source.Options); err != nil {
-			return nil, fmt.Errorf("%s: %w", source.ID, err)
-		}
-	}
-	if source.Stage.Probe != nil && e.probe.Objects == 0 && plan.Model.Set {
-		return nil, usagef("no prompt: say where the object is on the first frame with --box x,y,w,h (tachi frame helps to find it), --point x,y, --mask file.png or --prompts file.json")
-	}
-	if err := plan.Resolve(e.probe.Width, e.probe.Height); err != nil {
+	var err error
+	if e.probe, err = a.probe(plan); err != nil {
 		return nil, err
 	}
-	e.env.Batch, e.env.Micro = plan.Pipeline.Batch, plan.Pipeline.Micro
-
-	if err := knownDevice(plan); err != nil {
-		return nil, err
-	}
-	dev, err := cpu.New(plan.Pipeline.Threads)
+	dev, err := openDevice(plan)
 	if err != nil {
-		return nil, &graph.Error{Kind: graph.BadConfig, Err: err}
+		return nil, err
 	}
 	e.dev, e.env.Device = dev, dev
 	e.close = dev.Close
+	if err := e.fit(); err != nil {
+		return nil, errors.Join(err, dev.Close())
+	}
 	if plan.Model.Set {
 		model, err := stages.LoadModel(dev, plan.Model)
 		if err != nil {
@@ -123,12 +111,53 @@ func (a *app) engine(plan *graph.Plan, overwrite bool) (*engine, error) {
 	return e, nil
 }
 
-func knownDevice(plan *graph.Plan) error {
+// fit settles the plan for the input as it was probed, and reserves the device memory that it will need.
+func (e *engine) fit() (err error) {
+	e.bound, err = e.plan.Fit(e.probe.Width, e.probe.Height, func() (*graph.Bound, error) { return bound(e.plan, e.probe, e.dev) })
+	if err != nil {
+		return err
+	}
+	e.bound.Reserve()
+	e.env.Batch, e.env.Micro = e.plan.Pipeline.Batch, e.plan.Pipeline.Micro
+	return nil
+}
+
+// resident returns the bytes that a run had on the device at most: what each stage had in its arena, and what stays.
+func (e *engine) resident(r *runtime.Report) int {
+	bytes := e.bound.Weights + e.bound.Scratch
+	for _, s := range r.Stages {
+		bytes += s.PeakResident
+	}
+	return bytes
+}
+
+// probe asks the source what it will deliver. A network needs to be told what to track.
+func (a *app) probe(plan *graph.Plan) (p graph.Probe, err error) {
+	source := plan.Source()
+	if source.Stage.Probe == nil {
+		return p, nil
+	}
+	if p, err = source.Stage.Probe(&graph.Env{Log: a.log, Stage: source.ID}, source.Options); err != nil {
+		return p, fmt.Errorf("%s: %w", source.ID, err)
+	}
+	if p.Objects == 0 && plan.Model.Set {
+		return p, usagef("no prompt: say where the object is on the first frame with --box x,y,w,h (tachi frame helps to find it), --point x,y, --mask file.png or --prompts file.json")
+	}
+	return p, nil
+}
+
+// openDevice opens the device that a plan asks for.
+func openDevice(plan *graph.Plan) (*cpu.Device, error) {
 	switch plan.Pipeline.Device {
 	case "auto", "cpu", "":
-		return nil
+	default:
+		return nil, graph.Diagnostics{plan.Complain("pipeline.device", "no device %q in this build: there is cpu", plan.Pipeline.Device)}
 	}
-	return graph.Diagnostics{plan.Complain("pipeline.device", "no device %q in this build: there is cpu", plan.Pipeline.Device)}
+	dev, err := cpu.New(plan.Pipeline.Threads)
+	if err != nil {
+		return nil, &graph.Error{Kind: graph.BadConfig, Err: err}
+	}
+	return dev, nil
 }
 
 // describe is one line about a device.

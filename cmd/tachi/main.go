@@ -40,6 +40,7 @@ type cli struct {
 
 	Run      runCmd      `cmd:"" help:"Run a pipeline."`
 	Validate validateCmd `cmd:"" help:"Check pipeline files and say what is wrong."`
+	Plan     planCmd     `cmd:"" help:"Say how much device memory a pipeline will take, before it runs."`
 	Graph    graphCmd    `cmd:"" help:"Draw a pipeline."`
 	Stages   stagesCmd   `cmd:"" help:"List the stages."`
 	Inspect  inspectCmd  `cmd:"" help:"Describe one stage: ports, options, an example."`

@@ -69,17 +69,18 @@ func (a *app) summary(e *engine, r *runtime.Report) {
 		for _, s := range r.Stages {
 			table = append(table, map[string]any{"id": s.ID, "stage": s.Stage, "frames": s.Frames, "firings": s.Firings,
 				"wall_s": seconds(s.Wall), "busy_s": seconds(s.Busy), "starved_s": seconds(s.Starved), "blocked_s": seconds(s.Blocked),
-				"credit_s": seconds(s.Credit), "p50_ms": 1e3 * seconds(s.P50), "p99_ms": 1e3 * seconds(s.P99)})
+				"credit_s": seconds(s.Credit), "p50_ms": 1e3 * seconds(s.P50), "p99_ms": 1e3 * seconds(s.P99),
+				"resident_bytes": s.PeakResident, "resident_bound_bytes": s.Bound})
 		}
 		_ = writeJSON(a, map[string]any{"frames": r.Frames, "seconds": r.Wall.Seconds(), "fps": float64(r.Frames) / r.Wall.Seconds(), "batch": r.Batch,
-			"peak_resident": r.PeakResident, "device_peak_bytes": e.dev.Peak(), "stages": table, "outputs": wrote, "unfinished": unfinished})
+			"peak_resident": r.PeakResident, "resident_bytes": e.resident(r), "resident_bound_bytes": e.bound.Bytes(), "stages": table, "outputs": wrote, "unfinished": unfinished})
 		return
 	}
 	if a.Quiet {
 		return
 	}
 	_ = r.WriteTable(a.out)
-	fmt.Fprintf(a.out, "device memory: at most %s\n", size(int64(e.dev.Peak())))
+	fmt.Fprintf(a.out, "device memory: at most %s of the planned %s\n", graph.Size(e.resident(r)), graph.Size(e.bound.Bytes()))
 	for _, path := range wrote {
 		_ = a.wrote(path)
 	}

@@ -19,7 +19,7 @@ import (
 )
 
 // Stage is the declaration.
-var Stage = graph.WithProbe(graph.NewSource("decode", doc, open), probe)
+var Stage = graph.WithImagine(graph.WithProbe(graph.NewSource("decode", doc, open), probe), imagine)
 
 const doc = `Decodes a video: a file, an address, a camera or "-" for standard input, in any format that FFmpeg knows.
 Rotation metadata is applied to the pixels, times are kept (or made up, increasing, where the file has none), and the
@@ -61,6 +61,14 @@ type source struct {
 	reader *media.Reader
 	stream *token.Stream
 	set    *prompt.Set // nil when nothing is prompted
+}
+
+func imagine(env *graph.Env, o *Options, p graph.Probe, frames int) (out []*Out, err error) {
+	imagined, err := o.Imagine(p, frames, env.Model != nil)
+	for _, f := range imagined {
+		out = append(out, &Out{f})
+	}
+	return out, err
 }
 
 func probe(env *graph.Env, o *Options) (graph.Probe, error) {

@@ -21,7 +21,7 @@ import (
 )
 
 // Stage is the declaration.
-var Stage = graph.WithProbe(graph.NewSource("images", doc, open), probe)
+var Stage = graph.WithImagine(graph.WithProbe(graph.NewSource("images", doc, open), probe), imagine)
 
 const doc = `Reads a folder of pictures (.jpg, .jpeg, .png) as a video, in natural order: frame2 before frame10.
 Pixels equal Pillow's convert("RGB"); orientation tags within the pictures are not applied, as there. All
@@ -169,6 +169,14 @@ func (s *source) picture(i int) ([]uint8, error) {
 		return nil, s.bad(i, err)
 	}
 	return rgb, nil
+}
+
+func imagine(env *graph.Env, o *Options, p graph.Probe, frames int) (out []*Out, err error) {
+	imagined, err := o.Imagine(p, frames, env.Model != nil)
+	for _, f := range imagined {
+		out = append(out, &Out{f})
+	}
+	return out, err
 }
 
 func probe(env *graph.Env, o *Options) (graph.Probe, error) {

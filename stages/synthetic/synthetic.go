@@ -15,7 +15,7 @@ import (
 )
 
 // Stage is "synthetic".
-var Stage = graph.WithProbe(graph.NewSource("synthetic", "Made-up video with ground truth, from a seed: a target among other objects. "+
+var Stage = graph.WithImagine(graph.WithProbe(graph.NewSource("synthetic", "Made-up video with ground truth, from a seed: a target among other objects. "+
 	"Without a prompt the target, object 1, is prompted with its true box on frame 0.", open),
 	func(_ *graph.Env, o *Options) (graph.Probe, error) {
 		objects := []int{1}
@@ -27,7 +27,20 @@ var Stage = graph.WithProbe(graph.NewSource("synthetic", "Made-up video with gro
 			_, objects = set.At(o.Frames - 1)
 		}
 		return graph.Probe{Width: o.Width, Height: o.Height, Frames: o.Frames, Rate: float64(o.FPS), Objects: len(objects)}, nil
-	})
+	}), imagine)
+
+func imagine(_ *graph.Env, o *Options, p graph.Probe, frames int) (out []*Out, err error) {
+	set := prompt.First([]token.Prompt{{Object: 1, Box: &token.Box{X1: float32(o.Width), Y1: float32(o.Height)}}})
+	if !o.Options.Empty() {
+		if set, _, err = o.Options.Load(o.Width, o.Height); err != nil {
+			return nil, err
+		}
+	}
+	for _, f := range set.Imagine(o.Width, o.Height, frames) {
+		out = append(out, &Out{f})
+	}
+	return out, nil
+}
 
 // Options describe the clip.
 type Options struct {

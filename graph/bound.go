@@ -1,0 +1,228 @@
+package graph
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"strings"
+	"text/tabwriter"
+)
+
+// Bound is the device memory that a plan will have, all of it, before it runs:
+//
+//	tokens     results that wait for their readers, for each output as many as can be alive at once
+//	state      results that are remembered: what goes out on a feedback edge
+//	workspace  temporaries of the firings
+//	scratch    what the device needs beside them for a single operation
+//	weights    of the network, as the device has packed them
+//
+// Each stage gets an arena of its part and can have no more.
+type Bound struct {
+	Feet    []*Footprint
+	Scratch int
+	Weights int
+	Batch   int
+	Micro   int
+}
+
+// Tokens returns the bytes of results that are no state, of one stage.
+func (f *Footprint) Tokens() int {
+	results := f.Need.Bytes() - f.Need.Work
+	state, tokens := false, 0
+	for i := range f.Stage.Out {
+		if f.remembers(i) {
+			state = true
+		} else {
+			tokens += f.Token[i] * f.Alive[i]
+		}
+	}
+	if !state {
+		return results
+	}
+	return min(tokens, results)
+}
+
+// State returns the bytes that the stage has remembered.
+func (f *Footprint) State() int { return f.Need.Bytes() - f.Need.Work - f.Tokens() }
+
+// remembers says whether an output is state: device memory that carries no lease.
+func (f *Footprint) remembers(port int) bool {
+	p := &f.Stage.Out[port]
+	state := p.State
+	for _, e := range f.Out {
+		state = state || e.FromPort == port && e.Delay > 0
+	}
+	return state && p.Device()
+}
+
+// sum adds up over the stages.
+func (b *Bound) sum(part func(*Footprint) int) (bytes int) {
+	for _, f := range b.Feet {
+		bytes += part(f)
+	}
+	return bytes
+}
+
+func workspace(f *Footprint) int { return f.Need.Work }
+
+// Reserve gives every stage of the plan an arena of just what it needs.
+func (b *Bound) Reserve() {
+	for _, f := range b.Feet {
+		f.Arena = &f.Need
+	}
+}
+
+// Arenas returns the bytes of all stages' arenas.
+func (b *Bound) Arenas() int { return b.sum(func(f *Footprint) int { return f.Need.Bytes() }) }
+
+// Bytes returns the bound.
+func (b *Bound) Bytes() int { return b.Arenas() + b.Scratch + b.Weights }
+
+// item is one part of a bound, and how to make it smaller.
+type item struct {
+	what  string
+	bytes int
+	knob  string
+}
+
+// largest returns the largest part.
+func (b *Bound) largest() (most item) {
+	consider := func(what string, bytes int, knob string) {
+		if bytes > most.bytes {
+			most = item{what, bytes, knob}
+		}
+	}
+	for _, f := range b.Feet {
+		consider(f.ID+" tokens", f.Tokens(), "a smaller pipeline.batch")
+		consider(f.ID+" state", f.State(), "fewer objects")
+		knob := "a smaller model.config.image_size or model.variant"
+		if f.Stage.Gather && !f.InCycle && b.Micro > 1 {
+			knob = "a smaller pipeline.micro"
+		}
+		consider(f.ID+" workspace", f.Need.Work, knob)
+	}
+	consider("scratch", b.Scratch, "fewer pipeline.threads")
+	consider("weights", b.Weights, "a smaller model.variant")
+	return most
+}
+
+// WriteText prints the bound as a table.
+func (b *Bound) WriteText(out io.Writer) error {
+	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(w, "stage\ttokens\tstate\tworkspace\twhat is held")
+	for _, f := range b.Feet {
+		if f.Need.Bytes() == 0 {
+			continue
+		}
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", f.ID, dash(f.Tokens()), dash(f.State()), dash(f.Need.Work), f.holds())
+	}
+	if err := w.Flush(); err != nil {
+		return err
+	}
+	_, err := fmt.Fprintf(out, "tokens %s | state %s | workspace %s | scratch %s | weights %s | bound %s\n",
+		Size(b.sum((*Footprint).Tokens)), Size(b.sum((*Footprint).State)), Size(b.sum(workspace)), Size(b.Scratch), Size(b.Weights), Size(b.Bytes()))
+	return err
+}
+
+// holds says how many tokens of which size.
+func (f *Footprint) holds() string {
+	var parts []string
+	for i, p := range f.Stage.Out {
+		switch {
+		case f.Token[i] == 0:
+		case f.remembers(i):
+			parts = append(parts, fmt.Sprintf("%s: %d at once, what they share once", p.Name, f.Alive[i]))
+		default:
+			parts = append(parts, fmt.Sprintf("%s: %d x %s", p.Name, f.Alive[i], Size(f.Token[i])))
+		}
+	}
+	return strings.Join(parts, ", ")
+}
+
+func dash(bytes int) string {
+	if bytes == 0 {
+		return "-"
+	}
+	return Size(bytes)
+}
+
+// Size prints bytes with a unit that fits.
+func Size(n int) string {
+	switch {
+	case n < 1<<10:
+		return fmt.Sprintf("%d B", n)
+	case n < 1<<20:
+		return fmt.Sprintf("%.1f KiB", float64(n)/(1<<10))
+	case n < 1<<30:
+		return fmt.Sprintf("%.1f MiB", float64(n)/(1<<20))
+	}
+	return fmt.Sprintf("%.2f GiB", float64(n)/(1<<30))
+}
+
+// MarshalJSON gives the numbers of the table.
+func (b *Bound) MarshalJSON() ([]byte, error) {
+	type port struct {
+		Name  string `json:"name"`
+		Alive int    `json:"alive"`
+		Bytes int    `json:"token_bytes"`
+	}
+	type stage struct {
+		ID        string `json:"id"`
+		Stage     string `json:"stage"`
+		Tokens    int    `json:"token_bytes"`
+		State     int    `json:"state_bytes"`
+		Workspace int    `json:"workspace_bytes"`
+		Ports     []port `json:"outputs"`
+	}
+	var stages []stage
+	for _, f := range b.Feet {
+		s := stage{ID: f.ID, Stage: f.Stage.Name, Tokens: f.Tokens(), State: f.State(), Workspace: f.Need.Work, Ports: []port{}}
+		for i, p := range f.Stage.Out {
+			if p.Device() {
+				s.Ports = append(s.Ports, port{p.Name, f.Alive[i], f.Token[i]})
+			}
+		}
+		stages = append(stages, s)
+	}
+	return json.Marshal(map[string]any{"batch": b.Batch, "micro": b.Micro, "stages": stages, "token_bytes": b.sum((*Footprint).Tokens),
+		"state_bytes": b.sum((*Footprint).State), "workspace_bytes": b.sum(workspace), "scratch_bytes": b.Scratch,
+		"weight_bytes": b.Weights, "bound_bytes": b.Bytes()})
+}
+
+// Fit resolves the plan for an input of a size so that it fits into the budget of [pipeline].memory. measure returns the
+// bound of the plan as it is then. A batch that was left to us is halved until it fits; what the file gives is kept. A plan
+// that does not fit is refused.
+func (p *Plan) Fit(width, height int, measure func() (*Bound, error)) (*Bound, error) {
+	for {
+		if err := p.Resolve(width, height); err != nil {
+			return nil, err
+		}
+		b, err := measure()
+		if err != nil {
+			return nil, err
+		}
+		if p.Pipeline.Memory == 0 || int64(b.Bytes()) <= p.Pipeline.Memory {
+			return b, nil
+		}
+		if !p.Halve() {
+			return nil, p.tooLarge(b)
+		}
+	}
+}
+
+// Halve lets the next Resolve choose half the batch, where the choice is its own and there is something to halve. It says
+// whether that is so.
+func (p *Plan) Halve() bool {
+	if !p.auto.batch || p.Pipeline.Batch < 2 {
+		return false
+	}
+	p.most = p.Pipeline.Batch / 2
+	return true
+}
+
+func (p *Plan) tooLarge(b *Bound) error {
+	d := p.Complain("pipeline.memory", "the plan needs %s on the device, the budget is %s", Size(b.Bytes()), Size(int(p.Pipeline.Memory)))
+	most := b.largest()
+	d.Notes = []string{fmt.Sprintf("largest: %s %s; what helps: %s", most.what, Size(most.bytes), most.knob)}
+	return Diagnostics{d}
+}
