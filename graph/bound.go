@@ -30,7 +30,7 @@ func (f *Footprint) Tokens() int {
 	results := f.Need.Bytes() - f.Need.Work
 	state, tokens := false, 0
 	for i := range f.Stage.Out {
-		if f.remembers(i) {
+		if f.Remembers(i) && f.Stage.Out[i].Device() {
 			state = true
 		} else {
 			tokens += f.Token[i] * f.Alive[i]
@@ -44,16 +44,6 @@ func (f *Footprint) Tokens() int {
 
 // State returns the bytes that the stage has remembered.
 func (f *Footprint) State() int { return f.Need.Bytes() - f.Need.Work - f.Tokens() }
-
-// remembers says whether an output is state: device memory that carries no lease.
-func (f *Footprint) remembers(port int) bool {
-	p := &f.Stage.Out[port]
-	state := p.State
-	for _, e := range f.Out {
-		state = state || e.FromPort == port && e.Delay > 0
-	}
-	return state && p.Device()
-}
 
 // sum adds up over the stages.
 func (b *Bound) sum(part func(*Footprint) int) (bytes int) {
@@ -130,7 +120,7 @@ func (f *Footprint) holds() string {
 	for i, p := range f.Stage.Out {
 		switch {
 		case f.Token[i] == 0:
-		case f.remembers(i):
+		case f.Remembers(i):
 			parts = append(parts, fmt.Sprintf("%s: %d at once, what they share once", p.Name, f.Alive[i]))
 		default:
 			parts = append(parts, fmt.Sprintf("%s: %d x %s", p.Name, f.Alive[i], Size(f.Token[i])))

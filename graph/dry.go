@@ -25,7 +25,7 @@ type Dry struct {
 }
 
 const (
-	steady  = 24  // frames without growth after which nothing grows any more
+	steady  = 18  // frames without growth after which nothing grows any more
 	longest = 512 // frames of a mood, at most
 )
 

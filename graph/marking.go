@@ -102,7 +102,16 @@ func (p *Plan) inside(n *PlanNode) int {
 }
 
 // leased says whether the tokens of an edge share the lease of their frame.
-func (e *Edge) leased() bool { return e.out().Device() && !e.out().State && e.Delay == 0 }
+func (e *Edge) leased() bool { return e.out().Device() && !e.From.Remembers(e.FromPort) }
+
+// Remembers says whether the tokens of an output are state: declared so, or read on a later frame. They carry no lease.
+func (n *PlanNode) Remembers(port int) bool {
+	state := n.Stage.Out[port].State
+	for _, e := range n.Out {
+		state = state || e.FromPort == port && e.Delay > 0
+	}
+	return state
+}
 
 // holders returns the stages that hold the leases which n takes: n itself, and whoever a leased token leads to.
 func (p *Plan) holders(n *PlanNode) []*PlanNode {

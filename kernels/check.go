@@ -1,6 +1,9 @@
 package kernels
 
-import "fmt"
+import (
+	"fmt"
+	"strconv"
+)
 
 // Every op checks itself before a device touches memory. A check reads as a list of wishes; the first one that
 // is not met is the error, and it names the op, the operand, what it is and what it should be:
@@ -130,32 +133,44 @@ func overlap(a, b *Tensor) bool {
 	return aLo < bLo+b.Bytes() && bLo < aLo+a.Bytes()
 }
 
-func describe(t *Tensor) string {
+// What messages are made of is put into words only when there is a message: a check is part of every op.
+
+// described is a tensor for messages.
+type described Tensor
+
+func describe(t *Tensor) *described { return (*described)(t) }
+
+func (t *described) String() string {
 	switch {
 	case t == nil:
 		return "missing"
 	case t.Layout == Packed:
-		return "packed " + t.DType.String() + axes(t.Shape)
+		return "packed " + t.DType.String() + axes(t.Shape).String()
 	}
-	return t.DType.String() + axes(t.Shape)
+	return t.DType.String() + axes(t.Shape).String()
 }
 
-func axes(dims []int) string {
+// axes is a shape for messages, axis one length of it.
+type axes []int
+
+func (a axes) String() string {
 	s := "["
-	for i, d := range dims {
+	for i, d := range a {
 		if i > 0 {
 			s += ","
 		}
-		s += axis(d)
+		s += axis(d).String()
 	}
 	return s + "]"
 }
 
-func axis(d int) string {
-	if d == some {
+type axis int
+
+func (a axis) String() string {
+	if a == some {
 		return "n"
 	}
-	return fmt.Sprint(d)
+	return strconv.Itoa(int(a))
 }
 
 // bytesOf sums the bytes of the operands that are there, each counted once.

@@ -12,6 +12,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/seed49bbd0e6/tachi/graph"
+	"github.com/seed49bbd0e6/tachi/kernels"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -23,9 +24,22 @@ type mem struct {
 	num
 	leased bool
 	ledger *ledger
+	dev    kernels.Device
+	memory *kernels.Tensor // of dev, may be nil
 }
 
-func (m *mem) Release() { m.ledger.release(m) }
+func (m *mem) Release() {
+	m.ledger.release(m)
+	if m.memory != nil {
+		m.dev.Free(m.memory)
+	}
+}
+
+// with gives a token device memory.
+func (m *mem) with(dev kernels.Device, t *kernels.Tensor) *mem {
+	m.dev, m.memory = dev, t
+	return m
+}
 
 // ledger checks what the runtime promises of device tokens: each is released once, and at no instant do more than
 // batch frames have leased ones.
@@ -46,7 +60,7 @@ func newLedger(batch int) *ledger {
 func (l *ledger) alloc(n num, leased bool) *mem {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	m := &mem{n, leased, l}
+	m := &mem{num: n, leased: leased, ledger: l}
 	l.made++
 	l.alive[m] = true
 	if leased {

@@ -70,11 +70,7 @@ func newNode(r *run, index int, p *graph.PlanNode) *node {
 	}
 	for i := range p.Stage.Out {
 		port := &p.Stage.Out[i]
-		o := &output{port: port, device: port.Device(), state: port.State}
-		for _, e := range p.Out {
-			o.state = o.state || e.FromPort == i && e.Delay > 0
-		}
-		n.outputs = append(n.outputs, o)
+		n.outputs = append(n.outputs, &output{port: port, device: port.Device(), state: p.Remembers(i)})
 	}
 	return n
 }

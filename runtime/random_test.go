@@ -15,11 +15,15 @@ import (
 	"time"
 
 	"github.com/seed49bbd0e6/tachi/graph"
+	"github.com/seed49bbd0e6/tachi/kernels"
+	"github.com/seed49bbd0e6/tachi/kernels/null"
 )
 
 // Random graphs under a virtual clock. Every stage hashes what it gets, so a token that is lost, doubled, late or out
 // of order changes what the sinks see; a plain interpreter of the same graph, one frame after the other, says what they
-// must see. A deadlock fails the bubble; the ledger counts device tokens; an ending is drawn for each graph.
+// must see. A deadlock fails the bubble; the ledger counts device tokens; an ending is drawn for each graph. Device memory
+// comes from arenas of the size that a dry run has measured: a stage that needed more would fail, one that kept some
+// would be told at the end.
 
 // anyIn and anyOut have ports of all sorts; a random subset is connected.
 type anyIn struct {
@@ -67,6 +71,7 @@ type world struct {
 	causes       map[string]error
 	seen         map[string]*[]int
 	state        map[string]bool // stages whose output m is on a delay edge
+	dry          bool            // the run is imagined: no time passes, nothing fails, every token is made
 }
 
 var errVictim = graph.Errorf(graph.BadData, "struck")
@@ -125,16 +130,36 @@ func newWorld(seed uint64) *world {
 	}
 	w.victim = w.plan.Nodes[r.IntN(len(w.plan.Nodes))].ID
 	w.done(w.micro)
+	w.plan.Pipeline.Batch, w.plan.Pipeline.Micro = w.batch, w.micro
 	if seed%2 == 0 { // the capacities that the graph package would choose
 		for _, e := range w.plan.Edges {
 			e.Capacity = 0
 		}
-		w.plan.Pipeline.Batch, w.plan.Pipeline.Micro = w.batch, w.micro
 		if err := w.plan.Resolve(0, 0); err != nil {
 			panic(err)
 		}
 	}
+	w.reserve()
 	return w
+}
+
+// reserve gives each stage an arena of what it needs by a dry run.
+func (w *world) reserve() {
+	w.dry = true
+	env := environment(w.batch, w.micro)
+	env.Device = null.New()
+	feet, err := w.plan.Measure(graph.Dry{Env: env})
+	if err != nil {
+		panic(fmt.Sprint("seed ", w.seed, ": ", err))
+	}
+	for _, f := range feet {
+		f.PlanNode.Arena = &f.Need
+	}
+	w.dry = false
+	w.opened.Store(0)
+	w.shut.Store(0)
+	clear(w.causes)
+	w.ledger = newLedger(w.ledger.batch)
 }
 
 // value is what a stage makes of its inputs.
@@ -159,7 +184,7 @@ func (m *mem) num0() *num {
 }
 
 func (w *world) open(id string) (func(error) error, *rand.Rand, error) {
-	if w.end == openFails && id == w.victim {
+	if w.end == openFails && id == w.victim && !w.dry {
 		return nil, nil, errVictim
 	}
 	w.opened.Add(1)
@@ -172,6 +197,9 @@ func (w *world) open(id string) (func(error) error, *rand.Rand, error) {
 
 // work passes time, and fails if it is this stage's turn.
 func (w *world) work(id string, frame int, r *rand.Rand) error {
+	if w.dry {
+		return nil
+	}
 	if r.IntN(3) > 0 {
 		time.Sleep(time.Duration(r.IntN(10)) * time.Millisecond)
 	}
@@ -188,7 +216,13 @@ func (w *world) source() *graph.Stage {
 	type out struct {
 		H *num `port:"h"`
 	}
-	return graph.NewSource("source", "", func(*graph.Env, *none) (func(context.Context, func(*out) error) error, func(error) error, error) {
+	imagine := func(_ *graph.Env, _ *none, _ graph.Probe, frames int) (all []*out, err error) {
+		for i := range frames {
+			all = append(all, &out{&num{i, i}})
+		}
+		return all, nil
+	}
+	return graph.WithImagine(graph.NewSource("source", "", func(*graph.Env, *none) (func(context.Context, func(*out) error) error, func(error) error, error) {
 		closer, r, err := w.open("src")
 		return func(ctx context.Context, emit func(*out) error) error {
 			for i := range w.frames {
@@ -204,7 +238,7 @@ func (w *world) source() *graph.Stage {
 			}
 			return nil
 		}, closer, err
-	})
+	}), imagine)
 }
 
 // answer is a stage without time, failures and memory: what it would give, with or without device tokens.
@@ -215,9 +249,20 @@ func answer(id string, in *anyIn) (frame, v int, m, s bool) {
 }
 
 func (w *world) flow(id string, lease, free, gather bool) *graph.Stage {
-	s := graph.NewGather("flow", "", func(*graph.Env, *none) (func(context.Context, []*anyIn) ([]*anyOut, error), func(error) error, error) {
+	size := func(what string) int { return 1 + value(id+what, 0)%1000 } // of device memory
+	s := graph.NewGather("flow", "", func(env *graph.Env, _ *none) (func(context.Context, []*anyIn) ([]*anyOut, error), func(error) error, error) {
 		closer, r, err := w.open(id)
 		return func(ctx context.Context, ins []*anyIn) ([]*anyOut, error) {
+			scope := kernels.NewScope(env.Device)
+			defer scope.Close()
+			for range ins {
+				scope.New(kernels.U8, size("temporary"))
+			}
+			result := func(port string) *kernels.Tensor {
+				t := scope.Result(kernels.U8, size(port))
+				scope.Keep(t)
+				return t
+			}
 			for _, in := range ins {
 				for _, m := range []*mem{in.X, in.Y, in.P} {
 					w.ledger.used(m)
@@ -231,14 +276,14 @@ func (w *world) flow(id string, lease, free, gather bool) *graph.Stage {
 				outs[i] = &anyOut{}
 				frame, v, m, s := answer(id, in)
 				outs[i].H = &num{frame, v}
-				if s {
-					outs[i].S = w.ledger.alloc(num{frame, v}, false)
+				if s || w.dry {
+					outs[i].S = w.ledger.alloc(num{frame, v}, false).with(env.Device, result("s"))
 				}
-				if m && w.may(id, lease || free, in) {
-					outs[i].M = w.ledger.alloc(num{frame, v}, !free && !w.state[id])
+				if (m || w.dry) && w.may(id, lease || free, in) {
+					outs[i].M = w.ledger.alloc(num{frame, v}, !free && !w.state[id]).with(env.Device, result("m"))
 				}
 			}
-			return outs, nil
+			return outs, scope.Err()
 		}, closer, err
 	})
 	s.Gather = gather
@@ -300,10 +345,10 @@ func (w *world) interpret() map[string][]int {
 			now[n] = &anyOut{H: &num{frame, v}}
 			leased := w.ledger.batch > 0
 			if m && w.may(n.ID, !leased || n.Stage.Lease, in) {
-				now[n].M = &mem{num{frame, v}, leased && !w.state[n.ID], nil}
+				now[n].M = &mem{num: num{frame, v}, leased: leased && !w.state[n.ID]}
 			}
 			if s {
-				now[n].S = &mem{num{frame, v}, false, nil}
+				now[n].S = &mem{num: num{frame, v}}
 			}
 		}
 		for k, v := range now {
@@ -313,7 +358,7 @@ func (w *world) interpret() map[string][]int {
 	return want
 }
 
-func (w *world) run(t *testing.T) {
+func (w *world) run(t *testing.T) *Report {
 	ctx, cancel := context.WithCancelCause(context.Background())
 	defer cancel(nil)
 	drain := make(chan struct{})
@@ -325,7 +370,17 @@ func (w *world) run(t *testing.T) {
 		time.AfterFunc(w.after, func() { close(drain) })
 	}
 	live := 0
-	rep, err := Run(ctx, &w.plan, environment(w.batch, w.micro), Options{Drain: drain, watch: func(n int) { live = n }})
+	env, dev := environment(w.batch, w.micro), null.New()
+	env.Device = dev
+	rep, err := Run(ctx, &w.plan, env, Options{Drain: drain, watch: func(n int) { live = n }})
+	for _, s := range rep.Stages {
+		if s.PeakResident > s.Bound {
+			t.Errorf("%s: %d bytes of the planned %d", s.ID, s.PeakResident, s.Bound)
+		}
+	}
+	if err := dev.Close(); err != nil {
+		t.Error(err)
+	}
 
 	want := w.interpret()
 	count := w.frames
@@ -394,15 +449,24 @@ func (w *world) run(t *testing.T) {
 		}
 	}
 	w.ledger.settled(t)
+	return rep
 }
 
 func TestRandomGraphsKeepEveryPromise(t *testing.T) {
 	var ends [endings]int
 	peaks := 0
-	for seed := range uint64(200) {
+	full, arenas := 0, 0
+	for seed := range uint64(1000) {
 		synctest.Test(t, func(t *testing.T) {
 			w := newWorld(seed)
-			w.run(t)
+			for _, s := range w.run(t).Stages {
+				if s.Bound > 0 && w.end == complete && w.frames > 20 {
+					arenas++
+					if s.PeakResident >= s.Bound*9/10 {
+						full++
+					}
+				}
+			}
 			if t.Failed() {
 				t.Fatalf("seed %d", seed)
 			}
@@ -415,7 +479,8 @@ func TestRandomGraphsKeepEveryPromise(t *testing.T) {
 			t.Fatalf("seed %d", seed)
 		}
 	}
-	if slices.Min(ends[:]) == 0 || peaks < 20 {
+	if slices.Min(ends[:]) == 0 || peaks < 100 {
 		t.Errorf("the graphs are too tame: endings %v, %d reach their batch", ends, peaks)
 	}
+	t.Logf("%d of %d arenas were nine tenths full at some time", full, arenas)
 }

@@ -48,14 +48,15 @@ type output struct {
 	edges  []chan<- any
 }
 
-// newToken wraps the value of an output port. It takes over the value, and a share of the lease where one is due.
+// newToken wraps the value of an output port. It takes over the value, and a share of the lease where one is due: also for
+// a nil, so that what leases hold back does not depend on values.
 func (o *output) newToken(value any, frame *lease) *token {
 	t := &token{value: value}
 	t.refs.Store(int32(len(o.edges)))
 	if o.device {
 		t.held = resident(value)
 	}
-	if t.held != nil && !o.state {
+	if o.device && !o.state {
 		t.lease = frame.share()
 	}
 	return t

@@ -123,6 +123,12 @@ func (m *Model) decode(in DecodeInput) (Decoded, error) {
 	defer s.Close()
 	dec := &m.decoder
 
+	n := 1
+	if in.Multimask {
+		n = candidates
+	}
+	out := Decoded{Masks: s.Result(kernels.F32, n, side, side), Tokens: s.Result(kernels.F32, n, d)}
+
 	tokens := append(append([]float32{}, dec.tokens...), prompts...)
 	e := s.Upload(tokens, len(tokens)/d, d)
 	q, k := dec.transformer.apply(s, e, m.prompt.source(s, in.Conditioned, in.MaskLogits), m.prompt.densePE)
@@ -142,9 +148,9 @@ func (m *Model) decode(in DecodeInput) (Decoded, error) {
 		v := dec.hyper[i].apply(s, own.Slice(i, i+1), kernels.None) // [1, d/8]
 		s.Do(kernels.MatMulNT{A: v, B: u, Y: y.Reshape(1, side*side)})
 	}
-	out := Decoded{ObjectLogit: objectLogit}
+	out.ObjectLogit = objectLogit
 	if in.Multimask {
-		out.Masks, out.Tokens, out.IoU = s.Result(kernels.F32, candidates, side, side), s.Result(kernels.F32, candidates, d), ious[1:]
+		out.IoU = ious[1:]
 		for i := range candidates {
 			mask(i+1, out.Masks.Slice(i, i+1))
 			token := 0
@@ -154,7 +160,7 @@ func (m *Model) decode(in DecodeInput) (Decoded, error) {
 			copyTo(s, out.Tokens.Index(i), own.Index(token))
 		}
 	} else {
-		out.Masks, out.Tokens, out.IoU = s.Result(kernels.F32, 1, side, side), s.Result(kernels.F32, 1, d), ious[:1]
+		out.IoU = ious[:1]
 		mask(0, out.Masks)
 		copyTo(s, out.Tokens, own.Slice(0, 1))
 		if in.Stability != nil && !in.Stability.holds(s, out.Masks) {

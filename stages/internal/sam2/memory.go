@@ -94,6 +94,7 @@ func (m *Model) EncodeMemory(f2, mask *kernels.Tensor, binarize, occluded bool) 
 // encode returns the memory before it is rounded, f32 [hw, m].
 func (e *memoryEncoder) encode(s *kernels.Scope, c Config, f2, mask *kernels.Tensor, binarize, occluded bool) *kernels.Tensor {
 	size, side := c.ImageSize, c.Side()
+	y := e.pix.apply(s, f2.Reshape(1, side, side, c.Dim()), kernels.None) // first, so that what outlives the mask's maps lies before them
 	high := s.F32(1, size, size)
 	s.Do(kernels.Resize{X: mask.Reshape(append([]int{1}, mask.Shape...)...), Y: high})
 	act := kernels.Sigmoid
@@ -104,11 +105,10 @@ func (e *memoryEncoder) encode(s *kernels.Scope, c Config, f2, mask *kernels.Ten
 
 	x := high.Reshape(1, size, size, 1)
 	for i, down := range e.down {
-		y := down.apply(s, x) // half the side, four times the channels
+		z := down.apply(s, x) // half the side, four times the channels
 		s.Free(x, high)
-		x = e.downNorm[i].over(s, y, kernels.GELU)
+		x = e.downNorm[i].over(s, z, kernels.GELU)
 	}
-	y := e.pix.apply(s, f2.Reshape(1, side, side, c.Dim()), kernels.None)
 	e.mask.add(s, x, y) // [1, S/16, S/16, d]
 	s.Free(x)
 	for i := range e.fuser {

@@ -1,0 +1,176 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"text/tabwriter"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/rs/zerolog"
+
+	"github.com/seed49bbd0e6/tachi/graph"
+	"github.com/seed49bbd0e6/tachi/kernels/null"
+	"github.com/seed49bbd0e6/tachi/runtime"
+	"github.com/seed49bbd0e6/tachi/stages"
+)
+
+// load1280 is the benchmark's pipeline, whose memories fill up whatever the network says, for an input of 1280x720.
+func load1280(t *testing.T, variant string) (*graph.Plan, graph.Probe) {
+	t.Helper()
+	plan, err := graph.Load("../../pipelines/bench.toml", stages.All, graph.Overrides{Variant: variant,
+		Set: []string{"stages.source.width=1280", "stages.source.height=720", "stages.source.frames=48"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return plan, graph.Probe{Width: 1280, Height: 720, Frames: 48, Objects: 1}
+}
+
+// imagined lets the source emit the frames that it imagines, at once.
+func imagined(plan *graph.Plan, probe graph.Probe) {
+	source := plan.Source()
+	stage := *source.Stage
+	stage.Open = func(env *graph.Env, options any) (*graph.Node, error) {
+		frames, err := stage.Imagine(env, options, probe, probe.Frames)
+		return &graph.Node{Run: func(_ context.Context, emit func(any) error) error {
+			for _, f := range frames {
+				if err := emit(f); err != nil {
+					return err
+				}
+			}
+			return nil
+		}}, err
+	}
+	source.Stage = &stage
+}
+
+// slow makes the firings of a stage take time.
+func slow(plan *graph.Plan, id string, wait func(firing int) time.Duration) {
+	for _, n := range plan.Nodes {
+		if n.ID != id {
+			continue
+		}
+		stage, open := *n.Stage, n.Stage.Open
+		stage.Open = func(env *graph.Env, options any) (*graph.Node, error) {
+			node, err := open(env, options)
+			if err != nil {
+				return nil, err
+			}
+			fire, count := node.Fire, 0
+			node.Fire = func(ctx context.Context, in []any) ([]any, error) {
+				time.Sleep(wait(count))
+				count++
+				return fire(ctx, in)
+			}
+			return node, nil
+		}
+		n.Stage = &stage
+	}
+}
+
+// A bound that nothing comes near is no bound. With a slow encoder images pile up before it, with a sink that stops the
+// features behind it, and the benchmark's policy fills the bank: every arena is then nine tenths full at some time.
+func TestTheBoundIsReached(t *testing.T) {
+	for _, variant := range []string{"nano", "tiny"} {
+		t.Run(variant, func(t *testing.T) {
+			plan, probe := load1280(t, variant)
+			dev := null.New()
+			b, err := plan.Fit(probe.Width, probe.Height, func() (*graph.Bound, error) { return bound(plan, probe, dev) })
+			if err != nil {
+				t.Fatal(err)
+			}
+			b.Reserve()
+			model, err := stages.DryModel(dev, plan.Model)
+			if err != nil {
+				t.Fatal(err)
+			}
+			imagined(plan, probe)
+			slow(plan, "encode", func(int) time.Duration { return 5 * time.Millisecond })
+			slow(plan, "sink", func(firing int) time.Duration {
+				if firing < 20 || firing%5 > 0 { // odd and even, as frames leave the encoder by two
+					return 0
+				}
+				return 50 * time.Millisecond
+			})
+			env := &graph.Env{Device: dev, Model: model.Network, Batch: b.Batch, Micro: b.Micro, Log: zerolog.Nop()}
+			report, err := runtime.Run(t.Context(), plan, env, runtime.Options{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if report.PeakResident != b.Batch {
+				t.Errorf("at most %d frames resident, want %d", report.PeakResident, b.Batch)
+			}
+			for _, s := range report.Stages {
+				if s.Bound > 0 {
+					t.Logf("%-8s %9d of %9d bytes, %.3f", s.ID, s.PeakResident, s.Bound, float64(s.PeakResident)/float64(s.Bound))
+				}
+				if s.PeakResident > s.Bound || 10*s.PeakResident < 9*s.Bound {
+					t.Errorf("%s: %d of the planned %d bytes", s.ID, s.PeakResident, s.Bound)
+				}
+			}
+			model.Close()
+			if err := dev.Close(); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
+// The bound of the four official networks, for four sizes of video, with one object and with five, as golden table. The
+// device is one that packs nothing and needs no scratch memory, so that the table is the same everywhere.
+func TestBoundsOfTheOfficialNetworks(t *testing.T) {
+	var out strings.Builder
+	w := tabwriter.NewWriter(&out, 0, 0, 2, ' ', tabwriter.AlignRight)
+	fmt.Fprintln(w, "network\tvideo\tobjects\tbatch\tmicro\ttokens\tstate\tworkspace\tweights\tbound\t")
+	prompts := filepath.Join(t.TempDir(), "prompts.json")
+	for _, variant := range []string{"tiny", "small", "base_plus", "large"} {
+		for _, size := range [][2]int{{854, 480}, {1280, 720}, {1920, 1080}, {3840, 2160}} {
+			for _, objects := range []int{1, 5} {
+				var list []map[string]any
+				for i := range objects {
+					list = append(list, map[string]any{"object": i + 1, "frame": 0, "box": []int{10 * i, 10, 50, 40}})
+				}
+				text, _ := json.Marshal(map[string]any{"prompts": list})
+				if err := os.WriteFile(prompts, text, 0o666); err != nil {
+					t.Fatal(err)
+				}
+				plan, err := graph.Load("../../pipelines/bench.toml", stages.All, graph.Overrides{Variant: variant, Set: []string{
+					fmt.Sprint("stages.source.width=", size[0]), fmt.Sprint("stages.source.height=", size[1]),
+					"stages.source.prompts=" + prompts, "stages.memory.policy=samurai"}})
+				if err != nil {
+					t.Fatal(err)
+				}
+				b, err := plan.Fit(size[0], size[1], func() (*graph.Bound, error) {
+					return bound(plan, graph.Probe{Width: size[0], Height: size[1]}, null.New())
+				})
+				if err != nil {
+					t.Fatal(err)
+				}
+				tokens, state, work := 0, 0, 0
+				for _, f := range b.Feet {
+					tokens, state, work = tokens+f.Tokens(), state+f.State(), work+f.Need.Work
+				}
+				fmt.Fprintf(w, "%s\t%dx%d\t%d\t%d\t%d\t%d\t%d\t%d\t%d\t%d\t\n", variant, size[0], size[1], objects, b.Batch, b.Micro, tokens, state, work, b.Weights, b.Bytes())
+			}
+		}
+	}
+	w.Flush()
+	const path = "testdata/bounds.txt"
+	if *update {
+		if err := os.WriteFile(path, []byte(out.String()), 0o666); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(string(want), out.String()); diff != "" {
+		t.Errorf("bounds in bytes have changed; go test -update after a look (-want +got):\n%s", diff)
+	}
+}
