@@ -6,40 +6,40 @@ import (
 	"slices"
 )
 
-// How many tokens can be alive at once is read off the plan's marked graph. A stage goes through four events for each
-// frame: it has taken its inputs, it fires (holding a credit, where it takes one), it has dropped its inputs, it has sent
-// its outputs. Each rule of the engine ties two events: "to happens for frame f only after from has happened for frame
-// f - slack", hence
+// How many tokens can be alive at once is read off the plan's marked graph. A stage goes through the same events for each
+// frame: it takes a token from one input after the other, fires (holding a credit, where it takes one), drops its inputs,
+// and sends its outputs on one edge after the other. Each rule of the engine ties two events: to happens for frame f only
+// after from has happened for frame f - slack, hence
 //
 //	count(to) <= count(from) + slack
 //
 // where count is how often an event has happened. The rules are:
 //
-//	a stage works in order         fired <= taken, dropped <= fired, sent <= dropped
-//	and on micro frames at most    taken <= sent + inside       (inside: micro when it gathers, else 1)
-//	an edge carries what was made  taken(to) <= dropped(from) + delay
-//	and holds no more than fits    sent(from) <= taken(to) + capacity - delay, and one more where the stage takes the
-//	                               token of another input later: it may have this one in its hand and wait
-//	a frame on the device has one  fired(lease) <= dropped(holder) + batch, for whoever holds a leased token
+//	a stage does one after the other   fire <= take, drop <= fire, send <= drop
+//	and has micro frames at most       first <= last + inside        (inside: micro when it gathers, else 1)
+//	an edge carries what was sent      take <= send + delay
+//	and holds no more than fits        send <= take + capacity - delay
+//	a frame on the device has one      fire <= drop of the holder + batch, for whoever holds a leased token
 //	of batch credits
 //
 // Inequalities add up along a path, so the slack of the shortest path from b to a bounds count(a) - count(b), whatever the
 // timing. A token is alive from the firing that makes it until its last reader has dropped it: the shortest path from that
 // drop back to the firing is the most tokens there can be.
 
-// event is one of the four of a stage.
+// event is one of a stage's.
 type event struct {
 	node *PlanNode
 	kind eventKind
+	edge *Edge // of take and send
 }
 
 type eventKind uint8
 
 const (
-	taken eventKind = iota
-	fired
-	dropped
-	sent
+	take eventKind = iota
+	fire
+	drop
+	send
 )
 
 // rule is count(to) <= count(from) + slack.
@@ -48,33 +48,58 @@ type rule struct {
 	slack    int
 }
 
+// events lists a stage's events in their order.
+func (p *Plan) events(n *PlanNode) (all []event) {
+	for _, port := range p.TakeOrder(n) {
+		all = append(all, event{n, take, n.In[port]})
+	}
+	all = append(all, event{n, fire, nil}, event{n, drop, nil})
+	out := slices.Clone(n.Out)
+	slices.SortStableFunc(out, func(a, b *Edge) int { return cmp.Compare(a.FromPort, b.FromPort) })
+	for _, e := range out {
+		all = append(all, event{n, send, e})
+	}
+	return all
+}
+
 // rules lists the engine's rules for a resolved plan.
 func (p *Plan) rules() []rule {
 	var out []rule
 	tie := func(from, to event, slack int) { out = append(out, rule{from, to, slack}) }
 	for _, n := range p.Nodes {
-		tie(event{n, taken}, event{n, fired}, 0)
-		tie(event{n, fired}, event{n, dropped}, 0)
-		tie(event{n, dropped}, event{n, sent}, 0)
-		tie(event{n, sent}, event{n, taken}, p.inside(n))
+		all := p.events(n)
+		for i := range all[1:] {
+			tie(all[i], all[i+1], 0)
+		}
+		tie(all[len(all)-1], all[0], p.inside(n))
+		for _, kind := range []eventKind{take, send} { // of one frame after those of another
+			if first, last := firstLast(all, kind); first != last {
+				tie(last, first, 1)
+			}
+		}
 		if n.Stage.Lease {
 			for _, holder := range p.holders(n) {
-				tie(event{holder, dropped}, event{n, fired}, p.Pipeline.Batch)
+				tie(event{holder, drop, nil}, event{n, fire, nil}, p.Pipeline.Batch)
 			}
 		}
 	}
-	for _, n := range p.Nodes {
-		order := p.TakeOrder(n)
-		for i, port := range order {
-			e, hand := n.In[port], 1
-			if i == len(order)-1 {
-				hand = 0
-			}
-			tie(event{e.From, dropped}, event{n, taken}, e.Delay)
-			tie(event{n, taken}, event{e.From, sent}, e.Capacity-e.Delay+hand)
-		}
+	for _, e := range p.Edges {
+		tie(event{e.From, send, e}, event{e.To, take, e}, e.Delay)
+		tie(event{e.To, take, e}, event{e.From, send, e}, e.Capacity-e.Delay)
 	}
 	return out
+}
+
+// firstLast returns the first and the last event of a kind.
+func firstLast(all []event, kind eventKind) (first, last event) {
+	for _, e := range all {
+		if e.kind == kind {
+			if last = e; first.node == nil {
+				first = e
+			}
+		}
+	}
+	return first, last
 }
 
 // TakeOrder lists the connected inputs of a stage in the order in which it takes their tokens: those that come last
@@ -150,7 +175,7 @@ func (p *Plan) Alive() map[*PlanNode][]int {
 	rules := p.rules()
 	back := map[*PlanNode]map[event]int{} // from a stage's drop
 	for _, n := range p.Nodes {
-		back[n] = slack(rules, event{n, dropped})
+		back[n] = slack(rules, event{n, drop, nil})
 	}
 	out := map[*PlanNode][]int{}
 	for _, n := range p.Nodes {
@@ -159,7 +184,7 @@ func (p *Plan) Alive() map[*PlanNode][]int {
 			counts[i] = p.inside(n) // at the least, those that it makes
 		}
 		for _, e := range n.Out {
-			most, ok := back[e.To][event{n, fired}]
+			most, ok := back[e.To][event{n, fire, nil}]
 			if !ok {
 				most = math.MaxInt32 // no rule holds it back
 			}
