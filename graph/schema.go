@@ -39,7 +39,7 @@ func Schema(suite []*Stage) ([]byte, error) {
 			}},
 			"model": object{"type": "object", "additionalProperties": false, "properties": object{
 				"variant": object{"type": "string", "description": "which SAM 2 network"},
-				"weights": object{"type": "string", "description": `a checkpoint, relative to this file; or "embedded"`},
+				"weights": object{"type": "string", "description": `a checkpoint, relative to this file; or "embedded", the default`},
 				"config":  object{"type": "object", "description": "keys of the reference's YAML, dotted"},
 			}},
 			"stages": object{"type": "object", "additionalProperties": object{

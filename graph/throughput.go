@@ -20,8 +20,13 @@ import (
 // them, and a gather's firing is one event that waits for all of its inputs. A slack of s frames then ties frame k to
 // frame k - s, some iterations back.
 //
-// Besides, the stages share a machine. Operations on the device are done by all of its workers together, so their times
-// add up; what the others do is spread over the cores.
+// Besides, the stages share a machine: what they all compute for a frame, spread over its cores, takes that long at least.
+
+// Cost is what a stage takes for a frame when it has the machine to itself.
+type Cost struct {
+	Seconds float64 `json:"seconds"`     // from the beginning to the end
+	Compute float64 `json:"cpu_seconds"` // of all cores together
+}
 
 // Prediction is what a plan can reach.
 type Prediction struct {
@@ -30,9 +35,13 @@ type Prediction struct {
 	Why    string   `json:"limit"`
 }
 
-// Predict says how fast a resolved plan can go, when each stage takes so many seconds for a frame by itself. cores is how
-// many the stages share, 0 when each has what it needs.
-func (p *Plan) Predict(seconds map[string]float64, cores int) Prediction {
+// Predict says how fast a resolved plan can go, by the costs of its stages on so many cores.
+func (p *Plan) Predict(costs map[string]Cost, cores int) Prediction {
+	seconds, compute := map[string]float64{}, 0.0
+	for id, c := range costs {
+		seconds[id] = c.Seconds
+		compute += c.Compute / float64(cores)
+	}
 	rules := p.timed(seconds)
 	var out Prediction
 	for {
@@ -50,18 +59,8 @@ func (p *Plan) Predict(seconds map[string]float64, cores int) Prediction {
 			break // it waits for itself: a plan that is not live
 		}
 	}
-	if cores > 0 {
-		shared := 0.0
-		for _, n := range p.Nodes {
-			if n.computes() {
-				shared += seconds[n.ID]
-			} else {
-				shared += seconds[n.ID] / float64(cores)
-			}
-		}
-		if shared > out.Period {
-			out = Prediction{Period: shared, Why: "the machine: no core is ever idle"}
-		}
+	if compute > out.Period {
+		out = Prediction{Period: compute, Why: "the machine: no core is ever idle"}
 	}
 	return out
 }
@@ -125,12 +124,6 @@ func (p *Plan) gathered(c copied) copied {
 		c.frame = 0
 	}
 	return c
-}
-
-// computes says whether a stage works on the device.
-func (n *PlanNode) computes() bool {
-	device := func(p Port) bool { return p.Device() }
-	return n.Stage.Role == Flow && (slices.ContainsFunc(n.Stage.In, device) || slices.ContainsFunc(n.Stage.Out, device))
 }
 
 // slower returns a cycle around which more time passes than the period for every iteration back, nil when there is none.

@@ -21,14 +21,14 @@ func TestThroughputIsAsPredicted(t *testing.T) {
 			r := rand.New(rand.NewPCG(seed, 3))
 			w := newWorld(seed)
 			w.end, w.frames, w.dry = complete, 300, true
-			sleeps := map[string]float64{}
+			sleeps := map[string]graph.Cost{}
 			for _, n := range w.plan.Nodes {
 				d := time.Duration(1+r.IntN(20)) * time.Millisecond
-				sleeps[n.ID] = d.Seconds()
+				sleeps[n.ID] = graph.Cost{Seconds: d.Seconds()}
 				n.Arena = nil
 				n.Stage = sleeping(n.Stage, d)
 			}
-			p := w.plan.Predict(sleeps, 0)
+			p := w.plan.Predict(sleeps, 1)
 			env := environment(w.batch, w.micro)
 			env.Device = null.New()
 			rep, err := Run(t.Context(), &w.plan, env, Options{})

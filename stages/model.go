@@ -68,7 +68,7 @@ func LoadModel(dev kernels.Device, s graph.ModelSettings) (*Model, error) {
 	}
 	var file *weights.File
 	note := ""
-	if s.Weights == "embedded" {
+	if s.Weights == "" || s.Weights == graph.Embedded {
 		if s.Variant != "nano" {
 			return nil, graph.Errorf(graph.BadConfig, "model: no weights of %q in the program, only of nano: give --weights FILE (tachi model list says where the official ones come from)", s.Variant)
 		}

@@ -135,7 +135,7 @@ func TestTrackedFramesMatchTheReference(t *testing.T) {
 					}
 				}
 				w := &walk{env: &graph.Env{Device: dev, Model: model, Batch: 1, Micro: 1, Log: zerolog.Nop()}}
-				w.open(t, text, o, goldenSource(clip, run))
+				w.open(t, text, o, goldenSource(clip, 96, 80, run))
 				defer w.release()
 				k := &checker{T: t, walk: w, want: want[run.Name].Frames, tolerance: min(10*want[run.Name].Drift, 1e-3),
 					logits: file.floats(t, run.Name+"/logits"), pointers: file.floats(t, run.Name+"/pointers")}

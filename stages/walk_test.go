@@ -117,9 +117,8 @@ func (w *walk) token(id, port string) any {
 	return nil
 }
 
-// goldenSource is a source that delivers the clip u8 [frames, 80, 96, 3] with a prompt for object 1 on frame 0.
-func goldenSource(clip []byte, run goldenRun) *graph.Stage {
-	const width, height = 96, 80
+// goldenSource is a source that delivers a clip u8 [frames, height, width, 3] with a prompt for object 1 on frame 0.
+func goldenSource(clip []byte, width, height int, run goldenRun) *graph.Stage {
 	type out struct {
 		Frame *token.Frame `port:"frame" doc:"golden frame"`
 	}
@@ -138,7 +137,7 @@ func goldenSource(clip []byte, run goldenRun) *graph.Stage {
 			}
 		}
 	}
-	const size = width * height * 3
+	size := width * height * 3
 	stream := &token.Stream{ID: "golden", Width: width, Height: height, Frames: run.Frames}
 	return graph.NewSource("golden", "The golden clip.", func(*graph.Env, *options) (func(context.Context, func(*out) error) error, func(error) error, error) {
 		return func(_ context.Context, emit func(*out) error) error {

@@ -1,3 +1,5 @@
+//go:build !nomedia
+
 package main
 
 import (

@@ -81,9 +81,22 @@ type engine struct {
 	opened time.Time
 }
 
-// engine probes the input, settles the plan, opens the device and loads the weights.
+// engine settles the plan for its input, opens the device and loads the weights.
 func (a *app) engine(plan *graph.Plan, overwrite bool) (*engine, error) {
-	e := &engine{plan: plan, opened: time.Now(), env: &graph.Env{Log: a.log, Overwrite: overwrite}}
+	e, err := a.settle(plan)
+	if err != nil {
+		return nil, err
+	}
+	e.env.Overwrite = overwrite
+	if err := e.load(a); err != nil {
+		return nil, errors.Join(err, e.close())
+	}
+	return e, nil
+}
+
+// settle probes the input, opens the device and says what the plan will need of it.
+func (a *app) settle(plan *graph.Plan) (*engine, error) {
+	e := &engine{plan: plan, opened: time.Now(), env: &graph.Env{Log: a.log}}
 	var err error
 	if e.probe, err = a.probe(plan); err != nil {
 		return nil, err
@@ -97,18 +110,24 @@ func (a *app) engine(plan *graph.Plan, overwrite bool) (*engine, error) {
 	if err := e.fit(); err != nil {
 		return nil, errors.Join(err, dev.Close())
 	}
-	if plan.Model.Set {
-		model, err := stages.LoadModel(dev, plan.Model)
-		if err != nil {
-			return nil, errors.Join(err, dev.Close())
-		}
-		if model.Note != "" {
-			a.log.Info().Msg(model.Note)
-		}
-		e.env.Model = model.Network
-		e.close = func() error { model.Close(); return dev.Close() }
-	}
 	return e, nil
+}
+
+// load loads the weights, where the plan has a network.
+func (e *engine) load(a *app) error {
+	if !e.plan.Model.Set {
+		return nil
+	}
+	model, err := stages.LoadModel(e.dev, e.plan.Model)
+	if err != nil {
+		return err
+	}
+	if model.Note != "" {
+		a.log.Info().Msg(model.Note)
+	}
+	e.env.Model = model.Network
+	e.close = func() error { model.Close(); return e.dev.Close() }
+	return nil
 }
 
 // fit settles the plan for the input as it was probed, and reserves the device memory that it will need.

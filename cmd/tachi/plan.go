@@ -1,7 +1,9 @@
 package main
 
 import (
+	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/seed49bbd0e6/tachi/graph"
 	"github.com/seed49bbd0e6/tachi/kernels"
@@ -12,11 +14,13 @@ import (
 // planCmd says how much device memory a pipeline will take, and whether it can run.
 type planCmd struct {
 	pipelineFlags
-	Budget string `placeholder:"SIZE" help:"Device memory that there is, e.g. 2GiB: the same as --set pipeline.memory=SIZE."`
+	WhatIf  []string `sep:"none" placeholder:"STAGE=FACTORx" help:"With --measure: how fast it would go if a stage took that share of its time, e.g. encode=0.5x. May be repeated."`
+	Measure bool     `help:"Time each stage by itself on this machine and say how fast the whole will go, and what limits it."`
+	Budget  string   `placeholder:"SIZE" help:"Device memory that there is, e.g. 2GiB: the same as --set pipeline.memory=SIZE."`
 }
 
 // Run prints the bound of every stage, the loops and the proof that the plan is live.
-func (c *planCmd) Run(a *app) error {
+func (c *planCmd) Run(a *app) (err error) {
 	if c.Budget != "" {
 		c.Set = append(c.Set, "pipeline.memory="+c.Budget)
 	}
@@ -24,29 +28,53 @@ func (c *planCmd) Run(a *app) error {
 	if err != nil {
 		return err
 	}
-	probe, err := a.probe(plan)
+	if len(c.WhatIf) > 0 && !c.Measure {
+		return usagef("--what-if changes what --measure has measured: give both")
+	}
+	e, err := a.settle(plan)
 	if err != nil {
 		return err
 	}
-	dev, err := openDevice(plan)
-	if err != nil {
-		return err
-	}
-	defer dev.Close()
-	bound, err := plan.Fit(probe.Width, probe.Height, func() (*graph.Bound, error) { return bound(plan, probe, dev) })
-	if err != nil {
-		return err
+	defer func() { err = errors.Join(err, e.close()) }()
+	var forecasts []forecast
+	if c.Measure {
+		a.interruptible()
+		if err := e.load(a); err != nil {
+			return err
+		}
+		if forecasts, err = c.predict(a, e); err != nil {
+			return err
+		}
 	}
 	if a.JSON {
-		return writeJSON(a, bound)
+		err := writeJSON(a, e.bound)
+		for _, f := range forecasts {
+			err = errors.Join(err, writeJSON(a, f))
+		}
+		return err
 	}
 	size := "of unknown size, planned for 3840x2160"
-	if probe.Width > 0 {
-		size = fmt.Sprintf("%dx%d", probe.Width, probe.Height)
+	if e.probe.Width > 0 {
+		size = fmt.Sprintf("%dx%d", e.probe.Width, e.probe.Height)
 	}
 	fmt.Fprintf(a.out, "%s, input %s: %d frames resident at most, %d in one launch of the encoder\n\n", plan.File, size, plan.Pipeline.Batch, plan.Pipeline.Micro)
-	if err := bound.WriteText(a.out); err != nil {
+	if err := e.bound.WriteText(a.out); err != nil {
 		return &graph.Error{Kind: graph.BadOutput, Err: err}
+	}
+	for _, ring := range plan.Cycles() {
+		var names []string
+		for _, n := range ring {
+			names = append(names, n.ID)
+		}
+		fmt.Fprintf(a.out, "loop: %s -> %s\n", strings.Join(names, " -> "), names[0])
+	}
+	fmt.Fprintln(a.out, "live: yes, no stage ever waits for itself")
+	for i, f := range forecasts {
+		what := "predicted"
+		if i > 0 {
+			what = f.If
+		}
+		fmt.Fprintf(a.out, "%s: %.1f frames/s, limited by %s\n", what, f.FPS, f.Why)
 	}
 	return nil
 }

@@ -8,12 +8,15 @@ import (
 	"sync/atomic"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/seed49bbd0e6/tachi/graph"
 )
 
 // A stage is a pure function of its tokens, so it can be timed in place: run the pipeline until the memory is full, hold
 // the stage's next firing until every other stage has come to rest (they soon must, behind the one that is held), and
-// fire it again and again on the same tokens with the machine to itself.
+// fire it again and again on the same tokens with the machine to itself. A sink writes files, to which the same frame
+// cannot be added again: there it is one firing after the other that is held and timed.
 
 // full is the number of frames after which the bank of memories is full.
 const full = 9
@@ -23,7 +26,8 @@ type timing struct {
 	id     string
 	frames int // in the firing
 	times  []time.Duration
-	active atomic.Int32 // other stages that are firing
+	cpu    time.Duration // of all times together
+	active atomic.Int32  // other stages that are firing
 }
 
 // newTiming puts the measurement into the plan. done is called when it is over.
@@ -40,7 +44,9 @@ func newTiming(plan *graph.Plan, id string, count int, done func()) *timing {
 			if err != nil {
 				return nil, err
 			}
-			if target {
+			if target && stage.Role == graph.Sink {
+				node.Fire = t.measureEach(node.Fire, count, done)
+			} else if target {
 				node.Fire = t.measure(node.Fire, count, done)
 			} else {
 				node.Fire = t.watch(node.Fire)
@@ -78,13 +84,10 @@ func (t *timing) measure(f fire, count int, done func()) fire {
 		if seen += len(in); seen <= full || t.times != nil {
 			return f(ctx, in)
 		}
-		for quiet := 0; quiet < 5 && ctx.Err() == nil; quiet++ {
-			if t.active.Load() > 0 {
-				quiet = 0
-			}
-			time.Sleep(20 * time.Millisecond)
-		}
+		t.rest(ctx)
 		t.frames = len(in)
+		before := processTime()
+		defer func() { t.cpu = processTime() - before }()
 		for range count {
 			start := time.Now()
 			out, err := f(ctx, in)
@@ -99,6 +102,51 @@ func (t *timing) measure(f fire, count int, done func()) fire {
 		done()
 		return f(ctx, in)
 	}
+}
+
+// measureEach times firings after the memory is full, until there are count.
+func (t *timing) measureEach(f fire, count int, done func()) fire {
+	seen := 0
+	return func(ctx context.Context, in []any) ([]any, error) {
+		if seen += len(in); seen <= full || len(t.times) == count {
+			return f(ctx, in)
+		}
+		t.rest(ctx)
+		t.frames = len(in)
+		start, before := time.Now(), processTime()
+		out, err := f(ctx, in)
+		t.times, t.cpu = append(t.times, time.Since(start)), t.cpu+processTime()-before
+		if len(t.times) == count {
+			done()
+		}
+		return out, err
+	}
+}
+
+// rest waits until no other stage has been firing for a while.
+func (t *timing) rest(ctx context.Context) {
+	for quiet := 0; quiet < 5 && ctx.Err() == nil; quiet++ {
+		if t.active.Load() > 0 {
+			quiet = 0
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+}
+
+// processTime returns what the process has computed so far, on all cores together.
+func processTime() time.Duration {
+	var u unix.Rusage
+	if unix.Getrusage(unix.RUSAGE_SELF, &u) != nil {
+		return 0
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+}
+
+// cost is what a frame takes, by the median.
+func (t *timing) cost() graph.Cost {
+	times := slices.Sorted(slices.Values(t.times))
+	frames := float64(t.frames)
+	return graph.Cost{Seconds: times[len(times)/2].Seconds() / frames, Compute: t.cpu.Seconds() / frames / float64(len(times))}
 }
 
 // release frees the device memory of an output struct.
@@ -116,10 +164,14 @@ func release(out any) {
 	}
 }
 
+func (t *timing) tooShort() error {
+	return graph.Errorf(graph.BadData, "%s: the bank of memories fills in %d frames, and the input ended before: give more (--frames)", t.id, full)
+}
+
 // print writes the median and the spread.
 func (t *timing) print(a *app, goFormat bool) error {
 	if len(t.times) == 0 {
-		return graph.Errorf(graph.BadData, "%s: the bank of memories fills in %d frames, and the input ended before: give more (--frames)", t.id, full)
+		return t.tooShort()
 	}
 	times := slices.Clone(t.times)
 	slices.Sort(times)

@@ -59,7 +59,7 @@ def arguments():
     p.add_argument("--until", help="stop at this time of day, HH:MM UTC, whatever is left")
     p.add_argument("--resume", action="store_true", help="go on from the state")
     p.add_argument("--first", type=float, default=0.3, help="share of the minutes for single frames")
-    p.add_argument("--small", type=float, default=0.6, help="share of the minutes for crops of half the side")
+    p.add_argument("--small", type=float, default=0.6, help="share of the minutes for crops of half the side alone")
     p.add_argument("--images", type=int, default=8, help="crops of a step on single frames, for each worker")
     p.add_argument("--clips", type=int, default=3, help="clips of a step on crops of four frames, for each worker")
     p.add_argument("--whole", type=float, default=0.5, help="as many whole frames as this share of the crops")
@@ -124,9 +124,9 @@ def prompts(rng, masks, kind, size, device):
     return tuple(p.to(device) for p in points)
 
 
-def place(model, rng, args, done):
+def place(model, rng, common, args, done):
     """Draws where the crops of a step lie. Returns their side, and the share of a full batch to take."""
-    small = done < args.small
+    small = done < args.small or common.random() < 0.4
     side = model.image_size // 2 if small else model.image_size
     model.view.place(*(32 * rng.integers((model.image_size - side) // 32 + 1, size=2)), side)
     return side, 1 if small else args.whole
@@ -140,7 +140,7 @@ def hinted(done):
 def single_step(model, help, pool, rng, common, args, done):
     """The loss of a batch of single frames. What `common` draws is the same for every worker."""
     kind = common.choice(["box", "click", "mask"], p=[0.75, 0.15, 0.10])
-    side, share = place(model, rng, args, done)
+    side, share = place(model, rng, common, args, done)
     rgb, masks, labels = data.batch(pool, rng, round(args.images * share), args.prompts, lambda rng, n: [int(rng.integers(n))], side)
     points = prompts(rng, masks[0], kind, side, args.device)
     rgb, masks, labels = (x.to(args.device) for x in (rgb, masks, labels))
@@ -174,7 +174,7 @@ def clip_step(model, help, pool, rng, common, args, done):
     at, number = excerpt(common, args.frames, done)
     kind = common.choice(["box", "click", "mask"], p=[0.75, 0.10, 0.15])
     told = common.random() < 0.5  # presence by ground truth
-    side, share = place(model, rng, args, done)
+    side, share = place(model, rng, common, args, done)
     count = max(1, round(args.clips * share * 4 / len(at)))
     rgb, masks, labels = data.batch(pool, rng, count, args.objects, lambda rng, n: at, side)
     frames, clips = rgb.shape[:2]

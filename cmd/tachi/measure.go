@@ -1,0 +1,134 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	goruntime "runtime"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/seed49bbd0e6/tachi/graph"
+	"github.com/seed49bbd0e6/tachi/runtime"
+)
+
+// What each stage costs is measured one stage after the other, each with the machine to itself: the source by reading, the
+// others in place (timing.go), in as many runs of the pipeline as there are stages. Nothing is left behind.
+
+// firings is how often each stage is timed.
+const firings = 10
+
+// costs measures all stages of a pipeline.
+func (c *pipelineFlags) costs(a *app, e *engine) (map[string]graph.Cost, error) {
+	var err error
+	if c.Out, err = os.MkdirTemp("", "tachi-plan-"); err != nil {
+		return nil, &graph.Error{Kind: graph.BadOutput, Err: err}
+	}
+	defer os.RemoveAll(c.Out)
+	costs := map[string]graph.Cost{}
+	if e.plan, err = c.load(); err != nil {
+		return nil, err
+	}
+	source := e.plan.Source()
+	if costs[source.ID], err = readCost(a, e, source); err != nil {
+		return nil, err
+	}
+	for _, id := range ids(e.plan) {
+		if e.plan, err = c.load(); err != nil {
+			return nil, err
+		}
+		if err := e.fit(); err != nil {
+			return nil, err
+		}
+		drain := make(chan struct{})
+		t := newTiming(e.plan, id, firings, func() { close(drain) })
+		if _, err := runtime.Run(a.ctx, e.plan, e.env, runtime.Options{Drain: drain}); err != nil && !errors.Is(err, graph.ErrDrained) {
+			return nil, err
+		}
+		if len(t.times) == 0 {
+			return nil, t.tooShort()
+		}
+		costs[id] = t.cost()
+	}
+	return costs, nil
+}
+
+// readCost times a source that nobody holds back.
+func readCost(a *app, e *engine, source *graph.PlanNode) (graph.Cost, error) {
+	env := *e.env
+	env.Stage = source.ID
+	node, err := source.Stage.Open(&env, source.Options)
+	if err != nil {
+		return graph.Cost{}, fmt.Errorf("%s: %w", source.ID, err)
+	}
+	begun, before, frames := time.Now(), processTime(), 0
+	err = node.Run(a.ctx, func(any) error {
+		if frames++; frames == 2*full {
+			return graph.ErrDrained
+		}
+		return nil
+	})
+	if node.Close != nil {
+		err = errors.Join(err, node.Close(err))
+	}
+	if err != nil && !errors.Is(err, graph.ErrDrained) {
+		return graph.Cost{}, fmt.Errorf("%s: %w", source.ID, err)
+	}
+	n := float64(max(frames, 1))
+	return graph.Cost{Seconds: time.Since(begun).Seconds() / n, Compute: (processTime() - before).Seconds() / n}, nil
+}
+
+// whatIf changes costs as "encode=0.5x" says.
+func whatIf(costs map[string]graph.Cost, change string) (map[string]graph.Cost, error) {
+	id, factor, _ := strings.Cut(change, "=")
+	by, err := strconv.ParseFloat(strings.TrimSuffix(factor, "x"), 64)
+	c, ok := costs[id]
+	if err != nil || !ok || !(by >= 0) || !strings.HasSuffix(factor, "x") {
+		var names []string
+		for n := range costs {
+			names = append(names, n)
+		}
+		slices.Sort(names)
+		return nil, usagef("--what-if %s: write STAGE=FACTORx, e.g. encode=0.5x; the stages are %s", change, strings.Join(names, ", "))
+	}
+	out := map[string]graph.Cost{}
+	for n, old := range costs {
+		out[n] = old
+	}
+	out[id] = graph.Cost{Seconds: c.Seconds * by, Compute: c.Compute * by}
+	return out, nil
+}
+
+// forecast is a prediction with what it was made of.
+type forecast struct {
+	If    string                `json:"what_if,omitempty"`
+	FPS   float64               `json:"frames_per_second"`
+	Costs map[string]graph.Cost `json:"costs,omitempty"`
+	graph.Prediction
+}
+
+// predict measures, and says how fast the plan will go as it is and with each change.
+func (c *planCmd) predict(a *app, e *engine) (all []forecast, err error) {
+	plan := e.plan
+	costs, err := c.costs(a, e)
+	if err != nil {
+		return nil, err
+	}
+	cores := goruntime.GOMAXPROCS(0)
+	add := func(change string, with map[string]graph.Cost) {
+		p := plan.Predict(with, cores)
+		all = append(all, forecast{If: change, FPS: 1 / p.Period, Prediction: p})
+	}
+	add("", costs)
+	all[0].Costs = costs
+	for _, change := range c.WhatIf {
+		with, err := whatIf(costs, change)
+		if err != nil {
+			return nil, err
+		}
+		add(change, with)
+	}
+	return all, nil
+}
