@@ -96,6 +96,12 @@ func (b *Bound) largest() (most item) {
 	return most
 }
 
+// Advice names the largest part and what makes it smaller.
+func (b *Bound) Advice() string {
+	most := b.largest()
+	return fmt.Sprintf("largest: %s %s; what helps: %s", most.what, Size(most.bytes), most.knob)
+}
+
 // WriteText prints the bound as a table.
 func (b *Bound) WriteText(out io.Writer) error {
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
@@ -210,9 +216,18 @@ func (p *Plan) Halve() bool {
 	return true
 }
 
+// Shrink lets the next Resolve choose half the micro-batch, or else half the batch, where the choice is its own. It says
+// whether there was something to halve.
+func (p *Plan) Shrink() bool {
+	if p.auto.micro && p.Pipeline.Micro > 1 {
+		p.mostMicro = p.Pipeline.Micro / 2
+		return true
+	}
+	return p.Halve()
+}
+
 func (p *Plan) tooLarge(b *Bound) error {
 	d := p.Complain("pipeline.memory", "the plan needs %s on the device, the budget is %s", Size(b.Bytes()), Size(int(p.Pipeline.Memory)))
-	most := b.largest()
-	d.Notes = []string{fmt.Sprintf("largest: %s %s; what helps: %s", most.what, Size(most.bytes), most.knob)}
+	d.Notes = []string{b.Advice()}
 	return Diagnostics{d}
 }

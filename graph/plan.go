@@ -29,7 +29,8 @@ type Plan struct {
 
 	root *node                       // the file as it was read, for Complain
 	auto struct{ batch, micro bool } // chosen by Resolve, not by the file
-	most int                         // the largest batch that Resolve may choose, 0 for any
+
+	most, mostMicro int // the largest batch and micro-batch that Resolve may choose, 0 for any
 }
 
 // PlanNode is one stage instance of a plan.

@@ -7,7 +7,8 @@ import "fmt"
 //
 // Batch. 8 frames up to 1280 x 720 displayed pixels, 4 up to 1920 x 1080, 2 above or when the size is unknown; less
 // where Halve was asked for it.
-// Micro. A quarter of the batch, at least 1, and a divisor of it: credits are handed out in groups of micro.
+// Micro. A quarter of the batch, at least 1, and a divisor of it: credits are handed out in groups of micro. Less where
+// Shrink was asked for it.
 //
 // Capacities. Frames leave the source one after the other, and a stage with several inputs joins the tokens of one
 // frame. If two ways lead from one stage to another and one of them is full while the other could still take frames,
@@ -60,7 +61,11 @@ func (p *Plan) resolveBatch(width, height int) error {
 		}
 	}
 	if p.auto.micro = p.auto.micro || s.Micro == 0; p.auto.micro {
-		for s.Micro = max(s.Batch/4, 1); s.Batch%s.Micro != 0; {
+		s.Micro = max(s.Batch/4, 1)
+		if p.mostMicro > 0 {
+			s.Micro = min(s.Micro, p.mostMicro)
+		}
+		for s.Batch%s.Micro != 0 {
 			s.Micro--
 		}
 	}

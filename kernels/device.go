@@ -53,6 +53,16 @@ type UnsupportedError struct {
 
 func (e *UnsupportedError) Error() string { return fmt.Sprintf("%s: no kernel for %s", e.Device, e.Op) }
 
+// OutOfMemoryError says that a device has no room for an allocation.
+type OutOfMemoryError struct {
+	Device      string
+	Asked, Live int // bytes
+}
+
+func (e *OutOfMemoryError) Error() string {
+	return fmt.Sprintf("%s: out of memory: %d bytes asked, %d in use", e.Device, e.Asked, e.Live)
+}
+
 // Elem is an element type that crosses the host boundary.
 type Elem interface {
 	~float32 | ~uint16 | ~uint8 | ~int32

@@ -2,6 +2,7 @@ package runtime
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"reflect"
 	"runtime/debug"
@@ -83,7 +84,7 @@ func (n *node) main() {
 			n.run.fail(fmt.Errorf("%s: frame %d: the stage ended its goroutine", n.id, n.frames.Load()))
 		}
 		n.clock.stop()
-		n.dropHeld()
+		n.dropHeld(len(n.held))
 		for _, o := range n.outputs {
 			for _, q := range o.edges {
 				close(q)
@@ -174,9 +175,35 @@ func (n *node) take(ctx context.Context) (bool, error) {
 	return true, nil
 }
 
-// fire lets the stage work on the frames that are held, and sends what it makes of them.
+// fire lets the stage work on the frames that are held, and sends what it makes of them. When the device runs out of
+// memory, frames that were not sent yet are worked on again, half as many at a time: a stage is a function of its tokens,
+// so nothing else changes. The smaller number stays.
 func (n *node) fire(ctx context.Context) error {
-	seq, count := int(n.frames.Load()), len(n.held)
+	if err := n.leases(ctx); err != nil {
+		return err
+	}
+	for len(n.held) > 0 {
+		count := min(len(n.held), n.micro)
+		err := n.attempt(ctx, count)
+		_, full := errors.AsType[*kernels.OutOfMemoryError](err)
+		if full && count > 1 {
+			n.micro = count / 2
+			n.log.Warn().Err(err).Int("micro", n.micro).Msg("out of device memory: fewer frames at a time from here on")
+			continue
+		}
+		if full {
+			live, _ := n.run.pool.counts()
+			err = fmt.Errorf("%w; %d frames are resident, %d bytes planned for this stage", err, live, n.stats().Bound)
+		}
+		if err != nil {
+			return n.at(int(n.frames.Load()), count, err)
+		}
+	}
+	return nil
+}
+
+// leases gives each held frame its lease: the one that its tokens share, or a new one where the stage takes them.
+func (n *node) leases(ctx context.Context) error {
 	for i := range n.held {
 		h := &n.held[i]
 		for _, t := range h.tokens {
@@ -193,6 +220,12 @@ func (n *node) fire(ctx context.Context) error {
 			}
 		}
 	}
+	return nil
+}
+
+// attempt fires on the first count held frames. Only when that succeeds are they dropped, and what came of them sent.
+func (n *node) attempt(ctx context.Context, count int) error {
+	seq := int(n.frames.Load())
 	in := make([]any, count)
 	for i := range in {
 		in[i] = n.unpack(n.held[i].tokens)
@@ -203,12 +236,12 @@ func (n *node) fire(ctx context.Context) error {
 	n.record(seq, count, start)
 	var packed [][]*token
 	if err == nil && n.stage.Role != graph.Sink {
-		packed, err = n.packAll(out)
+		packed, err = n.packAll(out, count)
 	}
-	n.dropHeld()
 	if err != nil {
-		return n.at(seq, count, err)
+		return err
 	}
+	n.dropHeld(count)
 	n.clock.enter(blocked)
 	for _, tokens := range packed {
 		n.send(ctx, tokens)
@@ -286,11 +319,11 @@ func (n *node) dropAll(tokens []*token) {
 	}
 }
 
-// dropHeld ends the round's claim on its inputs.
-func (n *node) dropHeld() {
-	for _, h := range n.held {
+// dropHeld ends the round's claim on the inputs of its first frames.
+func (n *node) dropHeld(count int) {
+	for _, h := range n.held[:count] {
 		n.dropAll(h.tokens)
 		h.lease.drop()
 	}
-	n.held = n.held[:0]
+	n.held = append(n.held[:0], n.held[count:]...)
 }

@@ -52,6 +52,7 @@ const (
 	cancelled
 	drained
 	openFails
+	scarce // the device runs out of memory when it is asked for more than one frame at a time
 	endings
 )
 
@@ -71,6 +72,7 @@ type world struct {
 	causes       map[string]error
 	seen         map[string]*[]int
 	state        map[string]bool // stages whose output m is on a delay edge
+	splits       int             // times that a firing was refused for want of memory
 	dry          bool            // the run is imagined: no time passes, nothing fails, every token is made
 }
 
@@ -263,6 +265,10 @@ func (w *world) flow(id string, lease, free, gather bool) *graph.Stage {
 				scope.Keep(t)
 				return t
 			}
+			if w.end == scarce && id == w.victim && len(ins) > 1 && ins[len(ins)-1].A.frame >= w.at && !w.dry {
+				w.splits++
+				return nil, fmt.Errorf("half way: %w", &kernels.OutOfMemoryError{Device: "test", Asked: 1})
+			}
 			for _, in := range ins {
 				for _, m := range []*mem{in.X, in.Y, in.P} {
 					w.ledger.used(m)
@@ -454,7 +460,7 @@ func (w *world) run(t *testing.T) *Report {
 
 func TestRandomGraphsKeepEveryPromise(t *testing.T) {
 	var ends [endings]int
-	peaks := 0
+	peaks, splits := 0, 0
 	full, arenas := 0, 0
 	for seed := range uint64(1000) {
 		synctest.Test(t, func(t *testing.T) {
@@ -471,6 +477,7 @@ func TestRandomGraphsKeepEveryPromise(t *testing.T) {
 				t.Fatalf("seed %d", seed)
 			}
 			ends[w.end]++
+			splits += w.splits
 			if w.ledger.batch > 0 && w.ledger.peak == w.batch {
 				peaks++
 			}
@@ -479,8 +486,8 @@ func TestRandomGraphsKeepEveryPromise(t *testing.T) {
 			t.Fatalf("seed %d", seed)
 		}
 	}
-	if slices.Min(ends[:]) == 0 || peaks < 100 {
-		t.Errorf("the graphs are too tame: endings %v, %d reach their batch", ends, peaks)
+	if slices.Min(ends[:]) == 0 || peaks < 100 || splits < 10 {
+		t.Errorf("the graphs are too tame: endings %v, %d reach their batch, %d firings are split", ends, peaks, splits)
 	}
 	t.Logf("%d of %d arenas were nine tenths full at some time", full, arenas)
 }

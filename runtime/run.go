@@ -103,18 +103,44 @@ func (r *run) check(plan *graph.Plan) error {
 	return nil
 }
 
+// reserve takes the device memory of all stages, before any of them opens. Without room for it the error is a
+// NoRoomError: a smaller plan may fit.
+func (r *run) reserve(plan *graph.Plan) (map[*graph.PlanNode]*kernels.Arena, error) {
+	arenas := map[*graph.PlanNode]*kernels.Arena{}
+	for _, p := range plan.Nodes {
+		if p.Arena == nil {
+			continue
+		}
+		a, err := kernels.NewArena(r.env.Device, p.ID, *p.Arena)
+		if err != nil {
+			if _, full := errors.AsType[*kernels.OutOfMemoryError](err); full {
+				err = &NoRoomError{err}
+			}
+			return nil, err
+		}
+		arenas[p] = a
+		r.arenas = append(r.arenas, a)
+	}
+	return arenas, nil
+}
+
+// NoRoomError says that the device could not give what the plan needs. Nothing has been opened or written.
+type NoRoomError struct{ err error }
+
+func (e *NoRoomError) Error() string { return e.err.Error() }
+func (e *NoRoomError) Unwrap() error { return e.err }
+
 // open makes the nodes and their stages' instances.
 func (r *run) open(plan *graph.Plan) error {
+	arenas, err := r.reserve(plan)
+	if err != nil {
+		return err
+	}
 	for i, p := range plan.Nodes {
 		n := newNode(r, i, p)
 		env := *r.env
 		env.Stage, env.Log, env.Batch, env.Micro = p.ID, n.log, cap(r.pool.credits), r.micro
-		if p.Arena != nil {
-			var err error
-			if n.arena, err = kernels.NewArena(r.env.Device, p.ID, *p.Arena); err != nil {
-				return err
-			}
-			r.arenas = append(r.arenas, n.arena)
+		if n.arena = arenas[p]; n.arena != nil {
 			env.Device = n.arena
 		}
 		err := n.guard(func() (err error) {

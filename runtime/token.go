@@ -78,13 +78,13 @@ func resident(value any) graph.Resident {
 }
 
 // packAll packs the answers to a firing. If one of them is wrong all are discarded.
-func (n *node) packAll(out []any) (packed [][]*token, err error) {
-	if len(out) != len(n.held) {
-		err = fmt.Errorf("%d outputs for %d frames", len(out), len(n.held))
+func (n *node) packAll(out []any, count int) (packed [][]*token, err error) {
+	if len(out) != count {
+		err = fmt.Errorf("%d outputs for %d frames", len(out), count)
 	}
 	for i, o := range out {
 		var frame *lease
-		if i < len(n.held) {
+		if i < count {
 			frame = n.held[i].lease
 		}
 		tokens, wrong := n.pack(o, frame)

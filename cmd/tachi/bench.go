@@ -59,7 +59,7 @@ func (c *benchCmd) Run(a *app) (err error) {
 		return c.one(a, e)
 	}
 	p := a.progress(e)
-	report, err := runtime.Run(a.ctx, plan, e.env, runtime.Options{Drain: a.drain, Progress: p.show})
+	report, err := e.run(a, runtime.Options{Drain: a.drain, Progress: p.show})
 	p.done()
 	if err != nil {
 		return interrupted(err, report)

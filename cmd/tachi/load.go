@@ -141,6 +141,24 @@ func (e *engine) fit() (err error) {
 	return nil
 }
 
+// run runs the plan. If the device has no room for it after all, a smaller one is tried where its size was left to us.
+func (e *engine) run(a *app, o runtime.Options) (*runtime.Report, error) {
+	for {
+		report, err := runtime.Run(a.ctx, e.plan, e.env, o)
+		full, ok := errors.AsType[*runtime.NoRoomError](err)
+		switch {
+		case !ok:
+			return report, err
+		case !e.plan.Shrink():
+			return report, graph.Errorf(graph.BadConfig, "%w; the plan needs %s; %s", full, graph.Size(e.bound.Bytes()), e.bound.Advice())
+		}
+		if err := e.fit(); err != nil {
+			return report, err
+		}
+		a.log.Warn().Err(full).Int("batch", e.env.Batch).Int("micro", e.env.Micro).Msg("no room on the device: fewer frames at once")
+	}
+}
+
 // resident returns the bytes that a run had on the device at most: what each stage had in its arena, and what stays.
 func (e *engine) resident(r *runtime.Report) int {
 	bytes := e.bound.Weights + e.bound.Scratch

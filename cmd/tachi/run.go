@@ -44,7 +44,7 @@ func (c *runCmd) Run(a *app) (err error) {
 	}
 	p := a.progress(e)
 	o.Progress, o.Every = p.show, 200*time.Millisecond
-	report, err := runtime.Run(a.ctx, plan, e.env, o)
+	report, err := e.run(a, o)
 	p.done()
 	if report.Frames > 0 {
 		a.summary(e, report)

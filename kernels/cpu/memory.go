@@ -70,7 +70,7 @@ func (m *memory) alloc(size int) (*buffer, error) {
 		p, m.free[c] = l[len(l)-1], l[:len(l)-1]
 		m.cached -= c
 	} else if p = C.block(C.size_t(c)); p == nil {
-		return nil, fmt.Errorf("cpu: out of memory: %d bytes asked, %d in use", size, m.live)
+		return nil, &kernels.OutOfMemoryError{Device: "cpu", Asked: size, Live: m.live}
 	}
 	m.tensors++
 	m.live += size

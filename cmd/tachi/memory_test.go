@@ -1,0 +1,160 @@
+//go:build !nomedia
+
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"os"
+
+	"github.com/rs/zerolog"
+
+	"github.com/seed49bbd0e6/tachi/graph"
+	"github.com/seed49bbd0e6/tachi/kernels"
+	"github.com/seed49bbd0e6/tachi/runtime"
+	"github.com/seed49bbd0e6/tachi/stages"
+)
+
+// small is the benchmark's pipeline on a few small frames, with its results written.
+func small(t *testing.T, dir string) *graph.Plan {
+	t.Helper()
+	plan, err := graph.Load("../../pipelines/bench.toml", stages.All, graph.Overrides{Set: []string{
+		"stages.source.width=96", "stages.source.height=64", "stages.source.frames=12",
+		"stages.sink.stage=write-tracks", "stages.sink.path=" + filepath.Join(dir, "tracks.txt"), "stages.sink.events=" + filepath.Join(dir, "events.jsonl")}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return plan
+}
+
+// quiet is an app that says nothing.
+func quiet(t *testing.T) *app {
+	return &app{cli: &cli{Quiet: true}, ctx: t.Context(), out: io.Discard, err: io.Discard, log: zerolog.Nop()}
+}
+
+// scarce lets a stage run out of device memory whenever it gets more than most frames from one on.
+func scarce(plan *graph.Plan, id string, most, from int) {
+	seen := 0
+	for _, n := range plan.Nodes {
+		if n.ID != id {
+			continue
+		}
+		stage, open := *n.Stage, n.Stage.Open
+		stage.Open = func(env *graph.Env, options any) (*graph.Node, error) {
+			node, err := open(env, options)
+			if err != nil {
+				return nil, err
+			}
+			fire := node.Fire
+			node.Fire = func(ctx context.Context, in []any) ([]any, error) {
+				if len(in) > most && seen >= from {
+					return nil, &kernels.OutOfMemoryError{Device: "test", Asked: 1 << 20, Live: 1 << 30}
+				}
+				seen += len(in)
+				return fire(ctx, in)
+			}
+			return node, nil
+		}
+		n.Stage = &stage
+	}
+}
+
+func TestRunningOutOfMemoryChangesNothingButTheMicroBatch(t *testing.T) {
+	outputs := func(spoil func(*graph.Plan)) (tracks, events []byte, r *runtime.Report) {
+		dir, a := t.TempDir(), quiet(t)
+		e, err := a.engine(small(t, dir), false)
+		if err != nil {
+			t.Fatal(err)
+		}
+		spoil(e.plan)
+		if r, err = e.run(a, runtime.Options{}); err != nil {
+			t.Fatal(err)
+		}
+		if err := e.close(); err != nil {
+			t.Error(err)
+		}
+		if tracks, err = os.ReadFile(filepath.Join(dir, "tracks.txt")); err != nil {
+			t.Fatal(err)
+		}
+		if events, err = os.ReadFile(filepath.Join(dir, "events.jsonl")); err != nil {
+			t.Fatal(err)
+		}
+		return tracks, events, r
+	}
+	tracks, events, whole := outputs(func(*graph.Plan) {})
+	split, splitEvents, halved := outputs(func(p *graph.Plan) { scarce(p, "encode", 1, 4) })
+	if !bytes.Equal(tracks, split) || !bytes.Equal(events, splitEvents) {
+		t.Error("the results differ")
+	}
+	firings := func(r *runtime.Report) int { return r.Stages[2].Firings }
+	// Two whole firings, one refused, eight by themselves: the smaller number is remembered.
+	if whole.Stages[2].ID != "encode" || firings(whole) != 6 || firings(halved) != 2+1+8 {
+		t.Errorf("%s: %d firings, %d with little memory", whole.Stages[2].ID, firings(whole), firings(halved))
+	}
+}
+
+func TestWithoutMemoryForOneFrameTheRunFailsClearly(t *testing.T) {
+	a := quiet(t)
+	e, err := a.engine(small(t, t.TempDir()), false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	scarce(e.plan, "encode", 0, 4)
+	_, err = e.run(a, runtime.Options{})
+	want := "encode: frame 4: test: out of memory: 1048576 bytes asked, 1073741824 in use"
+	if err == nil || !strings.HasPrefix(err.Error(), want) || exitCode(err) != exitFailed {
+		t.Errorf("error %v, exit code %d, want %s", err, exitCode(err), want)
+	}
+	if err := e.close(); err != nil {
+		t.Error(err) // says what was not returned
+	}
+}
+
+// little is a device with room for so many bytes.
+type little struct {
+	kernels.Device
+	room int
+}
+
+func (d *little) Alloc(dt kernels.DType, shape ...int) (*kernels.Tensor, error) {
+	t := kernels.Tensor{DType: dt, Shape: shape}
+	if t.Bytes() > d.room {
+		return nil, &kernels.OutOfMemoryError{Device: "little", Asked: t.Bytes(), Live: 0}
+	}
+	return d.Device.Alloc(dt, shape...)
+}
+
+func TestAPlanThatFindsNoRoomIsMadeSmaller(t *testing.T) {
+	a := quiet(t)
+	e, err := a.engine(small(t, t.TempDir()), false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	before := e.bound.Feet[2].Need.Bytes() // the encoder's arena
+	e.env.Device = &little{e.dev, before * 3 / 4}
+	if _, err := e.run(a, runtime.Options{}); err != nil {
+		t.Fatal(err)
+	}
+	if e.env.Micro >= 2 || e.bound.Feet[2].Need.Bytes() >= before {
+		t.Errorf("batch %d, micro %d, arena %d of %d bytes", e.env.Batch, e.env.Micro, e.bound.Feet[2].Need.Bytes(), before)
+	}
+
+	e.plan = small(t, t.TempDir())
+	if err := e.fit(); err != nil {
+		t.Fatal(err)
+	}
+	e.env.Device = &little{e.dev, 1000}
+	var full *runtime.NoRoomError
+	if _, err := e.run(a, runtime.Options{}); !errors.As(err, &full) || graph.KindOf(err) != graph.BadConfig || !strings.Contains(err.Error(), "what helps: ") {
+		t.Errorf("error %v", err)
+	}
+	if err := e.close(); err != nil {
+		t.Error(err)
+	}
+}
