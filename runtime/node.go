@@ -273,6 +273,10 @@ func (n *node) record(seq, count int, start time.Time) {
 	n.firings.Add(1)
 	n.times.add(now.Sub(start)/time.Duration(count), count)
 	n.run.trace.firing(n.index, seq, count, start, now)
+	n.run.trace.counters(n, now)
+	if fired := n.run.fired; fired != nil {
+		fired(Firing{Stage: n.id, Frame: seq, Frames: count, Took: now.Sub(start), Stats: n.stats()})
+	}
 }
 
 // at says where an error happened.

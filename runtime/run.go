@@ -28,8 +28,18 @@ type Options struct {
 	Progress func(Snapshot)  // called every Every, and once at the end
 	Every    time.Duration   // 200 ms when 0
 	Trace    io.Writer       // gets the firings as Chrome trace events, for Perfetto
+	Fired    func(Firing)    // called after each firing, by its stage's goroutine
 
 	watch func(live int) // for tests: frames resident, at each change
+}
+
+// Firing is what has just happened in a stage.
+type Firing struct {
+	Stage  string
+	Frame  int // the first
+	Frames int // how many
+	Took   time.Duration
+	Stats  StageStats // of the stage, up to now
 }
 
 // run is one execution of a plan.
@@ -42,6 +52,7 @@ type run struct {
 	arenas []*kernels.Arena // of the stages that have one
 	pool   *pool
 	trace  *trace
+	fired  func(Firing)
 	start  time.Time
 	ctx    context.Context
 	cancel context.CancelCauseFunc
@@ -58,7 +69,7 @@ type run struct {
 // when every frame has passed, even if the source found its input incomplete, which Run returns then;
 // graph.ErrDrained after a request to finish, which Run returns as well; otherwise the error that ended the run.
 func Run(ctx context.Context, plan *graph.Plan, env *graph.Env, o Options) (*Report, error) {
-	r := &run{plan: plan, env: env, micro: max(env.Micro, 1), drain: o.Drain, pool: newPool(max(env.Batch, 1)), trace: newTrace(o.Trace, plan)}
+	r := &run{plan: plan, env: env, micro: max(env.Micro, 1), drain: o.Drain, pool: newPool(max(env.Batch, 1)), trace: newTrace(o.Trace, plan), fired: o.Fired}
 	r.pool.watch = o.watch
 	r.ctx, r.cancel = context.WithCancelCause(ctx)
 	defer r.cancel(nil)

@@ -139,7 +139,7 @@ func TestTraceHoldsEveryFiring(t *testing.T) {
 				t.Errorf("last firing of b: %+v", e)
 			}
 		}
-		if count["M"] != 3 || count["X"] != 9 {
+		if count["M"] != 3 || count["X"] != 9 || count["C"] != 9+6 { // resident frames for all, queues for those with inputs
 			t.Errorf("events %v", count)
 		}
 	})

@@ -12,7 +12,9 @@ import (
 )
 
 // The trace is a JSON array of Chrome trace events, one complete event ("ph":"X") per firing, which Perfetto and
-// chrome://tracing open: one row per stage, times in microseconds. It is written as the run goes.
+// chrome://tracing open: one row per stage, times in microseconds. Counters ("ph":"C") go beside them, taken when a firing
+// ends: the tokens in the queues before a stage, the bytes in its arena, and the frames that are resident. It is written as
+// the run goes.
 
 // trace writes firings. A nil trace writes nothing.
 type trace struct {
@@ -67,6 +69,34 @@ func (t *trace) firing(stage, seq, count int, from, to time.Time) {
 	number(`,"frames":`, count)
 	t.line = append(t.line, "}}"...)
 	t.w.Write(t.line) // an error stays in the writer and comes back from close
+}
+
+// counters writes what there is when a node's firing has ended.
+func (t *trace) counters(n *node, now time.Time) {
+	if t == nil {
+		return
+	}
+	frames, _ := n.run.pool.counts()
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	at := float64(now.Sub(t.start)) / 1e3
+	fmt.Fprintf(t.w, ",\n{\"ph\":\"C\",\"name\":\"resident frames\",\"pid\":1,\"ts\":%.3f,\"args\":{\"frames\":%d}}", at, frames)
+	if n.arena != nil && n.arena.Bytes() > 0 {
+		live, _ := n.arena.Live()
+		fmt.Fprintf(t.w, ",\n{\"ph\":\"C\",\"name\":%s,\"pid\":1,\"ts\":%.3f,\"args\":{\"bytes\":%d}}", strconv.QuoteToASCII("memory of "+n.id), at, live)
+	}
+	if len(n.inputs) == 0 {
+		return
+	}
+	fmt.Fprintf(t.w, ",\n{\"ph\":\"C\",\"name\":%s,\"pid\":1,\"ts\":%.3f,\"args\":{", strconv.QuoteToASCII("queues before "+n.id), at)
+	for i, in := range n.inputs {
+		sep := ","
+		if i == 0 {
+			sep = ""
+		}
+		fmt.Fprintf(t.w, "%s%s:%d", sep, strconv.QuoteToASCII(in.port.Name), len(in.queue))
+	}
+	t.w.WriteString("}}")
 }
 
 // close ends the array.

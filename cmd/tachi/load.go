@@ -17,7 +17,7 @@ import (
 // pipelineFlags are the flags of every verb that takes a pipeline.
 type pipelineFlags struct {
 	File    string   `arg:"" name:"pipeline" help:"Pipeline file, e.g. pipelines/samurai.toml."`
-	Input   string   `short:"i" name:"input" placeholder:"PATH" help:"Video: the path of the source. '-' reads standard input. The file's own prompts are dropped with its video."`
+	Input   []string `short:"i" name:"input" sep:"none" placeholder:"PATH" help:"Video: the path of the source. '-' reads standard input. The file's own prompts are dropped with its video. With run it may be repeated, or name a folder of videos."`
 	Box     string   `placeholder:"X,Y,W,H" help:"The object on the first frame, in displayed pixels."`
 	Point   []string `placeholder:"X,Y[,LABEL]" sep:"none" help:"A click on the object, or off it with label 0. May be repeated."`
 	Mask    string   `placeholder:"PNG" help:"The object as a picture of the frame's size, nonzero where the object is."`
@@ -31,8 +31,16 @@ type pipelineFlags struct {
 
 // load reads and checks the file with the flags laid over it.
 func (f *pipelineFlags) load() (*graph.Plan, error) {
-	o := graph.Overrides{Set: f.Set, Input: f.Input, Out: f.Out, Device: f.Device, Variant: f.Variant, Weights: f.Weights}
-	if f.Input != "" || f.Box != "" || len(f.Point) > 0 || f.Mask != "" || f.Prompts != "" {
+	input := ""
+	switch len(f.Input) {
+	case 0:
+	case 1:
+		input = f.Input[0]
+	default:
+		return nil, usagef("-i: only run takes several videos")
+	}
+	o := graph.Overrides{Set: f.Set, Input: input, Out: f.Out, Device: f.Device, Variant: f.Variant, Weights: f.Weights}
+	if input != "" || f.Box != "" || len(f.Point) > 0 || f.Mask != "" || f.Prompts != "" {
 		// What the file says of its own video does not hold for another one, and prompts exclude each other.
 		o.Source = map[string]any{"box": []float64{}, "points": [][]float64{}, "mask": f.Mask, "prompts": f.Prompts}
 	}

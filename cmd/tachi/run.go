@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"time"
 
 	"github.com/schollz/progressbar/v3"
@@ -17,11 +18,19 @@ import (
 type runCmd struct {
 	pipelineFlags
 	Overwrite bool   `help:"Replace existing outputs."`
+	Boxes     string `placeholder:"DIR" help:"With several videos: a folder with NAME.txt for each, whose first line is the box x,y,w,h of its first frame, or NAME.json with prompts."`
+	Jobs      int    `default:"1" help:"With several videos: how many at once. Each takes device memory of its own."`
+	LogMemory bool   `name:"log-memory" help:"Log the device memory of each stage after each of its firings, and the memory of the process."`
 	Trace     string `placeholder:"JSON" help:"Write a trace of every firing, for ui.perfetto.dev."`
 }
 
 // Run checks everything it can before the first frame, runs, and sums up.
 func (c *runCmd) Run(a *app) (err error) {
+	if all, err := c.videos(); err != nil {
+		return err
+	} else if all != nil {
+		return c.many(a, all)
+	}
 	plan, err := c.load()
 	if err != nil {
 		return err
@@ -42,6 +51,9 @@ func (c *runCmd) Run(a *app) (err error) {
 		defer func() { err = errors.Join(err, trace.Commit()) }() // of a failed run as well
 		o.Trace = trace
 	}
+	if c.LogMemory {
+		o.Fired = a.logMemory
+	}
 	p := a.progress(e)
 	o.Progress, o.Every = p.show, 200*time.Millisecond
 	report, err := e.run(a, o)
@@ -50,6 +62,20 @@ func (c *runCmd) Run(a *app) (err error) {
 		a.summary(e, report)
 	}
 	return interrupted(err, report)
+}
+
+// logMemory logs what a stage has on the device after a firing, and what the process has.
+func (a *app) logMemory(f runtime.Firing) {
+	a.log.Info().Str("stage", f.Stage).Int("frame", f.Frame).Int("frames", f.Frames).Int("device_bytes", f.Stats.Resident).
+		Int("device_bound_bytes", f.Stats.Bound).Int("process_bytes", processBytes()).Msg("memory")
+}
+
+// processBytes returns the memory of the process that is in use, 0 where the system does not tell.
+func processBytes() int {
+	text, _ := os.ReadFile("/proc/self/statm")
+	var size, resident int
+	_, _ = fmt.Sscan(string(text), &size, &resident)
+	return resident * os.Getpagesize()
 }
 
 // interrupted says in plain words that a run was ended from outside.
