@@ -68,6 +68,14 @@ func (p *Port) Device() bool { return p.Type.Implements(reflect.TypeFor[Resident
 // token has finished with it; a nil token is never released.
 type Resident interface{ Release() }
 
+// State is a token that a checkpoint can hold. What goes over a delay edge must be one for a run to be resumed.
+type State interface {
+	// Save returns what Load needs to make an equal token.
+	Save() ([]byte, error)
+	// Load is called on the zero value of the type, a nil pointer.
+	Load(dev kernels.Device, data []byte) (any, error)
+}
+
 // Node is a running instance of a stage. Exactly one of Run and Fire is set.
 type Node struct {
 	// Run emits one output struct (as a pointer) per frame, in order, until the end of the stream. emit blocks for
@@ -98,6 +106,11 @@ type Env struct {
 	Batch  int    // frames resident on the device at once
 	Micro  int    // frames in one firing of a gathering stage
 	Stage  string // the instance's name in the file, for messages
+
+	// Save is set by a sink that can be resumed, when it opens: it brings all frames so far to the disk and returns what
+	// an instance that is opened with it as Resume needs to go on behind them.
+	Save   func() ([]byte, error)
+	Resume []byte
 
 	Overwrite bool // existing outputs may be replaced
 	Log       zerolog.Logger

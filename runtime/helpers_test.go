@@ -2,6 +2,7 @@ package runtime
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"reflect"
 	"slices"
@@ -39,6 +40,48 @@ func (m *mem) Release() {
 func (m *mem) with(dev kernels.Device, t *kernels.Tensor) *mem {
 	m.dev, m.memory = dev, t
 	return m
+}
+
+// saved is what a checkpoint holds of a num or a mem.
+type saved struct {
+	There    bool
+	Frame, V int
+	Bytes    int
+}
+
+func (n *num) Save() ([]byte, error) {
+	if n == nil {
+		return json.Marshal(saved{})
+	}
+	return json.Marshal(saved{There: true, Frame: n.frame, V: n.v})
+}
+
+func (n *num) Load(_ kernels.Device, data []byte) (any, error) {
+	var s saved
+	if err := json.Unmarshal(data, &s); err != nil || !s.There {
+		return (*num)(nil), err
+	}
+	return &num{s.Frame, s.V}, nil
+}
+
+func (m *mem) Save() ([]byte, error) {
+	if m == nil {
+		return json.Marshal(saved{})
+	}
+	return json.Marshal(saved{There: true, Frame: m.frame, V: m.v, Bytes: m.memory.Bytes()})
+}
+
+// Load takes the memory that the token had from the arena of its stage.
+func (m *mem) Load(dev kernels.Device, data []byte) (any, error) {
+	var s saved
+	if err := json.Unmarshal(data, &s); err != nil || !s.There {
+		return (*mem)(nil), err
+	}
+	scope := kernels.NewScope(dev)
+	defer scope.Close()
+	t := scope.Result(kernels.U8, s.Bytes)
+	scope.Keep(t)
+	return newLedger(0).alloc(num{s.Frame, s.V}, false).with(dev, t), scope.Err()
 }
 
 // ledger checks what the runtime promises of device tokens: each is released once, and at no instant do more than

@@ -34,7 +34,9 @@ type node struct {
 	log    zerolog.Logger
 	micro  int // frames in one firing, at most
 	done   chan struct{}
-	frames atomic.Int64 // completed
+	frames atomic.Int64           // completed
+	first  int                    // where this run began
+	saves  func() ([]byte, error) // of a sink that can be resumed
 
 	inputs  []*input // connected ones
 	order   []int    // in which they are taken
@@ -71,7 +73,11 @@ func newNode(r *run, index int, p *graph.PlanNode) *node {
 	}
 	for i := range p.Stage.Out {
 		port := &p.Stage.Out[i]
-		n.outputs = append(n.outputs, &output{port: port, device: port.Device(), state: p.Remembers(i)})
+		o := &output{port: port, device: port.Device(), state: p.Remembers(i)}
+		for _, e := range p.Out {
+			o.delayed = o.delayed || e.FromPort == i && e.Delay > 0
+		}
+		n.outputs = append(n.outputs, o)
 	}
 	return n
 }
@@ -90,6 +96,7 @@ func (n *node) main() {
 				close(q)
 			}
 		}
+		n.dropInitial()
 		for _, in := range n.inputs {
 			for item := range in.queue {
 				n.dropItem(item)
@@ -146,7 +153,8 @@ func (n *node) take(ctx context.Context) (bool, error) {
 	tokens := make([]*token, len(n.inputs))
 	for _, i := range n.order {
 		in := n.inputs[i]
-		if in.delay && seq == 0 {
+		if in.delay && seq == n.first { // nothing is on the edge yet
+			tokens[i], in.initial = in.initial, nil
 			continue
 		}
 		var item any
@@ -236,7 +244,13 @@ func (n *node) attempt(ctx context.Context, count int) error {
 	n.record(seq, count, start)
 	var packed [][]*token
 	if err == nil && n.stage.Role != graph.Sink {
-		packed, err = n.packAll(out, count)
+		if packed, err = n.packAll(out, count); err == nil {
+			if err = n.saveTokens(seq, packed); err != nil {
+				n.discardAll(packed)
+			}
+		}
+	} else if err == nil {
+		err = n.saveSink(seq, count)
 	}
 	if err != nil {
 		return err
@@ -320,6 +334,14 @@ func (n *node) dropItem(item any) {
 func (n *node) dropAll(tokens []*token) {
 	for _, t := range tokens {
 		n.drop(t)
+	}
+}
+
+// dropInitial drops what a run that goes on has given to inputs that never came to take it.
+func (n *node) dropInitial() {
+	for _, in := range n.inputs {
+		n.drop(in.initial)
+		in.initial = nil
 	}
 }
 

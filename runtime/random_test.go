@@ -71,6 +71,7 @@ type world struct {
 	shut         atomic.Int32
 	causes       map[string]error
 	seen         map[string]*[]int
+	resumed      map[string]string
 	state        map[string]bool // stages whose output m is on a delay edge
 	splits       int             // times that a firing was refused for want of memory
 	dry          bool            // the run is imagined: no time passes, nothing fails, every token is made
@@ -80,7 +81,7 @@ var errVictim = graph.Errorf(graph.BadData, "struck")
 
 func newWorld(seed uint64) *world {
 	r := rand.New(rand.NewPCG(seed, 1))
-	w := &world{seed: seed, frames: r.IntN(40), micro: 1 + r.IntN(4), end: ending(r.IntN(int(endings))), causes: map[string]error{}, seen: map[string]*[]int{}, state: map[string]bool{}}
+	w := &world{seed: seed, frames: r.IntN(40), micro: 1 + r.IntN(4), end: ending(r.IntN(int(endings))), causes: map[string]error{}, resumed: map[string]string{}, seen: map[string]*[]int{}, state: map[string]bool{}}
 	w.batch = w.micro * (1 + r.IntN(3))
 	w.ledger = newLedger(w.batch)
 	w.after = time.Duration(r.IntN(300)) * time.Millisecond
@@ -307,8 +308,10 @@ func (w *world) may(id string, always bool, in *anyIn) bool {
 func (w *world) sink(id string) *graph.Stage {
 	seen := new([]int)
 	w.seen[id] = seen
-	return graph.NewSink("sink", "", func(*graph.Env, *none) (func(context.Context, *anyIn) error, func(error) error, error) {
+	return graph.NewSink("sink", "", func(env *graph.Env, _ *none) (func(context.Context, *anyIn) error, func(error) error, error) {
 		closer, r, err := w.open(id)
+		env.Save = func() ([]byte, error) { return fmt.Append(nil, len(*seen)), nil }
+		w.resumed[id] = string(env.Resume)
 		return func(ctx context.Context, in *anyIn) error {
 			for _, m := range []*mem{in.X, in.Y, in.P} {
 				w.ledger.used(m)

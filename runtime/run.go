@@ -30,6 +30,10 @@ type Options struct {
 	Trace    io.Writer       // gets the firings as Chrome trace events, for Perfetto
 	Fired    func(Firing)    // called after each firing, by its stage's goroutine
 
+	CheckpointEvery int                     // frames; 0 for none
+	Checkpoint      func(*Checkpoint) error // gets every one, in order
+	Resume          *Checkpoint             // where to go on, nil for the beginning
+
 	watch func(live int) // for tests: frames resident, at each change
 }
 
@@ -50,13 +54,16 @@ type run struct {
 	drain  <-chan struct{}
 	nodes  []*node
 	arenas []*kernels.Arena // of the stages that have one
-	pool   *pool
-	trace  *trace
-	fired  func(Firing)
-	start  time.Time
-	ctx    context.Context
-	cancel context.CancelCauseFunc
-	failed atomic.Bool // some node was cut short
+	resume *Checkpoint
+
+	checkpoints *checkpoints // nil: none are made
+	pool        *pool
+	trace       *trace
+	fired       func(Firing)
+	start       time.Time
+	ctx         context.Context
+	cancel      context.CancelCauseFunc
+	failed      atomic.Bool // some node was cut short
 
 	end, endCause error // set by the source at an end that is neither a failure nor all of the input
 }
@@ -69,7 +76,7 @@ type run struct {
 // when every frame has passed, even if the source found its input incomplete, which Run returns then;
 // graph.ErrDrained after a request to finish, which Run returns as well; otherwise the error that ended the run.
 func Run(ctx context.Context, plan *graph.Plan, env *graph.Env, o Options) (*Report, error) {
-	r := &run{plan: plan, env: env, micro: max(env.Micro, 1), drain: o.Drain, pool: newPool(max(env.Batch, 1)), trace: newTrace(o.Trace, plan), fired: o.Fired}
+	r := &run{plan: plan, env: env, micro: max(env.Micro, 1), drain: o.Drain, pool: newPool(max(env.Batch, 1)), trace: newTrace(o.Trace, plan), fired: o.Fired, resume: o.Resume}
 	r.pool.watch = o.watch
 	r.ctx, r.cancel = context.WithCancelCause(ctx)
 	defer r.cancel(nil)
@@ -77,6 +84,12 @@ func Run(ctx context.Context, plan *graph.Plan, env *graph.Env, o Options) (*Rep
 		return r.report(), err
 	}
 	if err := r.open(plan); err != nil {
+		return r.report(), r.close(err, err)
+	}
+	if err := r.begin(o); err != nil {
+		for _, n := range r.nodes {
+			n.dropInitial()
+		}
 		return r.report(), r.close(err, err)
 	}
 	r.wire(plan)
@@ -154,10 +167,14 @@ func (r *run) open(plan *graph.Plan) error {
 		if n.arena = arenas[p]; n.arena != nil {
 			env.Device = n.arena
 		}
+		if r.resume != nil && p.Stage.Role == graph.Sink {
+			env.Resume = r.resume.Sinks[p.ID]
+		}
 		err := n.guard(func() (err error) {
 			n.inst, err = p.Stage.Open(&env, p.Options)
 			return err
 		})
+		n.saves = env.Save
 		if err == nil && (n.inst == nil || (n.inst.Run != nil) != (p.Stage.Role == graph.Source) || (n.inst.Fire != nil) == (n.inst.Run != nil)) {
 			err = fmt.Errorf("stage %q opened without what a %v needs", p.Stage.Name, p.Stage.Role)
 		}
@@ -169,6 +186,14 @@ func (r *run) open(plan *graph.Plan) error {
 		}
 	}
 	return nil
+}
+
+// begin settles where the run begins and where it can be resumed.
+func (r *run) begin(o Options) error {
+	if err := r.prepare(o); err != nil || o.Resume == nil {
+		return err
+	}
+	return r.restore(o.Resume)
 }
 
 // wire joins the nodes along the edges of the plan. Sinks are joined with the first half of To; execute is the second.

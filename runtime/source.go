@@ -24,6 +24,7 @@ type emitter struct {
 	lease   *lease    // of the next frame, where the source takes leases
 	start   time.Time // when work on the next frame began
 	refused error     // what emit answered; it stands even if the source forgets it
+	unseen  int       // frames that were let go because they are done
 }
 
 // produce runs a source to its end.
@@ -88,6 +89,17 @@ func (e *emitter) emit(out any) error {
 // admit takes over a frame and puts it on the edges, or says why not.
 func (e *emitter) admit(out any) error {
 	ctx := e.run.ctx
+	if e.unseen < e.first { // done before this run
+		e.unseen++
+		tokens, err := e.pack(out, nil)
+		if err == nil {
+			e.discard(tokens)
+		}
+		if closed(e.run.drain) {
+			return graph.ErrDrained
+		}
+		return context.Cause(ctx)
+	}
 	tokens, err := e.pack(out, e.lease)
 	e.lease.drop()
 	e.lease = nil

@@ -113,7 +113,8 @@ type StageStats struct {
 
 // Report is what a run did.
 type Report struct {
-	Frames       int           // that reached every sink
+	Frames       int           // that reached every sink, counted from the beginning of the input
+	First        int           // of them, those of the runs before
 	Wall         time.Duration // from the first to the last firing, without opening and closing
 	PeakResident int           // most frames that held a lease at once; 0 without leases
 	Batch        int           // the bound of that
@@ -131,6 +132,9 @@ type Snapshot struct {
 // report sums up. The percentiles are there only when the nodes have ended.
 func (r *run) report() *Report {
 	rep := &Report{Frames: r.completed(), Batch: cap(r.pool.credits)}
+	if r.resume != nil {
+		rep.First = r.resume.Frame
+	}
 	_, rep.PeakResident = r.pool.counts()
 	if !r.start.IsZero() {
 		rep.Wall = time.Since(r.start)
@@ -209,7 +213,7 @@ func (r *Report) WriteTable(w io.Writer) error {
 		return err
 	}
 	_, err := fmt.Fprintf(w, "%d frames in %v, %.1f frames/s, limited by %s, at most %d of %d frames resident\n",
-		r.Frames, short(r.Wall), float64(r.Frames)/max(r.Wall.Seconds(), 1e-9), r.Limit(), r.PeakResident, r.Batch)
+		r.Frames-r.First, short(r.Wall), float64(r.Frames-r.First)/max(r.Wall.Seconds(), 1e-9), r.Limit(), r.PeakResident, r.Batch)
 	return err
 }
 

@@ -38,6 +38,8 @@ type input struct {
 	port  *graph.Port
 	delay bool
 	queue chan any // *token, or bare values where a component of the library writes
+
+	initial *token // of a delayed input in a run that goes on, until the first firing; else nil
 }
 
 // output is an output port, connected or not.
@@ -45,7 +47,9 @@ type output struct {
 	port   *graph.Port
 	device bool
 	state  bool // its tokens live in reserved memory, without a lease
-	edges  []chan<- any
+
+	delayed bool // some edge of it is read on the next frame
+	edges   []chan<- any
 }
 
 // newToken wraps the value of an output port. It takes over the value, and a share of the lease where one is due: also for
@@ -94,12 +98,16 @@ func (n *node) packAll(out []any, count int) (packed [][]*token, err error) {
 		packed = append(packed, tokens)
 	}
 	if err != nil {
-		for _, tokens := range packed {
-			n.discard(tokens)
-		}
+		n.discardAll(packed)
 		return nil, err
 	}
 	return packed, nil
+}
+
+func (n *node) discardAll(packed [][]*token) {
+	for _, tokens := range packed {
+		n.discard(tokens)
+	}
 }
 
 // pack takes an output struct apart: one token per output port, nil where no edge leads away.
