@@ -1,9 +1,12 @@
 package stages
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"strings"
 
 	"github.com/seed49bbd0e6/tachi/graph"
@@ -96,6 +99,24 @@ func tensors(c sam2.Config, seed uint64) (all []*weights.Tensor) {
 		all = append(all, t)
 	}
 	return all
+}
+
+// WeightsHash tells the weights that [model] names from others.
+func WeightsHash(s graph.ModelSettings) (string, error) {
+	h := sha256.New()
+	if s.Weights == "" || s.Weights == graph.Embedded {
+		fmt.Fprint(h, embeddedSeed)
+	} else {
+		f, err := os.Open(s.Weights)
+		if err != nil {
+			return "", &graph.Error{Kind: graph.BadData, Err: err}
+		}
+		defer f.Close()
+		if _, err := io.Copy(h, f); err != nil {
+			return "", &graph.Error{Kind: graph.BadData, Err: err}
+		}
+	}
+	return hex.EncodeToString(h.Sum(nil)[:16]), nil
 }
 
 // DryModel makes the network that [model] names without values, on a device that counts what it takes.

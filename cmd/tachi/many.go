@@ -100,8 +100,8 @@ func (f pipelineFlags) of(v video, boxes string) (pipelineFlags, error) {
 
 // many runs the pipeline on each video, Jobs at a time.
 func (c *runCmd) many(a *app, all []video) error {
-	if c.Trace != "" {
-		return usagef("--trace is of one video: give one -i")
+	if c.Trace != "" || c.CheckpointEvery > 0 || c.Resume {
+		return usagef("--trace, --checkpoint-every and --resume are of one video: give one -i")
 	}
 	a.interruptible()
 	shared := &sharedModel{a: a}

@@ -17,15 +17,24 @@ import (
 // runCmd runs a pipeline.
 type runCmd struct {
 	pipelineFlags
-	Overwrite bool   `help:"Replace existing outputs."`
-	Boxes     string `placeholder:"DIR" help:"With several videos: a folder with NAME.txt for each, whose first line is the box x,y,w,h of its first frame, or NAME.json with prompts."`
-	Jobs      int    `default:"1" help:"With several videos: how many at once. Each takes device memory of its own."`
-	LogMemory bool   `name:"log-memory" help:"Log the device memory of each stage after each of its firings, and the memory of the process."`
-	Trace     string `placeholder:"JSON" help:"Write a trace of every firing, for ui.perfetto.dev."`
+	Overwrite       bool   `help:"Replace existing outputs."`
+	Boxes           string `placeholder:"DIR" help:"With several videos: a folder with NAME.txt for each, whose first line is the box x,y,w,h of its first frame, or NAME.json with prompts."`
+	Jobs            int    `default:"1" help:"With several videos: how many at once. Each takes device memory of its own."`
+	CheckpointEvery int    `name:"checkpoint-every" placeholder:"N" help:"Save every N frames what it takes to go on from there."`
+	Checkpoint      string `placeholder:"FILE" help:"Where the checkpoint is kept; checkpoint.tachi beside the first output when not given."`
+	Resume          bool   `help:"Go on from the checkpoint of a run that ended early."`
+	LogMemory       bool   `name:"log-memory" help:"Log the device memory of each stage after each of its firings, and the memory of the process."`
+	Trace           string `placeholder:"JSON" help:"Write a trace of every firing, for ui.perfetto.dev."`
 }
 
 // Run checks everything it can before the first frame, runs, and sums up.
 func (c *runCmd) Run(a *app) (err error) {
+	switch {
+	case c.CheckpointEvery < 0:
+		return usagef("--checkpoint-every %d: must be at least 1", c.CheckpointEvery)
+	case c.Checkpoint != "" && c.CheckpointEvery == 0 && !c.Resume:
+		return usagef("--checkpoint says where: give --checkpoint-every N or --resume with it")
+	}
 	if all, err := c.videos(); err != nil {
 		return err
 	} else if all != nil {
@@ -53,6 +62,24 @@ func (c *runCmd) Run(a *app) (err error) {
 	}
 	if c.LogMemory {
 		o.Fired = a.logMemory
+	}
+	if c.CheckpointEvery > 0 || c.Resume {
+		s, err := newSaver(plan, c.Checkpoint, c.CheckpointEvery)
+		if err != nil {
+			return err
+		}
+		if c.Resume {
+			if o.Resume, err = s.load(); err != nil {
+				return err
+			}
+			a.log.Info().Msgf("going on at frame %d", o.Resume.Frame)
+		}
+		o.CheckpointEvery, o.Checkpoint = s.about.Every, s.save
+		defer func() {
+			if err == nil || graph.KindOf(err) == graph.Incomplete { // all is done: nothing to go on from
+				_ = os.Remove(s.path)
+			}
+		}()
 	}
 	p := a.progress(e)
 	o.Progress, o.Every = p.show, 200*time.Millisecond

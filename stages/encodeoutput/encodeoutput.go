@@ -50,27 +50,48 @@ type In struct {
 	Result *token.Result `port:"result,optional" doc:"what to draw on it; without, the video is only copied"`
 }
 
-// sink is one file. The encoder opens at the first frame, which says how large it is.
+// sink is one file. The encoder opens at the first frame, which says how large it is, and again behind each checkpoint:
+// what lies before one is a part that plays by itself. Parts are joined at the end, without encoding anything again.
 type sink struct {
-	o      *Options
-	env    *graph.Env
-	file   *outfile.File
-	writer *media.Writer // nil before the first frame
-	rgb    []uint8       // the frame being drawn on; tokens are shared and stay as they are
+	o       *Options
+	env     *graph.Env
+	file    *outfile.File // nil behind a checkpoint, before the next frame
+	writer  *media.Writer // nil before the first frame
+	parts   int           // complete ones, beside the file
+	through bool          // the file was complete before this run
+	rgb     []uint8       // the frame being drawn on; tokens are shared and stay as they are
 }
 
 func open(env *graph.Env, o *Options) (func(context.Context, *In) error, func(error) error, error) {
-	file, err := outfile.Create(string(o.Path), env.Overwrite)
-	if err != nil {
+	s := &sink{o: o, env: env}
+	env.Save = s.save
+	if env.Resume != nil {
+		if err := s.resume(env.Resume); err != nil {
+			return nil, nil, err
+		}
+		if s.through {
+			return func(context.Context, *In) error { return nil }, s.clean, nil
+		}
+	}
+	if err := s.create(); err != nil {
 		return nil, nil, err
 	}
-	s := &sink{o: o, env: env, file: file}
 	return s.fire, s.close, nil
+}
+
+func (s *sink) create() (err error) {
+	s.file, err = outfile.Create(string(s.o.Path), s.env.Overwrite)
+	return err
 }
 
 func (s *sink) fire(_ context.Context, in *In) error {
 	f := in.Frame
 	if s.writer == nil {
+		if s.file == nil {
+			if err := s.create(); err != nil {
+				return err
+			}
+		}
 		if err := s.start(f.Stream); err != nil {
 			return err
 		}
@@ -100,6 +121,9 @@ func (s *sink) start(stream *token.Stream) error {
 
 // close makes the file playable, and gives it its name when every frame has passed. Without any frame there is no file.
 func (s *sink) close(cause error) error {
+	if s.parts > 0 {
+		return s.join(cause)
+	}
 	if s.writer == nil {
 		s.file.Discard()
 		return nil

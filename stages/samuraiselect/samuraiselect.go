@@ -8,10 +8,13 @@ package samuraiselect
 
 import (
 	"context"
+	"encoding/json"
+	"fmt"
 	"slices"
 	"strings"
 
 	"github.com/seed49bbd0e6/tachi/graph"
+	"github.com/seed49bbd0e6/tachi/kernels"
 	"github.com/seed49bbd0e6/tachi/stages/internal/choose"
 	"github.com/seed49bbd0e6/tachi/stages/internal/sam2"
 	"github.com/seed49bbd0e6/tachi/stages/internal/token"
@@ -40,6 +43,18 @@ type ObjectMotion struct {
 	Object int
 	Filter Filter
 	Stable int // frames of warm-up passed; 0 starts the filter anew
+}
+
+// Save writes the filters.
+func (m *Motion) Save() ([]byte, error) { return json.Marshal(m) }
+
+// Load reads what Save wrote; the device has no part in it.
+func (*Motion) Load(_ kernels.Device, data []byte) (any, error) {
+	var m *Motion
+	if err := json.Unmarshal(data, &m); err != nil {
+		return nil, fmt.Errorf("motion: %w", err)
+	}
+	return m, nil
 }
 
 // In is one firing's input.

@@ -32,9 +32,27 @@ type In struct {
 }
 
 func open(env *graph.Env, o *Options) (func(context.Context, *In) error, func(error) error, error) {
-	dir, err := outfile.CreateDir(string(o.Path), ".png", env.Overwrite)
+	create := outfile.CreateDir
+	if env.Resume != nil { // pictures of frames after the checkpoint are written again
+		create = outfile.ReopenDir
+		if outfile.DirThrough(string(o.Path)) {
+			env.Save = func() ([]byte, error) { return []byte("{}"), nil }
+			return func(context.Context, *In) error { return nil }, nil, nil
+		}
+	}
+	dir, err := create(string(o.Path), ".png", env.Overwrite)
 	if err != nil {
 		return nil, nil, err
+	}
+	var fresh []string // written since the last checkpoint
+	env.Save = func() ([]byte, error) {
+		for _, path := range fresh {
+			if err := outfile.SyncPath(path); err != nil {
+				return nil, outfile.Errorf(string(o.Path), err)
+			}
+		}
+		fresh = fresh[:0]
+		return []byte("{}"), nil
 	}
 	palette := Palette()
 	fire := func(_ context.Context, in *In) error {
@@ -58,6 +76,7 @@ func open(env *graph.Env, o *Options) (func(context.Context, *In) error, func(er
 		if err := f.Close(); err != nil {
 			return outfile.Errorf(string(o.Path), err)
 		}
+		fresh = append(fresh, path)
 		return nil
 	}
 	closer := func(cause error) error {

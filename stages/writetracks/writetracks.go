@@ -63,25 +63,34 @@ type writer struct {
 	events *buffered
 	json   *json.Encoder // into events
 	lost   map[int]int   // first frame of the current absence
+	first  int           // the object whose boxes have the file's plain name
 }
 
 type buffered struct {
 	*bufio.Writer
-	file *outfile.File
+	file    *outfile.File // nil when the file was complete before this run
+	through int64         // its size at the checkpoint then
 }
 
 func open(env *graph.Env, o *Options) (func(context.Context, *In) error, func(error) error, error) {
 	w := &writer{env: env, o: o, boxes: map[int]*buffered{}, lost: map[int]int{}}
-	if o.Path != "" {
+	if o.Path != "" && env.Resume == nil {
 		if err := outfile.Check(string(o.Path), env.Overwrite); err != nil {
 			return nil, nil, err
 		}
 	}
-	if o.Events != "" {
+	env.Save = w.save
+	if env.Resume != nil {
+		if err := w.resume(env.Resume); err != nil {
+			return nil, nil, err
+		}
+	} else if o.Events != "" {
 		var err error
 		if w.events, err = w.create(string(o.Events)); err != nil {
 			return nil, nil, err
 		}
+	}
+	if w.events != nil {
 		w.json = json.NewEncoder(w.events)
 		w.json.SetEscapeHTML(false)
 	}
@@ -93,7 +102,7 @@ func (w *writer) create(path string) (*buffered, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &buffered{bufio.NewWriter(f), f}, nil
+	return &buffered{Writer: bufio.NewWriter(f), file: f}, nil
 }
 
 func (w *writer) fire(_ context.Context, in *In) error {
@@ -119,13 +128,11 @@ func (w *writer) box(t *token.Tracked, frame int) error {
 	}
 	out, ok := w.boxes[t.Object]
 	if !ok {
-		path := string(w.o.Path)
-		if len(w.boxes) > 0 {
-			ext := filepath.Ext(path)
-			path = fmt.Sprintf("%s-%d%s", strings.TrimSuffix(path, ext), t.Object, ext)
+		if len(w.boxes) == 0 {
+			w.first = t.Object
 		}
 		var err error
-		if out, err = w.create(path); err != nil {
+		if out, err = w.create(w.path(t.Object)); err != nil {
 			return err
 		}
 		w.boxes[t.Object] = out
@@ -136,6 +143,16 @@ func (w *writer) box(t *token.Tracked, frame int) error {
 	b := t.Box()
 	_, err := fmt.Fprintf(out, "%d,%d,%d,%d\n", b[0], b[1], b[2], b[3])
 	return err
+}
+
+// path is the file of an object's boxes.
+func (w *writer) path(object int) string {
+	path := string(w.o.Path)
+	if object == w.first {
+		return path
+	}
+	ext := filepath.Ext(path)
+	return fmt.Sprintf("%s-%d%s", strings.TrimSuffix(path, ext), object, ext)
 }
 
 func (w *writer) event(h *token.Header, t *token.Tracked, note *token.MemoryNote) error {
@@ -177,6 +194,9 @@ func (w *writer) close(cause error) error {
 	}
 	var first error
 	for _, f := range files {
+		if f.file == nil {
+			continue
+		}
 		err := f.Flush()
 		if cause == nil && err == nil {
 			err = f.file.Commit()

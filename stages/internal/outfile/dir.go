@@ -56,6 +56,27 @@ func CreateDir(path, ext string, overwrite bool) (*Dir, error) {
 	return d, nil
 }
 
+// ReopenDir takes the temporary folder that an earlier run has left.
+func ReopenDir(path, ext string, overwrite bool) (*Dir, error) {
+	path = filepath.Clean(path)
+	if err := CheckDir(path, ext, overwrite); err != nil {
+		return nil, err
+	}
+	d := &Dir{final: path, partial: path + ".partial", ext: ext, overwrite: overwrite}
+	if _, err := os.ReadDir(d.partial); err != nil {
+		return nil, Errorf(d.partial, err)
+	}
+	return d, nil
+}
+
+// DirThrough is Through for a folder.
+func DirThrough(path string) bool {
+	path = filepath.Clean(path)
+	_, err := os.Lstat(path)
+	_, partial := os.Lstat(path + ".partial")
+	return err == nil && errors.Is(partial, fs.ErrNotExist)
+}
+
 // Path is the temporary name, to write files into.
 func (d *Dir) Path() string { return d.partial }
 

@@ -9,6 +9,8 @@ package outfile
 
 import (
 	"errors"
+	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -57,6 +59,63 @@ func Create(path string, overwrite bool) (*File, error) {
 		return nil, Errorf(path, err)
 	}
 	return &File{File: f, final: path, partial: partial}, nil
+}
+
+// Reopen opens the temporary file that an earlier run has left and cuts it to the size that it had at a checkpoint.
+func Reopen(path string, size int64, overwrite bool) (*File, error) {
+	if err := Check(path, overwrite); err != nil {
+		return nil, err
+	}
+	partial := Partial(path)
+	f, err := os.OpenFile(partial, os.O_RDWR, 0)
+	if err != nil {
+		return nil, Errorf(partial, err)
+	}
+	info, err := f.Stat()
+	if err == nil && info.Size() < size {
+		err = fmt.Errorf("it has %d bytes, and had %d at the checkpoint", info.Size(), size)
+	}
+	if err == nil {
+		err = f.Truncate(size)
+	}
+	if err == nil {
+		_, err = f.Seek(size, io.SeekStart)
+	}
+	if err != nil {
+		f.Close()
+		return nil, Errorf(partial, err)
+	}
+	return &File{File: f, final: path, partial: partial}, nil
+}
+
+// Through says whether an earlier run has come so far that the output has its final name: it was cut off afterwards, and
+// what would be written again is there.
+func Through(path string) bool {
+	_, err := os.Lstat(path)
+	_, partial := os.Lstat(Partial(path))
+	return err == nil && errors.Is(partial, fs.ErrNotExist)
+}
+
+// Settle brings what was written to the disk and returns the size.
+func (f *File) Settle() (int64, error) {
+	size, err := f.Seek(0, io.SeekCurrent)
+	if err == nil {
+		err = f.Sync()
+	}
+	if err != nil {
+		return 0, Errorf(f.final, err)
+	}
+	return size, nil
+}
+
+// SyncPath brings a closed file to the disk.
+func SyncPath(path string) error {
+	f, err := os.OpenFile(path, os.O_RDWR, 0)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	return f.Sync()
 }
 
 // Path is the temporary name, with the final name's extension.
