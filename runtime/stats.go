@@ -127,6 +127,7 @@ type Snapshot struct {
 	Elapsed  time.Duration
 	Resident int    // frames that hold a lease
 	Limit    string // ID of the stage with the highest share of busy time
+	Stages   []StageStats
 }
 
 // report sums up. The percentiles are there only when the nodes have ended.
@@ -168,7 +169,7 @@ func (r *run) snapshot() Snapshot {
 		stages = append(stages, n.stats())
 	}
 	live, _ := r.pool.counts()
-	return Snapshot{Frames: r.completed(), Elapsed: time.Since(r.start), Resident: live, Limit: limit(stages)}
+	return Snapshot{Frames: r.completed(), Elapsed: time.Since(r.start), Resident: live, Limit: limit(stages), Stages: stages}
 }
 
 // completed counts the frames of the slowest sink, or of the slowest stage in a plan without sinks.

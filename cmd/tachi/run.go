@@ -24,6 +24,7 @@ type runCmd struct {
 	Checkpoint      string `placeholder:"FILE" help:"Where the checkpoint is kept; checkpoint.tachi beside the first output when not given."`
 	Resume          bool   `help:"Go on from the checkpoint of a run that ended early."`
 	LogMemory       bool   `name:"log-memory" help:"Log the device memory of each stage after each of its firings, and the memory of the process."`
+	Metrics         string `placeholder:"ADDRESS" help:"Serve metrics for Prometheus at an address, e.g. :9090, under /metrics."`
 	Trace           string `placeholder:"JSON" help:"Write a trace of every firing, for ui.perfetto.dev."`
 }
 
@@ -83,6 +84,15 @@ func (c *runCmd) Run(a *app) (err error) {
 	}
 	p := a.progress(e)
 	o.Progress, o.Every = p.show, 200*time.Millisecond
+	if c.Metrics != "" {
+		m, err := serveMetrics(c.Metrics)
+		if err != nil {
+			return err
+		}
+		defer func() { err = errors.Join(err, m.close()) }()
+		a.log.Info().Msgf("metrics at http://%s/metrics", m.where)
+		o.Progress = func(s runtime.Snapshot) { m.last.Store(&s); p.show(s) }
+	}
 	report, err := e.run(a, o)
 	p.done()
 	if report.Frames > 0 {
