@@ -27,6 +27,8 @@ type Plan struct {
 	Nodes    []*PlanNode // topological over edges without delay; the source first
 	Edges    []*Edge     // by the stage they lead to in file order, then by input in file order
 
+	Forced bool // run it even if it will stop for ever; for demonstrations
+
 	root *node                       // the file as it was read, for Complain
 	auto struct{ batch, micro bool } // chosen by Resolve, not by the file
 

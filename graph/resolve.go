@@ -44,6 +44,9 @@ func (p *Plan) Resolve(width, height int) error {
 		return err
 	}
 	p.resolveEdges()
+	if p.Forced {
+		return nil
+	}
 	return p.Live()
 }
 

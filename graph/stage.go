@@ -107,6 +107,10 @@ type Env struct {
 	Micro  int    // frames in one firing of a gathering stage
 	Stage  string // the instance's name in the file, for messages
 
+	// Drain is closed when the run is asked to finish. emit will say so as well; a source that waits for input between two
+	// frames stops waiting, and returns ErrDrained.
+	Drain <-chan struct{}
+
 	// Save is set by a sink that can be resumed, when it opens: it brings all frames so far to the disk and returns what
 	// an instance that is opened with it as Resume needs to go on behind them.
 	Save   func() ([]byte, error)

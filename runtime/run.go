@@ -163,7 +163,7 @@ func (r *run) open(plan *graph.Plan) error {
 	for i, p := range plan.Nodes {
 		n := newNode(r, i, p)
 		env := *r.env
-		env.Stage, env.Log, env.Batch, env.Micro = p.ID, n.log, cap(r.pool.credits), r.micro
+		env.Stage, env.Log, env.Batch, env.Micro, env.Drain = p.ID, n.log, cap(r.pool.credits), r.micro, r.drain
 		if n.arena = arenas[p]; n.arena != nil {
 			env.Device = n.arena
 		}

@@ -140,7 +140,11 @@ func (e *engine) load(a *app) error {
 
 // fit settles the plan for the input as it was probed, and reserves the device memory that it will need.
 func (e *engine) fit() (err error) {
-	e.bound, err = e.plan.Fit(e.probe.Width, e.probe.Height, func() (*graph.Bound, error) { return bound(e.plan, e.probe, e.dev) })
+	measure := func() (*graph.Bound, error) { return bound(e.plan, e.probe, e.dev) }
+	if e.plan.Forced {
+		measure = func() (*graph.Bound, error) { return &graph.Bound{}, nil } // it may not get far enough to be measured
+	}
+	e.bound, err = e.plan.Fit(e.probe.Width, e.probe.Height, measure)
 	if err != nil {
 		return err
 	}

@@ -6,12 +6,13 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
+	"os"
 	"path/filepath"
+	goruntime "runtime"
 	"strings"
 	"testing"
-
-	"os"
 
 	"github.com/rs/zerolog"
 
@@ -25,7 +26,7 @@ import (
 func small(t *testing.T, dir string) *graph.Plan {
 	t.Helper()
 	plan, err := graph.Load("../../pipelines/bench.toml", stages.All, graph.Overrides{Set: []string{
-		"stages.source.width=96", "stages.source.height=64", "stages.source.frames=12",
+		"stages.source.width=96", "stages.source.height=64", "stages.source.frames=12", "model.config.image_size=64",
 		"stages.sink.stage=write-tracks", "stages.sink.path=" + filepath.Join(dir, "tracks.txt"), "stages.sink.events=" + filepath.Join(dir, "events.jsonl")}})
 	if err != nil {
 		t.Fatal(err)
@@ -157,4 +158,44 @@ func TestAPlanThatFindsNoRoomIsMadeSmaller(t *testing.T) {
 	if err := e.close(); err != nil {
 		t.Error(err)
 	}
+}
+
+// One video after the other leaves nothing behind: no file stays open, no goroutine goes on, no device memory is kept.
+func TestManyVideosLeaveNothingOpen(t *testing.T) {
+	const count = 200
+	dir := t.TempDir()
+	a := quiet(t)
+	shared := &sharedModel{a: a}
+	open := func() int {
+		entries, err := os.ReadDir("/proc/self/fd")
+		if err != nil {
+			t.Skip("no /proc here to count open files")
+		}
+		return len(entries)
+	}
+	var files, routines, live int
+	for i := range count {
+		flags := pipelineFlags{File: "../../pipelines/samurai.toml", Input: []string{"../../stages/internal/media/testdata/plain.mp4"}, Box: "10,10,30,30",
+			Out: filepath.Join(dir, fmt.Sprint(i)), Set: []string{"model.config.image_size=64", "stages.decode.frames=3"}}
+		plan, err := flags.load()
+		if err != nil {
+			t.Fatal(err)
+		}
+		e, err := shared.engine(plan, false)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := e.run(a, runtime.Options{}); err != nil {
+			t.Fatal(err)
+		}
+		if i == 4 {
+			files, routines, live = open(), goruntime.NumGoroutine(), e.dev.Live()
+		}
+		if i == count-1 {
+			if f, r, l := open(), goruntime.NumGoroutine(), e.dev.Live(); f > files || r > routines || l != live {
+				t.Errorf("after %d videos: %d open files, %d goroutines, %d bytes on the device; after five %d, %d, %d", count, f, r, l, files, routines, live)
+			}
+		}
+	}
+	shared.close()
 }

@@ -23,6 +23,7 @@ type runCmd struct {
 	CheckpointEvery int    `name:"checkpoint-every" placeholder:"N" help:"Save every N frames what it takes to go on from there."`
 	Checkpoint      string `placeholder:"FILE" help:"Where the checkpoint is kept; checkpoint.tachi beside the first output when not given."`
 	Resume          bool   `help:"Go on from the checkpoint of a run that ended early."`
+	Force           bool   `help:"Run a plan even though it will stop for ever."`
 	LogMemory       bool   `name:"log-memory" help:"Log the device memory of each stage after each of its firings, and the memory of the process."`
 	Metrics         string `placeholder:"ADDRESS" help:"Serve metrics for Prometheus at an address, e.g. :9090, under /metrics."`
 	Trace           string `placeholder:"JSON" help:"Write a trace of every firing, for ui.perfetto.dev."`
@@ -45,6 +46,7 @@ func (c *runCmd) Run(a *app) (err error) {
 	if err != nil {
 		return err
 	}
+	plan.Forced = c.Force
 	a.interruptible()
 	e, err := a.engine(plan, c.Overwrite)
 	if err != nil {

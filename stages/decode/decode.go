@@ -11,6 +11,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"sync/atomic"
+	"time"
 
 	"github.com/seed49bbd0e6/tachi/graph"
 	"github.com/seed49bbd0e6/tachi/stages/internal/media"
@@ -29,10 +31,11 @@ counted. A file that is cut short gives all its frames first and then ends the r
 
 // Options of the stage.
 type Options struct {
-	Path    graph.Path `toml:"path" required:"true" doc:"the video: a file, an address (rtsp://...), a camera (/dev/video0) or - for standard input"`
-	Start   int        `toml:"start" default:"0" doc:"frames to leave out at the beginning; the first frame after them is frame 0"`
-	Frames  int        `toml:"frames" default:"0" doc:"frames to deliver at most; 0: all"`
-	Threads int        `toml:"threads" default:"1" doc:"decoder threads; 0: one per core. One is fast enough beside the network and counts every damaged frame; with more, some damage may go unnoticed"`
+	Path    graph.Path    `toml:"path" required:"true" doc:"the video: a file, an address (rtsp://...), a camera (/dev/video0) or - for standard input"`
+	Start   int           `toml:"start" default:"0" doc:"frames to leave out at the beginning; the first frame after them is frame 0"`
+	Frames  int           `toml:"frames" default:"0" doc:"frames to deliver at most; 0: all"`
+	Threads int           `toml:"threads" default:"1" doc:"decoder threads; 0: one per core. One is fast enough beside the network and counts every damaged frame; with more, some damage may go unnoticed"`
+	Timeout time.Duration `toml:"timeout" default:"0s" doc:"how long to wait for the next frame of a stream that is silent; 0s: for ever. What came before is complete then, and the run ends with exit code 65"`
 	prompt.Options
 }
 
@@ -45,6 +48,9 @@ func (o *Options) Validate() error {
 		if n.value < 0 {
 			return &graph.OptionError{Key: n.key, Msg: fmt.Sprintf("%d is below zero", n.value)}
 		}
+	}
+	if o.Timeout < 0 {
+		return &graph.OptionError{Key: "timeout", Msg: fmt.Sprintf("%v is below zero", o.Timeout)}
 	}
 	return o.Options.Validate()
 }
@@ -61,6 +67,8 @@ type source struct {
 	reader *media.Reader
 	stream *token.Stream
 	set    *prompt.Set // nil when nothing is prompted
+
+	drained, stalled atomic.Bool // why a read was interrupted
 }
 
 func imagine(env *graph.Env, o *Options, p graph.Probe, frames int) (out []*Out, err error) {
@@ -142,6 +150,16 @@ func (s *source) loadPrompts() error {
 
 func (s *source) run(ctx context.Context, emit func(*Out) error) error {
 	defer context.AfterFunc(ctx, s.reader.Interrupt)()
+	over := make(chan struct{})
+	defer close(over)
+	go func() {
+		select {
+		case <-s.env.Drain:
+			s.drained.Store(true)
+			s.reader.Interrupt()
+		case <-over:
+		}
+	}()
 	defer s.reportDamage()
 	if err := s.skip(ctx); err != nil {
 		return err
@@ -183,11 +201,22 @@ func (s *source) skip(ctx context.Context) error {
 }
 
 func (s *source) next(ctx context.Context) (*media.Frame, error) {
-	f, err := s.reader.Next()
-	if errors.Is(err, media.ErrInterrupted) {
-		return nil, context.Cause(ctx)
+	if s.o.Timeout > 0 {
+		defer time.AfterFunc(s.o.Timeout, func() {
+			s.stalled.Store(true)
+			s.reader.Interrupt()
+		}).Stop()
 	}
-	return f, err
+	f, err := s.reader.Next()
+	switch {
+	case !errors.Is(err, media.ErrInterrupted):
+		return f, err
+	case ctx.Err() != nil:
+		return nil, context.Cause(ctx)
+	case s.drained.Load():
+		return nil, graph.ErrDrained
+	}
+	return nil, graph.Errorf(graph.Incomplete, "%s: nothing has come for %v (option timeout)", s.stream.ID, s.o.Timeout)
 }
 
 // beginAt moves the beginning of the file to the first frame delivered, so that a copy does not begin with a gap.

@@ -14,6 +14,7 @@ import (
 
 	"github.com/asticode/go-astiav"
 	"github.com/rs/zerolog"
+	"golang.org/x/sys/unix"
 
 	"github.com/seed49bbd0e6/tachi/graph"
 	"github.com/seed49bbd0e6/tachi/stages/internal/token"
@@ -48,8 +49,9 @@ type Reader struct {
 	ended    bool    // no more packets
 	readErr  error   // why there are none, when not for the end of the file
 	corrupt  Corrupt
-	fileSize int64 // -1 when unknown
-	promised int   // frames that the container's index promises, 0 when there is none
+	fileSize int64  // -1 when unknown
+	promised int    // frames that the container's index promises, 0 when there is none
+	patient  func() // makes standard input block again, nil where it does not matter
 }
 
 // Frame is one decoded picture.
@@ -98,6 +100,9 @@ func (r *Reader) open(path string, threads int) error {
 	if err != nil {
 		return err
 	}
+	if path == "-" {
+		r.patient = dontBlock(0)
+	}
 	r.fc = astiav.AllocFormatContext()
 	r.stop = newInterrupter(r.fc)
 	self := object(r.fc)
@@ -120,6 +125,16 @@ func (r *Reader) open(path string, threads int) error {
 		return err
 	}
 	return r.first(size)
+}
+
+// dontBlock lets reads of a silent pipe return, so that FFmpeg, which tries again by and by, sees an interrupt. It returns
+// what makes the pipe as it was.
+func dontBlock(fd int) (restore func()) {
+	flags, err := unix.FcntlInt(uintptr(fd), unix.F_GETFL, 0)
+	if err != nil || flags&unix.O_NONBLOCK != 0 || unix.SetNonblock(fd, true) != nil {
+		return nil
+	}
+	return func() { _ = unix.SetNonblock(fd, false) }
 }
 
 // locate turns what a user wrote into what FFmpeg opens. size is that of a plain file, -1 for anything else.
@@ -274,6 +289,10 @@ func (r *Reader) Close() {
 	if r.fc != nil {
 		r.fc.CloseInput()
 		r.fc = nil
+	}
+	if r.patient != nil {
+		r.patient()
+		r.patient = nil
 	}
 	if r.stop != nil {
 		r.stop.release()
