@@ -112,9 +112,11 @@ type Env struct {
 	Drain <-chan struct{}
 
 	// Save is set by a sink that can be resumed, when it opens: it brings all frames so far to the disk and returns what
-	// an instance that is opened with it as Resume needs to go on behind them.
+	// an instance that is opened with it as Resume needs to go on behind them. A source may set it, to find the place again
+	// without reading all that comes before: it then sets First to the number of frames that it leaves out.
 	Save   func() ([]byte, error)
 	Resume []byte
+	First  int
 
 	Overwrite bool // existing outputs may be replaced
 	Log       zerolog.Logger

@@ -15,19 +15,20 @@ import (
 //
 //	the tokens that the firings of frame f-1 have put on delay edges,
 //	what each sink says of its files when frame f-1 has gone into them, and is on the disk,
+//	where the source is, if it can find its place again,
 //	and f.
 //
 // No stage waits for another: each hands in its part when it gets there, at the same frames, and a checkpoint is complete
 // when all parts are in. Frames are worked on meanwhile; parts of later checkpoints just come later.
 //
-// A run that resumes at frame f reads its input from the start and lets the frames before f go unseen, gives the first
+// A run that resumes at frame f lets the frames before f go unseen, unless the source finds frame f by itself, gives the first
 // firings their delayed tokens from the checkpoint, and numbers frames from f.
 
 // Checkpoint is where a run can go on.
 type Checkpoint struct {
 	Frame  int               // the first frame not yet done
 	Tokens map[string][]byte // on delay edges, by "stage.output"
-	Sinks  map[string][]byte // by stage
+	Places map[string][]byte // of sources and sinks, by stage
 }
 
 // checkpoints collects the parts. A nil one wants none.
@@ -49,11 +50,11 @@ func (c *checkpoints) put(seq int, what func(*Checkpoint)) error {
 	defer c.mu.Unlock()
 	p := c.open[seq+1]
 	if p == nil {
-		p = &Checkpoint{Frame: seq + 1, Tokens: map[string][]byte{}, Sinks: map[string][]byte{}}
+		p = &Checkpoint{Frame: seq + 1, Tokens: map[string][]byte{}, Places: map[string][]byte{}}
 		c.open[seq+1] = p
 	}
 	what(p)
-	if len(p.Tokens)+len(p.Sinks) < c.parts {
+	if len(p.Tokens)+len(p.Places) < c.parts {
 		return nil
 	}
 	delete(c.open, seq+1)
@@ -80,11 +81,10 @@ func (r *run) prepare(o Options) error {
 				cannot = append(cannot, n.id+"."+out.port.Name)
 			}
 		}
-		if n.stage.Role == graph.Sink {
+		if n.saves != nil {
 			c.parts++
-			if n.saves == nil {
-				cannot = append(cannot, n.id)
-			}
+		} else if n.stage.Role == graph.Sink {
+			cannot = append(cannot, n.id)
 		}
 	}
 	if cannot != nil {
@@ -117,16 +117,16 @@ func (n *node) saveTokens(seq int, packed [][]*token) error {
 	return nil
 }
 
-// saveSink hands in where a sink is, when a checkpoint is due behind the frames that it has just taken.
-func (n *node) saveSink(seq, count int) error {
-	if n.stage.Role != graph.Sink || !n.run.checkpoints.due(seq+count-1) {
+// savePlace hands in where a source or a sink is, when a checkpoint is due behind the frames that it has just done.
+func (n *node) savePlace(seq, count int) error {
+	if n.saves == nil || !n.run.checkpoints.due(seq+count-1) {
 		return nil
 	}
 	data, err := n.saves()
 	if err != nil {
 		return err
 	}
-	return n.run.checkpoints.put(seq+count-1, func(c *Checkpoint) { c.Sinks[n.id] = data })
+	return n.run.checkpoints.put(seq+count-1, func(c *Checkpoint) { c.Places[n.id] = data })
 }
 
 // restore makes the tokens that the first firings find on their delayed inputs.

@@ -36,7 +36,9 @@ type node struct {
 	done   chan struct{}
 	frames atomic.Int64           // completed
 	first  int                    // where this run began
-	saves  func() ([]byte, error) // of a sink that can be resumed
+	saves  func() ([]byte, error) // of a sink that can be resumed, or a source that finds its place
+
+	skipped int // frames that a source has left out by itself
 
 	inputs  []*input // connected ones
 	order   []int    // in which they are taken
@@ -250,7 +252,7 @@ func (n *node) attempt(ctx context.Context, count int) error {
 			}
 		}
 	} else if err == nil {
-		err = n.saveSink(seq, count)
+		err = n.savePlace(seq, count)
 	}
 	if err != nil {
 		return err

@@ -167,14 +167,14 @@ func (r *run) open(plan *graph.Plan) error {
 		if n.arena = arenas[p]; n.arena != nil {
 			env.Device = n.arena
 		}
-		if r.resume != nil && p.Stage.Role == graph.Sink {
-			env.Resume = r.resume.Sinks[p.ID]
+		if r.resume != nil {
+			env.Resume = r.resume.Places[p.ID]
 		}
 		err := n.guard(func() (err error) {
 			n.inst, err = p.Stage.Open(&env, p.Options)
 			return err
 		})
-		n.saves = env.Save
+		n.saves, n.skipped = env.Save, env.First
 		if err == nil && (n.inst == nil || (n.inst.Run != nil) != (p.Stage.Role == graph.Source) || (n.inst.Fire != nil) == (n.inst.Run != nil)) {
 			err = fmt.Errorf("stage %q opened without what a %v needs", p.Stage.Name, p.Stage.Role)
 		}

@@ -29,7 +29,7 @@ type emitter struct {
 
 // produce runs a source to its end.
 func (n *node) produce() error {
-	e := &emitter{node: n}
+	e := &emitter{node: n, unseen: n.skipped}
 	defer func() { e.lease.drop() }()
 	ctx := n.run.ctx
 	err := e.prepare(ctx)
@@ -115,6 +115,9 @@ func (e *emitter) admit(out any) error {
 	e.send(ctx, tokens)
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
+	}
+	if err := e.savePlace(int(e.frames.Load()), 1); err != nil {
+		return err
 	}
 	e.frames.Add(1)
 	return e.prepare(ctx)

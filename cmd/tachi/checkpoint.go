@@ -22,7 +22,7 @@ import (
 	"github.com/seed49bbd0e6/tachi/stages"
 )
 
-// A checkpoint is a zip archive: about.json says what it belongs to, tokens/ and sinks/ hold the parts. It gets its name when
+// A checkpoint is a zip archive: about.json says what it belongs to, tokens/ and places/ hold the parts. It gets its name when
 // it is whole and on the disk, in place of the one before, so that there is always one to go on from. The end of the run
 // removes it.
 
@@ -143,8 +143,8 @@ func (s *saver) save(c *runtime.Checkpoint) error {
 	for _, key := range slices.Sorted(maps.Keys(c.Tokens)) {
 		entry("tokens/"+key, c.Tokens[key])
 	}
-	for _, key := range slices.Sorted(maps.Keys(c.Sinks)) {
-		entry("sinks/"+key, c.Sinks[key])
+	for _, key := range slices.Sorted(maps.Keys(c.Places)) {
+		entry("places/"+key, c.Places[key])
 	}
 	if err = cmp.Or(err, z.Close()); err != nil {
 		f.Discard()
@@ -167,7 +167,7 @@ func (s *saver) load() (*runtime.Checkpoint, error) {
 	if err != nil {
 		return nil, bad(err)
 	}
-	c := &runtime.Checkpoint{Tokens: map[string][]byte{}, Sinks: map[string][]byte{}}
+	c := &runtime.Checkpoint{Tokens: map[string][]byte{}, Places: map[string][]byte{}}
 	var was about
 	for _, f := range z.File {
 		if f.Method != zip.Store || f.UncompressedSize64 > uint64(len(data)) {
@@ -188,8 +188,8 @@ func (s *saver) load() (*runtime.Checkpoint, error) {
 			}
 		case "tokens":
 			c.Tokens[name] = part
-		case "sinks":
-			c.Sinks[name] = append([]byte{}, part...)
+		case "places":
+			c.Places[name] = append([]byte{}, part...)
 		}
 	}
 	if c.Frame = was.Frame; c.Frame < 1 {

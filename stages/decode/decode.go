@@ -8,6 +8,7 @@ package decode
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -68,6 +69,9 @@ type source struct {
 	stream *token.Stream
 	set    *prompt.Set // nil when nothing is prompted
 
+	place place        // behind the last frame delivered
+	last  *media.Frame // that frame
+
 	drained, stalled atomic.Bool // why a read was interrupted
 }
 
@@ -126,7 +130,49 @@ func open(env *graph.Env, o *Options) (func(context.Context, func(*Out) error) e
 		r.Close()
 		return nil, nil, err
 	}
-	return s.run, func(error) error { r.Close(); return nil }, nil
+	env.Save = s.save
+	if err := s.resume(); err != nil {
+		s.reader.Close()
+		return nil, nil, err
+	}
+	return s.run, func(error) error { s.reader.Close(); return nil }, nil
+}
+
+// place is where the source is at a checkpoint.
+type place struct {
+	Next  int // the frame that comes next
+	Last  media.Mark
+	Begin *int64 // the time of frame 0, when frames before it are left out
+}
+
+func (s *source) save() ([]byte, error) {
+	s.place.Last = media.MarkOf(s.last.PTS, s.last.RGB)
+	return json.Marshal(s.place)
+}
+
+// resume finds the place of a checkpoint. Where that fails all is read again, which only takes longer.
+func (s *source) resume() error {
+	if s.env.Resume == nil {
+		return nil
+	}
+	var p place
+	if err := json.Unmarshal(s.env.Resume, &p); err != nil {
+		return graph.Errorf(graph.BadData, "the checkpoint: %w", err)
+	}
+	err := s.reader.Find(p.Last, p.Next-1)
+	if err == nil {
+		s.place, s.env.First = p, p.Next
+		if p.Begin != nil {
+			s.beginAt(*p.Begin)
+		}
+		return nil
+	}
+	if !errors.Is(err, media.ErrNotFound) {
+		return err
+	}
+	s.reader.Close()
+	s.reader, err = media.Open(string(s.o.Path), media.ReadOptions{Threads: s.o.Threads, Log: s.env.Log})
+	return err
 }
 
 // loadPrompts reads the prompts against the video's size. Without a network there is nothing to prompt.
@@ -161,10 +207,12 @@ func (s *source) run(ctx context.Context, emit func(*Out) error) error {
 		}
 	}()
 	defer s.reportDamage()
-	if err := s.skip(ctx); err != nil {
-		return err
+	if s.env.First == 0 {
+		if err := s.skip(ctx); err != nil {
+			return err
+		}
 	}
-	for n := 0; s.o.Frames == 0 || n < s.o.Frames; n++ {
+	for n := s.env.First; s.o.Frames == 0 || n < s.o.Frames; n++ {
 		f, err := s.next(ctx)
 		switch {
 		case err == io.EOF && s.set != nil && s.set.Last() >= n:
@@ -176,7 +224,9 @@ func (s *source) run(ctx context.Context, emit func(*Out) error) error {
 		}
 		if n == 0 && s.o.Start > 0 {
 			s.beginAt(f.PTS)
+			s.place.Begin = &f.PTS
 		}
+		s.place.Next, s.last = n+1, f
 		h := &token.Header{Stream: s.stream, Index: n, PTS: f.PTS, Duration: f.Duration}
 		if s.set != nil {
 			h.Prompts, h.Objects = s.set.At(n)

@@ -78,6 +78,8 @@ void tachi_index(AVStream *st, int64_t size, int *shown, int *whole) {
 	}
 }
 
+void tachi_flush(AVCodecContext *dec) { avcodec_flush_buffers(dec); }
+
 int tachi_mp4_takes(enum AVCodecID codec) {
 	return avformat_query_codec(av_guess_format("mp4", NULL, NULL), codec, FF_COMPLIANCE_NORMAL) == 1;
 }

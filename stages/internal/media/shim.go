@@ -60,6 +60,9 @@ func bestStreams(fc *astiav.FormatContext) (video, audio int) {
 	return video, audio
 }
 
+// flush makes a decoder forget what it holds.
+func flush(dec *astiav.CodecContext) { C.tachi_flush((*C.AVCodecContext)(object(dec))) }
+
 func headerDuration(fc *astiav.FormatContext) bool {
 	return C.tachi_header_duration(formatContext(fc)) != 0
 }

@@ -42,6 +42,8 @@ typedef struct {
 void tachi_describe(const AVFrame *f, tachi_picture *out);
 int tachi_stream_matrix(const AVStream *st, int32_t matrix[9]);
 
+void tachi_flush(AVCodecContext *dec); // forgets what a decoder holds, after a seek
+
 int tachi_mp4_takes(enum AVCodecID codec);
 
 // A converter keeps its swscale context between pictures of one kind.
