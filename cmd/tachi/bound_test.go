@@ -51,8 +51,8 @@ func imagined(plan *graph.Plan, probe graph.Probe) {
 	source.Stage = &stage
 }
 
-// slow makes the firings of a stage take time.
-func slow(plan *graph.Plan, id string, wait func(firing int) time.Duration) {
+// rewire puts something around the firings of a stage.
+func rewire(plan *graph.Plan, id string, around func(fire) fire) {
 	for _, n := range plan.Nodes {
 		if n.ID != id {
 			continue
@@ -60,19 +60,25 @@ func slow(plan *graph.Plan, id string, wait func(firing int) time.Duration) {
 		stage, open := *n.Stage, n.Stage.Open
 		stage.Open = func(env *graph.Env, options any) (*graph.Node, error) {
 			node, err := open(env, options)
-			if err != nil {
-				return nil, err
+			if err == nil {
+				node.Fire = around(node.Fire)
 			}
-			fire, count := node.Fire, 0
-			node.Fire = func(ctx context.Context, in []any) ([]any, error) {
-				time.Sleep(wait(count))
-				count++
-				return fire(ctx, in)
-			}
-			return node, nil
+			return node, err
 		}
 		n.Stage = &stage
 	}
+}
+
+// slow makes the firings of a stage take time.
+func slow(plan *graph.Plan, id string, wait func(firing int) time.Duration) {
+	count := 0
+	rewire(plan, id, func(f fire) fire {
+		return func(ctx context.Context, in []any) ([]any, error) {
+			time.Sleep(wait(count))
+			count++
+			return f(ctx, in)
+		}
+	})
 }
 
 // A bound that nothing comes near is no bound. With a slow encoder images pile up before it, with a sink that stops the

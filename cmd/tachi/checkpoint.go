@@ -153,6 +153,13 @@ func (s *saver) save(c *runtime.Checkpoint) error {
 	return f.Commit()
 }
 
+// end removes the checkpoint when the run has left nothing to go on with.
+func (s *saver) end(err error) {
+	if err == nil || graph.KindOf(err) == graph.Incomplete {
+		_ = os.Remove(s.path)
+	}
+}
+
 // load reads the checkpoint, and refuses one that belongs to something else.
 func (s *saver) load() (*runtime.Checkpoint, error) {
 	data, err := os.ReadFile(s.path)

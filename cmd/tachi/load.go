@@ -215,17 +215,6 @@ func describe(d kernels.Device) string {
 	return fmt.Sprintf("%s: %s, %s, %d threads", i.Name, i.Model, i.ISA, i.Threads)
 }
 
-// size prints bytes with a unit that fits.
-func size(n int64) string {
-	switch {
-	case n < 1<<10:
-		return fmt.Sprintf("%d bytes", n)
-	case n < 1<<20:
-		return fmt.Sprintf("%.1f KiB", float64(n)/(1<<10))
-	}
-	return fmt.Sprintf("%.1f MiB", float64(n)/(1<<20))
-}
-
 // clock prints seconds as 12.3 s, 4m05s or 2h07m.
 func clock(seconds float64) string {
 	switch s := int(math.Round(seconds)); {

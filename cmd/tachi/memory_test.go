@@ -42,28 +42,15 @@ func quiet(t *testing.T) *app {
 // scarce lets a stage run out of device memory whenever it gets more than most frames from one on.
 func scarce(plan *graph.Plan, id string, most, from int) {
 	seen := 0
-	for _, n := range plan.Nodes {
-		if n.ID != id {
-			continue
-		}
-		stage, open := *n.Stage, n.Stage.Open
-		stage.Open = func(env *graph.Env, options any) (*graph.Node, error) {
-			node, err := open(env, options)
-			if err != nil {
-				return nil, err
+	rewire(plan, id, func(f fire) fire {
+		return func(ctx context.Context, in []any) ([]any, error) {
+			if len(in) > most && seen >= from {
+				return nil, &kernels.OutOfMemoryError{Device: "test", Asked: 1 << 20, Live: 1 << 30}
 			}
-			fire := node.Fire
-			node.Fire = func(ctx context.Context, in []any) ([]any, error) {
-				if len(in) > most && seen >= from {
-					return nil, &kernels.OutOfMemoryError{Device: "test", Asked: 1 << 20, Live: 1 << 30}
-				}
-				seen += len(in)
-				return fire(ctx, in)
-			}
-			return node, nil
+			seen += len(in)
+			return f(ctx, in)
 		}
-		n.Stage = &stage
-	}
+	})
 }
 
 func TestRunningOutOfMemoryChangesNothingButTheMicroBatch(t *testing.T) {

@@ -117,7 +117,7 @@ func (a *app) wrote(path string) error {
 	case info.IsDir():
 		fmt.Fprintf(a.out, "wrote %s (folder)\n", path)
 	default:
-		fmt.Fprintf(a.out, "wrote %s (%s)\n", path, size(info.Size()))
+		fmt.Fprintf(a.out, "wrote %s (%s)\n", path, graph.Size(int(info.Size())))
 	}
 	return nil
 }

@@ -67,29 +67,18 @@ func (c *runCmd) Run(a *app) (err error) {
 		o.Fired = a.logMemory
 	}
 	if c.CheckpointEvery > 0 || c.Resume {
-		s, err := newSaver(plan, c.Checkpoint, c.CheckpointEvery)
-		if err != nil {
-			return err
+		s, failed := c.checkpoints(a, plan, &o)
+		if failed != nil {
+			return failed
 		}
-		if c.Resume {
-			if o.Resume, err = s.load(); err != nil {
-				return err
-			}
-			a.log.Info().Msgf("going on at frame %d", o.Resume.Frame)
-		}
-		o.CheckpointEvery, o.Checkpoint = s.about.Every, s.save
-		defer func() {
-			if err == nil || graph.KindOf(err) == graph.Incomplete { // all is done: nothing to go on from
-				_ = os.Remove(s.path)
-			}
-		}()
+		defer func() { s.end(err) }()
 	}
 	p := a.progress(e)
 	o.Progress, o.Every = p.show, 200*time.Millisecond
 	if c.Metrics != "" {
-		m, err := serveMetrics(c.Metrics)
-		if err != nil {
-			return err
+		m, failed := serveMetrics(c.Metrics)
+		if failed != nil {
+			return failed
 		}
 		defer func() { err = errors.Join(err, m.close()) }()
 		a.log.Info().Msgf("metrics at http://%s/metrics", m.where)
@@ -101,6 +90,22 @@ func (c *runCmd) Run(a *app) (err error) {
 		a.summary(e, report)
 	}
 	return interrupted(err, report)
+}
+
+// checkpoints lets a run save where it can go on, and go on from where an earlier one has saved.
+func (c *runCmd) checkpoints(a *app, plan *graph.Plan, o *runtime.Options) (*saver, error) {
+	s, err := newSaver(plan, c.Checkpoint, c.CheckpointEvery)
+	if err != nil {
+		return nil, err
+	}
+	if c.Resume {
+		if o.Resume, err = s.load(); err != nil {
+			return nil, err
+		}
+		a.log.Info().Msgf("going on at frame %d", o.Resume.Frame)
+	}
+	o.CheckpointEvery, o.Checkpoint = s.about.Every, s.save
+	return s, nil
 }
 
 // logMemory logs what a stage has on the device after a firing, and what the process has.
@@ -137,7 +142,7 @@ func (a *app) summary(e *engine, r *runtime.Report) {
 				"credit_s": seconds(s.Credit), "p50_ms": 1e3 * seconds(s.P50), "p99_ms": 1e3 * seconds(s.P99),
 				"resident_bytes": s.PeakResident, "resident_bound_bytes": s.Bound})
 		}
-		_ = writeJSON(a, map[string]any{"frames": r.Frames, "seconds": r.Wall.Seconds(), "fps": float64(r.Frames) / r.Wall.Seconds(), "batch": r.Batch,
+		_ = writeJSON(a, map[string]any{"frames": r.Frames, "seconds": r.Wall.Seconds(), "fps": float64(r.Frames-r.First) / r.Wall.Seconds(), "batch": r.Batch,
 			"peak_resident": r.PeakResident, "resident_bytes": e.resident(r), "resident_bound_bytes": e.bound.Bytes(), "stages": table, "outputs": wrote, "unfinished": unfinished})
 		return
 	}
