@@ -12,11 +12,9 @@ import (
 	"github.com/seed49bbd0e6/tachi/graph"
 	"github.com/seed49bbd0e6/tachi/kernels"
 	"github.com/seed49bbd0e6/tachi/kernels/weights"
+	"github.com/seed49bbd0e6/tachi/pipelines/demo"
 	"github.com/seed49bbd0e6/tachi/stages/internal/sam2"
 )
-
-// embeddedSeed makes the weights that stand in for the trained nano.
-const embeddedSeed = 7
 
 // Model is a loaded network for graph.Env.
 type Model struct {
@@ -75,8 +73,8 @@ func LoadModel(dev kernels.Device, s graph.ModelSettings) (*Model, error) {
 		if s.Variant != "nano" {
 			return nil, graph.Errorf(graph.BadConfig, "model: no weights of %q in the program, only of nano: give --weights FILE (tachi model list says where the official ones come from)", s.Variant)
 		}
-		note = "weights: nano with random values (no trained nano yet): masks mean nothing. Official weights: --variant tiny --weights FILE, see tachi model list"
-		if file, err = random(c, embeddedSeed); err != nil {
+		note = "weights: nano, the small network in this program, trained on made-up video alone. Official weights: --variant tiny --weights FILE, see tachi model list"
+		if file, err = weights.Parse("embedded", demo.Nano); err != nil {
 			return nil, err
 		}
 	} else if file, err = weights.Open(s.Weights); err != nil {
@@ -90,10 +88,6 @@ func LoadModel(dev kernels.Device, s graph.ModelSettings) (*Model, error) {
 	return &Model{Network: m, Note: note, Bytes: m.WeightBytes(), close: m.Close}, nil
 }
 
-func random(c sam2.Config, seed uint64) (*weights.File, error) {
-	return weights.FromTensors("embedded", tensors(c, seed))
-}
-
 func tensors(c sam2.Config, seed uint64) (all []*weights.Tensor) {
 	for _, t := range sam2.Init(c, seed) {
 		all = append(all, t)
@@ -105,7 +99,7 @@ func tensors(c sam2.Config, seed uint64) (all []*weights.Tensor) {
 func WeightsHash(s graph.ModelSettings) (string, error) {
 	h := sha256.New()
 	if s.Weights == "" || s.Weights == graph.Embedded {
-		fmt.Fprint(h, embeddedSeed)
+		h.Write(demo.Nano)
 	} else {
 		f, err := os.Open(s.Weights)
 		if err != nil {

@@ -98,7 +98,7 @@ func (modelListCmd) Run(a *app) error {
 		Size       string `json:"size"`
 		Weights    string `json:"weights"`
 	}{
-		{"nano", "see model info", "-", "in the program"},
+		{"nano", "2.6 M", "5 MB", "in the program"},
 		{"tiny", "39.0 M", "156 MB", "sam2.1_hiera_tiny.pt"},
 		{"small", "46.1 M", "184 MB", "sam2.1_hiera_small.pt"},
 		{"base_plus", "80.9 M", "323 MB", "sam2.1_hiera_base_plus.pt"},

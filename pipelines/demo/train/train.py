@@ -4,23 +4,26 @@
     git clone https://github.com/facebookresearch/sam2 && (cd sam2 && git checkout 2b90b9f5)
     venv/bin/python train.py --sam2 sam2 --tachi ../../../tachi --minutes 60 --out nano.safetensors
 
-Two stages share the minutes. In the first the network segments single frames: a box, a click, or a mask of an object,
-and the object's mask. In the second it tracks: an object is prompted on the first of a few frames of a clip, up to three
-frames apart, and followed through the memory, with gradients through all of them. Some of these excerpts start long
-before they go on, as in a long clip. The rules are those of the official trainer where they matter: losses on the best
-candidate, the mask that goes into memory chosen by the predicted IoU, a hidden object teaches its score alone.
+Stages share the minutes. First the network segments single frames: a box, a click, or a mask of an object, and the object's
+mask. Then it tracks as well: an object is prompted on the first of a few frames of a clip, up to three frames apart, and
+followed through the memory, with gradients through all of them. Some of these excerpts start long before they go on, as in
+a long clip. For the first part of the minutes it sees crops of half the side, which cost a quarter and look to it like
+parts of whole frames (network.View); then mostly whole frames. The rules are those of the official trainer where they
+matter: losses on the best candidate, the mask that goes into memory chosen by the predicted IoU, a hidden object teaches
+its score alone.
 
 Differences are deliberate. Token 0 and the three candidates are both supervised under a box, because the decoder falls
 back from one to the others when a mask is unstable, which small masks are. The focal loss is a mean near the object. The
 pointers' distances are those of long clips. In half of the steps the ground truth says whether an object is present.
-The decoder's cross attention starts where positions already match (model.py): a network from nothing spends its first
-thousand steps on finding all objects at once, and on learning that the prompt names a place.
+Linear heads that are thrown away read off the inner maps what these should know (hints.py), matrices are trained with Muon
+(muon.py), and cross attention starts where what belongs together matches (model.py): a network from nothing spends its
+first thousands of steps on finding out that a prompt names a place, and with these it takes a few hundred.
 
 Two processes of one thread share every batch: faster than one process of two threads, above all beside other work.
 Rates follow the share of the minutes that has passed, so a run that is stopped goes on with --resume where it was, and
-one that was too short goes on with --resume and more --minutes: the rate is level but for the last third, and rises
-again. The state, every two minutes, is in state/, the weights (an average over the last thousand steps, in float16) are
-written at every evaluation, and log.csv has a line for each. On a GPU: --device cuda --workers 1 --images 32 --clips 16.
+one that was too short goes on with --resume and more --minutes. The state, every two minutes, is in state/, the weights (an
+average over the last thousand steps, in float16) are written at every evaluation, and log.csv has a line for each. Without
+the state, --init begins with such weights. On a GPU: --device cuda --workers 1 --images 32 --clips 16.
 """
 
 import argparse
@@ -34,6 +37,7 @@ import time
 
 import numpy as np
 import torch
+from safetensors.torch import load_file
 import torch.distributed as group
 import torch.multiprocessing
 
@@ -58,6 +62,7 @@ def arguments():
     p.add_argument("--minutes", type=float, default=60, help="of training in all, over every resumption")
     p.add_argument("--until", help="stop at this time of day, HH:MM UTC, whatever is left")
     p.add_argument("--resume", action="store_true", help="go on from the state")
+    p.add_argument("--init", help="weights to begin with where there is no state, as train.py wrote them")
     p.add_argument("--first", type=float, default=0.3, help="share of the minutes for single frames")
     p.add_argument("--small", type=float, default=0.6, help="share of the minutes for crops of half the side alone")
     p.add_argument("--images", type=int, default=8, help="crops of a step on single frames, for each worker")
@@ -260,6 +265,9 @@ class Run:
         self.latest = os.path.join(args.state, "latest.pt")
         if args.resume and os.path.exists(self.latest):
             self.load(torch.load(self.latest, weights_only=True, map_location=args.device))
+        elif args.init:
+            for model in (self.model, own):
+                model.load_state_dict({k: v.float() for k, v in load_file(args.init).items()})
         self.say(f"{sum(p.numel() for p in self.model.parameters()):,} parameters, step {self.step}, {self.seconds / 60:.1f} minutes")
         if worker == 0:
             self.validation = evaluate.load(args.tachi)

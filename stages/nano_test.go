@@ -1,0 +1,104 @@
+package stages
+
+import (
+	"testing"
+
+	"github.com/rs/zerolog"
+
+	"github.com/seed49bbd0e6/tachi/graph"
+	"github.com/seed49bbd0e6/tachi/kernels/cpu"
+	"github.com/seed49bbd0e6/tachi/stages/internal/sam2"
+	"github.com/seed49bbd0e6/tachi/stages/synthetic"
+)
+
+// The trained network in the program tracks a made-up clip as the official predictors do with the same weights, under the
+// rules of SAM 2 and of SAMURAI: every choice, box and memory, and the logits as closely as in TestTrackedFramesMatchTheReference.
+// The goldens hold as well what the reference does with the weights as they were before they were stored as float16.
+func TestNanoTracksLikeTheReference(t *testing.T) {
+	for name, text := range rules {
+		t.Run(name, func(t *testing.T) {
+			var want struct {
+				Family string
+				Seed   int
+				Box    []float32
+				Frames []goldenFrame
+				Drift  float64 `json:"float32_drift"`
+			}
+			readJSON(t, "nano_"+name+".json", &want)
+			o := synthetic.Options{Family: want.Family, Seed: want.Seed, Frames: len(want.Frames), Width: 256, Height: 256, FPS: 30}
+			run := goldenRun{Frames: len(want.Frames)}
+			run.Prompt.Box = want.Box
+
+			dev, err := cpu.New(2)
+			if err != nil {
+				t.Fatal(err)
+			}
+			model, err := LoadModel(dev, graph.ModelSettings{Variant: "nano", Weights: graph.Embedded})
+			if err != nil {
+				t.Fatal(err)
+			}
+			w := &walk{env: &graph.Env{Device: dev, Model: model.Network.(*sam2.Model), Batch: 1, Micro: 1, Log: zerolog.Nop()}}
+			w.open(t, text, graph.Overrides{}, goldenSource(pixels(o), o.Width, o.Height, run))
+			file := openGolden(t, "nano_"+name)
+			k := &checker{T: t, walk: w, want: want.Frames, tolerance: min(10*want.Drift, 1e-3),
+				logits: file.floats(t, "logits"), pointers: file.floats(t, "pointers")}
+			w.run(t, k.frame)
+			if k.seen != len(k.want) {
+				t.Errorf("%d frames, want %d", k.seen, len(k.want))
+			}
+			t.Logf("logits within %.1e of their range (%.1e allowed), pointers %.1e, IoUs %.1e, object logits %.1e",
+				k.worst["logits"], k.tolerance, k.worst["pointer"], k.worst["IoU"], k.worst["object logit"])
+			w.release()
+			model.Close()
+			if err := dev.Close(); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
+// pixels draws a clip.
+func pixels(o synthetic.Options) (rgb []byte) {
+	s := o.Scene()
+	n := o.Width * o.Height
+	rgb = make([]byte, 3*n*o.Frames)
+	masks := make([]byte, s.Things()*n)
+	for t := range o.Frames {
+		s.Draw(t, rgb[3*n*t:][:3*n], masks)
+	}
+	return rgb
+}
+
+// Storing the weights as float16 costs next to nothing: the reference's masks with what was stored overlap those with the
+// float32 that it was rounded from.
+func TestFloat16WeightsGiveTheMasksOfFloat32(t *testing.T) {
+	for name := range rules {
+		file := openGolden(t, "nano_"+name)
+		stored, full := file.floats(t, "logits"), file.floats(t, "full/logits")
+		shape, _ := file.Lookup("logits")
+		pixels := shape.Shape[1] * shape.Shape[2]
+		worst, sum := 1.0, 0.0
+		for f := range shape.Shape[0] {
+			both, either := 0, 0
+			for i := range pixels {
+				a, b := stored[f*pixels+i] > 0, full[f*pixels+i] > 0
+				if a && b {
+					both++
+				}
+				if a || b {
+					either++
+				}
+			}
+			iou := 1.0
+			if either > 0 {
+				iou = float64(both) / float64(either)
+			}
+			worst, sum = min(worst, iou), sum+iou
+		}
+		mean := sum / float64(shape.Shape[0])
+		t.Logf("%s: mask IoU of float16 and float32 weights: mean %.4f, worst %.4f", name, mean, worst)
+		if mean < 0.98 || worst < 0.9 {
+			t.Errorf("%s: mask IoU of float16 and float32 weights: mean %.4f, worst %.4f", name, mean, worst)
+		}
+	}
+}
