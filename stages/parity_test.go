@@ -156,6 +156,7 @@ type checker struct {
 	*walk
 	want             []goldenFrame
 	tolerance        float64   // of the logits' and the pointers' range
+	iou              float64   // of predicted IoUs, 1e-4 when that is larger
 	logits, pointers []float32 // [frames, side*side], [frames, d]
 	seen             int
 	attend           []token.Slot // what the bank offered this frame
@@ -192,7 +193,7 @@ func (k *checker) frame() {
 	wantPointer := k.pointers[k.seen*len(pointer):][:len(pointer)]
 	k.near("pointer", pointer, wantPointer, span(wantPointer))
 	for i, iou := range want.IoUs {
-		k.close("IoU", float64(cand.IoU[i]), iou, 1e-4)
+		k.close("IoU", float64(cand.IoU[i]), iou, max(k.iou, 1e-4))
 	}
 	k.close("object logit", float64(got.ObjectLogit), want.ObjectLogit, 1e-3)
 
