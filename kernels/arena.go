@@ -52,8 +52,8 @@ func grains(n int) int { return (n + grain - 1) &^ (grain - 1) }
 
 // slots are the places of results of one size.
 type slots struct {
-	first int   // offset in the block
-	free  []int // offsets, the next to be used last
+	free []int // offsets in the block, the next to be used last
+	used int   // when measuring: how many there are now
 }
 
 // NewArena takes the memory that a reserve asks for from a device. The name is for messages.
@@ -65,7 +65,7 @@ func NewArena(dev Device, name string, r Reserve) (*Arena, error) {
 	a := &Arena{Device: dev, name: name, limits: &r, base: base, work: newRegion(r.Work), slots: map[int]*slots{}}
 	at := r.Work
 	for _, size := range slices.Sorted(maps.Keys(r.Results)) {
-		s := &slots{first: at}
+		s := &slots{}
 		for i := range r.Results[size] {
 			s.free = append(s.free, at+(r.Results[size]-1-i)*size)
 		}
@@ -77,7 +77,7 @@ func NewArena(dev Device, name string, r Reserve) (*Arena, error) {
 
 // Measure returns an arena without limits that finds out what a stage needs.
 func Measure(dev Device, name string) *Arena {
-	return &Arena{Device: dev, name: name, work: newRegion(1 << 50), sizes: map[*Tensor]int{}, need: Reserve{Results: map[int]int{}}}
+	return &Arena{Device: dev, name: name, work: newRegion(1 << 50), slots: map[int]*slots{}, sizes: map[*Tensor]int{}, need: Reserve{Results: map[int]int{}}}
 }
 
 // Need returns what was asked for at most.
@@ -147,14 +147,11 @@ func (a *Arena) measure(result bool, size int, t *Tensor) (*Tensor, error) {
 	a.sizes[below] = size
 	s := a.slots[size]
 	if s == nil {
-		if a.slots == nil {
-			a.slots = map[int]*slots{}
-		}
 		s = &slots{}
 		a.slots[size] = s
 	}
-	s.first++ // in use
-	a.need.Results[size] = max(a.need.Results[size], s.first)
+	s.used++
+	a.need.Results[size] = max(a.need.Results[size], s.used)
 	return below, nil
 }
 
@@ -181,7 +178,7 @@ func (a *Arena) Free(t *Tensor) {
 		if place < 0 {
 			a.work.give(-1-place, size)
 		} else {
-			a.slots[size].first--
+			a.slots[size].used--
 		}
 		a.Device.Free(t)
 		return
