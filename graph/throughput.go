@@ -91,7 +91,7 @@ func (p *Plan) timed(seconds map[string]float64) *unrolled {
 	m := p.Pipeline.Micro
 	u := &unrolled{ids: map[copied]int{}}
 	for _, r := range p.rules() {
-		own := r.from.node == r.to.node && r.from.edge != r.to.edge || r.from.edge == nil && r.to.edge == nil
+		own := r.from.node == r.to.node && (r.from.edge == nil || r.from.edge != r.to.edge) // not along an edge back to itself
 		for k := range m {
 			t := timedRule{from: copied{r.from, (k - r.slack%m + m) % m}, to: copied{r.to, k}, slack: r.slack}
 			t.back = (r.slack + m - 1 - k) / m // frame k - slack lies so many iterations back
