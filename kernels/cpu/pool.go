@@ -56,10 +56,11 @@ func (p *pool) do(tasks int, run func(task, worker int)) {
 	if tasks > 1 {
 		p.work.Broadcast()
 	}
-	// Work on this job until its tasks are taken. Without a free id others hold all of them: wait for one.
+	// Work until the tasks of this job are taken, on those of earlier jobs too: they come first. Without a free id
+	// others hold all of them: wait for one.
 	for j.next < j.tasks {
 		if len(p.ids) > 0 {
-			p.step(j)
+			p.step(p.jobs[0])
 		} else {
 			j.waits = true
 			p.work.Wait()
