@@ -16,7 +16,8 @@ import (
 // A stage is a pure function of its tokens, so it can be timed in place: run the pipeline until the memory is full, hold
 // the stage's next firing until every other stage has come to rest (they soon must, behind the one that is held), and
 // fire it again and again on the same tokens with the machine to itself. A sink writes files, to which the same frame
-// cannot be added again: there it is one firing after the other that is held and timed.
+// cannot be added again: there it is one firing after the other that is held and timed. An encoder of video computes on
+// when a firing is over, and holds frames back until it is closed: all that counts.
 
 // full is the number of frames after which the bank of memories is full.
 const full = 9
@@ -26,7 +27,8 @@ type timing struct {
 	id     string
 	frames int // in the firing
 	times  []time.Duration
-	cpu    time.Duration // of all times together
+	cpu    time.Duration // of all cores together
+	spread int           // frames that cpu was for
 	active atomic.Int32  // other stages that are firing
 }
 
@@ -45,7 +47,7 @@ func newTiming(plan *graph.Plan, id string, count int, done func()) *timing {
 				return nil, err
 			}
 			if target && stage.Role == graph.Sink {
-				node.Fire = t.measureEach(node.Fire, count, done)
+				t.measureEach(node, count, done)
 			} else if target {
 				node.Fire = t.measure(node.Fire, count, done)
 			} else {
@@ -87,7 +89,7 @@ func (t *timing) measure(f fire, count int, done func()) fire {
 		t.rest(ctx)
 		t.frames = len(in)
 		before := processTime()
-		defer func() { t.cpu = processTime() - before }()
+		defer func() { t.cpu, t.spread = processTime()-before, count*len(in) }()
 		for range count {
 			start := time.Now()
 			out, err := f(ctx, in)
@@ -104,22 +106,46 @@ func (t *timing) measure(f fire, count int, done func()) fire {
 	}
 }
 
-// measureEach times firings after the memory is full, until there are count.
-func (t *timing) measureEach(f fire, count int, done func()) fire {
-	seen := 0
-	return func(ctx context.Context, in []any) ([]any, error) {
-		if seen += len(in); seen <= full || len(t.times) == count {
-			return f(ctx, in)
-		}
+// measureEach times a sink's firings after the memory is full, until there are count, and what it computes from its first
+// frame to its end.
+func (t *timing) measureEach(node *graph.Node, count int, done func()) {
+	f, end := node.Fire, node.Close
+	node.Fire = func(ctx context.Context, in []any) ([]any, error) {
 		t.rest(ctx)
-		t.frames = len(in)
 		start, before := time.Now(), processTime()
 		out, err := f(ctx, in)
-		t.times, t.cpu = append(t.times, time.Since(start)), t.cpu+processTime()-before
-		if len(t.times) == count {
+		took := time.Since(start)
+		t.idle(ctx)
+		t.cpu += processTime() - before
+		if t.spread += len(in); t.spread <= full || len(t.times) == count {
+			return out, err
+		}
+		t.frames = len(in)
+		if t.times = append(t.times, took); len(t.times) == count {
 			done()
 		}
 		return out, err
+	}
+	node.Close = func(cause error) (err error) {
+		before := processTime()
+		if end != nil {
+			err = end(cause)
+		}
+		t.cpu += processTime() - before
+		return err
+	}
+}
+
+// idle waits until the process computes nothing, or hardly anything.
+func (t *timing) idle(ctx context.Context) {
+	const step = 5 * time.Millisecond
+	for last := processTime(); ctx.Err() == nil; {
+		time.Sleep(step)
+		now := processTime()
+		if now-last < step/10 {
+			return
+		}
+		last = now
 	}
 }
 
@@ -145,8 +171,7 @@ func processTime() time.Duration {
 // cost is what a frame takes, by the median.
 func (t *timing) cost() graph.Cost {
 	times := slices.Sorted(slices.Values(t.times))
-	frames := float64(t.frames)
-	return graph.Cost{Seconds: times[len(times)/2].Seconds() / frames, Compute: t.cpu.Seconds() / frames / float64(len(times))}
+	return graph.Cost{Seconds: times[len(times)/2].Seconds() / float64(t.frames), Compute: t.cpu.Seconds() / float64(t.spread)}
 }
 
 // release frees the device memory of an output struct.

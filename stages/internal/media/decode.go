@@ -124,7 +124,7 @@ func (r *Reader) feed() error {
 		switch {
 		case errors.Is(err, astiav.ErrEagain): // a device without a picture yet
 			continue
-		case errors.Is(err, astiav.ErrExit):
+		case errors.Is(err, astiav.ErrExit), err == nil && r.stop.interrupted(): // or in the middle of this packet
 			return ErrInterrupted
 		case err != nil:
 			r.ended = true

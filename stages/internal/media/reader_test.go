@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"strings"
@@ -366,6 +367,34 @@ func TestInterruptEndsABlockedRead(t *testing.T) {
 			break
 		} else if err != nil || n > 200 {
 			t.Fatal(n, err)
+		}
+	}
+}
+
+// A read that is interrupted in the middle of a packet gives half of it, which is not damage.
+func TestAnInterruptDamagesNothing(t *testing.T) {
+	clip := y4m(64, 48, "", make([][3]byte, 60)...)
+	for i, r := 0, rand.New(rand.NewPCG(1, 2)); i < len(clip); i++ {
+		if clip[i] == 0 {
+			clip[i] = byte(r.Uint32())
+		}
+	}
+	from, to := filepath.Join(t.TempDir(), "noise.y4m"), filepath.Join(t.TempDir(), "noise.mp4")
+	if err := os.WriteFile(from, clip, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	copyClip(t, from, to)
+	for n := range 56 {
+		r := openWith(t, to, 1)
+		var err error
+		for i := 0; err == nil; i++ {
+			if i == n {
+				r.Interrupt()
+			}
+			_, err = r.Next()
+		}
+		if c := r.Corrupt(); c.Shown+c.Skipped > 0 || !errors.Is(err, ErrInterrupted) && err != io.EOF {
+			t.Errorf("interrupted after %d frames: %v, %+v", n, err, c)
 		}
 	}
 }

@@ -43,14 +43,15 @@ int tachi_log_pop(tachi_message *out) {
 
 // ---- demuxing ----
 
-static int interrupted(void *flag) { return __atomic_load_n((int *)flag, __ATOMIC_RELAXED); }
+static int poll_interrupt(void *flag) { return __atomic_load_n((int *)flag, __ATOMIC_RELAXED); }
 
 int *tachi_interrupt_new(AVFormatContext *fc) {
 	int *flag = av_mallocz(sizeof *flag);
-	if (flag) fc->interrupt_callback = (AVIOInterruptCB){interrupted, flag};
+	if (flag) fc->interrupt_callback = (AVIOInterruptCB){poll_interrupt, flag};
 	return flag;
 }
 
+int tachi_interrupt_get(int *flag) { return poll_interrupt(flag); }
 void tachi_interrupt_set(int *flag) { __atomic_store_n(flag, 1, __ATOMIC_RELAXED); }
 
 int tachi_best_stream(AVFormatContext *fc, enum AVMediaType type, int related) {

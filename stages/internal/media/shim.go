@@ -43,6 +43,12 @@ func (i *interrupter) interrupt() {
 	}
 }
 
+func (i *interrupter) interrupted() bool {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	return i.flag != nil && C.tachi_interrupt_get(i.flag) != 0
+}
+
 // release frees the flag; the format context must be closed by then.
 func (i *interrupter) release() {
 	i.mu.Lock()

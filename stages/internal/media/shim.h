@@ -20,6 +20,7 @@ int tachi_log_pop(tachi_message *out); // 1 when there was one
 
 // An interrupt flag lives in C memory, because FFmpeg polls it from its own threads. Once set, reads fail with AVERROR_EXIT.
 int *tachi_interrupt_new(AVFormatContext *fc);
+int tachi_interrupt_get(int *flag);
 void tachi_interrupt_set(int *flag);
 
 // tachi_best_stream returns the index of the stream that plays by default, or -1. Cover pictures are no video.
