@@ -23,10 +23,10 @@ import (
 )
 
 // load1280 is the benchmark's pipeline, whose memories fill up whatever the network says, for an input of 1280x720.
-func load1280(t *testing.T, variant string) (*graph.Plan, graph.Probe) {
+func load1280(t *testing.T, variant string, more ...string) (*graph.Plan, graph.Probe) {
 	t.Helper()
 	plan, err := graph.Load("../../pipelines/bench.toml", stages.All, graph.Overrides{Variant: variant,
-		Set: []string{"stages.source.width=1280", "stages.source.height=720", "stages.source.frames=48"}})
+		Set: append(more, "stages.source.width=1280", "stages.source.height=720", "stages.source.frames=48")})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -126,6 +126,37 @@ func TestTheBoundIsReached(t *testing.T) {
 				t.Error(err)
 			}
 		})
+	}
+}
+
+// A checkpoint of a full bank takes at most 8 MB for an object.
+func TestACheckpointIsSmall(t *testing.T) {
+	dir := t.TempDir()
+	plan, probe := load1280(t, "tiny", "stages.sink.stage=write-tracks", "stages.sink.path="+filepath.Join(dir, "t.txt"), "stages.sink.events="+filepath.Join(dir, "e.jsonl"))
+	dev := null.New()
+	if err := plan.Resolve(probe.Width, probe.Height); err != nil {
+		t.Fatal(err)
+	}
+	model, err := stages.DryModel(dev, plan.Model)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer model.Close()
+	imagined(plan, probe)
+	env := &graph.Env{Device: dev, Model: model.Network, Batch: plan.Pipeline.Batch, Micro: plan.Pipeline.Micro, Log: zerolog.Nop()}
+	size := 0
+	_, err = runtime.Run(t.Context(), plan, env, runtime.Options{CheckpointEvery: 20, Checkpoint: func(c *runtime.Checkpoint) error {
+		size = 0
+		for _, part := range c.Tokens {
+			size += len(part)
+		}
+		return nil
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if full := 7*64*64*64*2 + 16*256*4; size < full || size > 8e6 { // seven memories in bfloat16, 16 pointers
+		t.Errorf("%d bytes for an object, want from %d to 8 MB", size, full)
 	}
 }
 
