@@ -26,8 +26,8 @@ NAME.partial.mp4 and gets its name when it is complete; an interrupted run leave
 // Options of the stage.
 type Options struct {
 	Path    graph.OutPath `toml:"path" required:"true" doc:"the file to write, *.mp4"`
-	CRF     int           `toml:"crf" default:"20" doc:"quality, x264's constant rate factor: 0 is lossless, 51 the worst; 6 more halve the size"`
-	Preset  string        `toml:"preset" default:"veryfast" enum:"ultrafast,superfast,veryfast,faster,fast,medium,slow,slower,veryslow" doc:"x264's trade of time against size"`
+	CRF     int           `toml:"crf" default:"23" doc:"quality, x264's constant rate factor: 0 is lossless, 51 the worst; 6 more halve the size"`
+	Preset  string        `toml:"preset" default:"superfast" enum:"ultrafast,superfast,veryfast,faster,fast,medium,slow,slower,veryslow" doc:"x264's trade of time against size"`
 	Threads int           `toml:"threads" default:"2" doc:"encoder threads; 0: x264 decides, and takes more than there are cores"`
 }
 

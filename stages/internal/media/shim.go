@@ -118,9 +118,9 @@ func streamMatrix(st *astiav.Stream) *[9]int32 {
 
 // converter turns pictures into packed RGB and back. The zero value is ready.
 //
-// swscale runs with bicubic chroma, accurate rounding and full chroma interpolation, and with the matrix and range that
-// the frame is tagged with; an untagged frame is taken as BT.601 in limited range whatever its size, which is
-// what FFmpeg's own tools do.
+// A frame becomes the pixels that FFmpeg's own tools make of it, and decord, with which the reference reads videos:
+// swscale with its default flags, and with the matrix and range that the frame is tagged with; an untagged frame is taken
+// as BT.601 in limited range whatever its size.
 type converter struct{ c C.tachi_converter }
 
 // slack is how far behind the last row swscale's vector code may be allowed to write.
