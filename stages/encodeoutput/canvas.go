@@ -34,6 +34,21 @@ func (c colour) ink() colour {
 
 const opaque = 256
 
+// mix lays b over a; alpha is in 256ths.
+func mix(a, b uint8, alpha int) uint8 {
+	return uint8((int(a)*(opaque-alpha) + int(b)*alpha + 128) >> 8)
+}
+
+// over tabulates what comes of each level under c.
+func (c colour) over(alpha int) (levels [3][256]uint8) {
+	for i := range levels {
+		for level := range levels[i] {
+			levels[i][level] = mix(uint8(level), c[i], alpha)
+		}
+	}
+	return levels
+}
+
 // blend mixes c into a pixel; alpha is in 256ths.
 func (v *canvas) blend(x, y int, c colour, alpha int) {
 	if uint(x) >= uint(v.w) || uint(y) >= uint(v.h) {
@@ -41,7 +56,7 @@ func (v *canvas) blend(x, y int, c colour, alpha int) {
 	}
 	p := v.pix[(y*v.w+x)*3:][:3]
 	for i := range p {
-		p[i] = uint8((int(p[i])*(opaque-alpha) + int(c[i])*alpha + 128) >> 8)
+		p[i] = mix(p[i], c[i], alpha)
 	}
 }
 

@@ -1,6 +1,8 @@
 package encodeoutput
 
 import (
+	"bytes"
+	"math/rand/v2"
 	"slices"
 	"strings"
 	"testing"
@@ -83,6 +85,45 @@ func TestObjectHasVeilContourBoxAndLabel(t *testing.T) {
 	}
 	if n := v.count(black); n != want || c.ink() != black {
 		t.Errorf("%d pixels of text, want %d", n, want)
+	}
+}
+
+// Eight pixels at once or one after the other: the same picture.
+func TestMaskIsVeilAndContourPixelByPixel(t *testing.T) {
+	r := rand.New(rand.NewPCG(4, 2))
+	for round := range 200 {
+		w, h, thick := 1+r.IntN(60), 1+r.IntN(40), 1+r.IntN(3)
+		m := &token.Mask{W: w, H: h, Pix: make([]uint8, w*h)}
+		x0, y0, x1, y1 := w, h, -1, -1
+		for range 1 + r.IntN(3) { // rectangles with holes
+			bx, by := r.IntN(w), r.IntN(h)
+			for y := by; y < min(h, by+r.IntN(40)+1); y++ {
+				for x := bx; x < min(w, bx+30+r.IntN(3)); x++ {
+					if r.IntN(60) > 0 {
+						m.Pix[y*w+x] = 1
+						x0, y0, x1, y1 = min(x0, x), min(y0, y), max(x1, x), max(y1, y)
+					}
+				}
+			}
+		}
+		if x1 < 0 {
+			continue
+		}
+		got, want := gray(w, h), gray(w, h)
+		c := palette[round%len(palette)]
+		got.mask(m, [4]int{x0, y0, x1 - x0, y1 - y0}, thick, c, veil, opaque)
+		for i, in := range m.Pix {
+			switch x, y := i%w, i/w; {
+			case in == 0:
+			case onEdge(m, x, y, thick):
+				want.blend(x, y, c, opaque)
+			default:
+				want.blend(x, y, c, veil)
+			}
+		}
+		if !bytes.Equal(got.pix, want.pix) {
+			t.Fatalf("round %d: %dx%d, contour of %d pixels differs", round, w, h, thick)
+		}
 	}
 }
 
