@@ -10,6 +10,7 @@ func (DepthwiseConv) Name() string   { return "depthwise-conv" }
 func (UpConv) Name() string          { return "up-conv" }
 func (Attention) Name() string       { return "attention" }
 func (WindowAttention) Name() string { return "window-attention" }
+func (RotaryAttention) Name() string { return "rotary-attention" }
 func (RoPE) Name() string            { return "rope" }
 
 func (o Linear) Check() error {
@@ -170,6 +171,43 @@ func (o WindowAttention) Cost() Cost {
 		keys = o.QKV.Dim(1) * o.QKV.Dim(2)
 	}
 	return Cost{FLOP: 4 * float64(o.Y.Len()) * float64(keys), Bytes: bytesOf(o.QKV, o.Y)}
+}
+
+func (o RotaryAttention) Check() error {
+	w := wish(o.Name())
+	w.shape("Q", o.Q, F32, some, some)
+	w.shape("X", o.X, F32, some, some)
+	d, m, n := dim(o.Q, 1), dim(o.X, 1), dim(o.X, 0)
+	w.that(d%4 == 0, "Q is %v, want a multiple of 4 channels", describe(o.Q))
+	w.shape("W", o.W, F32, d, m)
+	w.shape("Bias", o.Bias, F32, d)
+	w.shape("Cos", o.Cos, F32, some, d/4)
+	side := dim(o.Cos, 0)
+	w.shape("Sin", o.Sin, F32, side, d/4)
+	w.that(o.Maps >= 0 && o.Maps*side*side <= n, "Maps is %d, of %d rows each: X is %v", o.Maps, side*side, describe(o.X))
+	w.shape("V", o.V, F32, n, some)
+	w.shape("Y", o.Y, F32, dim(o.Q, 0), dim(o.V, 1))
+	w.that(o.Scale > 0, "Scale is %g, want it positive", o.Scale)
+	for _, t := range []struct {
+		operand string
+		*Tensor
+	}{{"Q", o.Q}, {"X", o.X}, {"W", o.W}, {"Bias", o.Bias}, {"Cos", o.Cos}, {"Sin", o.Sin}, {"V", o.V}} {
+		w.apart(t.operand, t.Tensor, o.Y)
+	}
+	return w.err
+}
+
+// Cost counts what it takes without keys: each query turned back and projected for every column and row, and once more
+// for the rows that do not turn.
+func (o RotaryAttention) Cost() Cost {
+	d, m, turns := o.Q.Dim(1), o.X.Dim(1), o.Cos.Dim(0)
+	if rest := o.X.Dim(0) - o.Maps*turns*turns; rest > 0 {
+		turns++
+	}
+	return Cost{
+		FLOP:  2 * float64(o.Q.Dim(0)) * float64(turns*d*m+o.X.Dim(0)*(m+o.V.Dim(1))),
+		Bytes: bytesOf(o.Q, o.X, o.W, o.Bias, o.Cos, o.Sin, o.V, o.Y),
+	}
 }
 
 func (o RoPE) Check() error {

@@ -104,6 +104,21 @@ type WindowAttention struct {
 	Y      *Tensor // f32 [B, H, W, C], halved by Pool
 }
 
+// RotaryAttention is Y = softmax(Scale Q Kᵀ) V of one head, where row n of K is X_n Wᵀ + Bias and the first rows turn with
+// their place: X begins with Maps square maps whose keys are rotated as by RoPE, the first half of their channels by the
+// angles of their column, the second half by those of their row. The rows behind the maps do not turn. Q has its rotation.
+type RotaryAttention struct {
+	Q        *Tensor // f32 [Nq, D], D a multiple of 4
+	X        *Tensor // f32 [N, M]
+	W        *Tensor // f32 [D, M], not packed
+	Bias     *Tensor // f32 [D]
+	Cos, Sin *Tensor // f32 [Side, D/4]: of the pairs of one half, by column or row
+	Maps     int     // of Side x Side rows each
+	V        *Tensor // f32 [N, DV]
+	Scale    float32
+	Y        *Tensor // f32 [Nq, DV]
+}
+
 // RoPE rotates adjacent channel pairs (2j, 2j+1) of row r by the angle whose cosine and sine are in row r mod P
 // of the tables, for the first Rows rows, and copies the others. Y may be X.
 type RoPE struct {

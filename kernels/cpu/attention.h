@@ -39,28 +39,30 @@ typedef struct {
 
 static long attendwork(long d, long dv) { return QUERIES * (d + dv + 2) + KEYS * NR; } // floats
 
-// softmax turns a block of n scores into weights against the new maximum, and returns what old sums shrink by.
-static inline void softmax(vf *s, long n, vf *m, vf *l, vf *shrink) {
-    for (int v = 0; v < NV; v++) {
+// softmax turns a block of n rows of nv vectors of scores into weights against the new maximum, and returns what old sums
+// shrink by.
+static inline __attribute__((always_inline)) void softmax(vf *s, int nv, long n, vf *m, vf *l, vf *shrink) {
+    for (int v = 0; v < nv; v++) {
         vf top = m[v];
-        for (long i = 0; i < n; i++) top = vmax(top, s[i * NV + v]);
+        for (long i = 0; i < n; i++) top = vmax(top, s[i * nv + v]);
         shrink[v] = vexp2(m[v] - top);
         m[v] = top;
     }
-    vf sum[NV] = {};
+    vf sum[nv];
+    for (int v = 0; v < nv; v++) sum[v] = (vf){};
     for (long i = 0; i < n; i++)
-        for (int v = 0; v < NV; v++) {
-            vf p = vexp2(s[i * NV + v] - m[v]);
-            s[i * NV + v] = p;
+        for (int v = 0; v < nv; v++) {
+            vf p = vexp2(s[i * nv + v] - m[v]);
+            s[i * nv + v] = p;
             sum[v] += p;
         }
-    for (int v = 0; v < NV; v++) l[v] = l[v] * shrink[v] + sum[v];
+    for (int v = 0; v < nv; v++) l[v] = l[v] * shrink[v] + sum[v];
 }
 
 static void attend_block(attention a, float *work) {
     long panels = (a.nq + NR - 1) / NR, blocks = (a.nk + KEYS - 1) / KEYS;
     float *q = work, *o = q + QUERIES * a.d, *m = o + QUERIES * a.dv, *l = m + QUERIES, *s = l + QUERIES;
-    for (long p = 0; p < panels; p++) columns(q + p * a.d * NR, a.q + p * NR, a.nq - p * NR, a.d, a.scale * 1.44269504f);
+    for (long p = 0; p < panels; p++) columns(q + p * a.d * NR, NR, a.q + p * NR, a.nq - p * NR, a.d, a.scale * 1.44269504f);
     for (long i = 0; i < panels * NR; i++) m[i] = -INFINITY, l[i] = 0;
 
     for (long b = 0; b < blocks; b++) {
@@ -68,7 +70,7 @@ static void attend_block(attention a, float *work) {
         for (long p = 0; p < panels; p++) {
             product(n, a.d, a.k + k0 * a.ldk, a.ldk, 1, q + p * a.d * NR, s); // [n keys][NR queries]
             vf shrink[NV];
-            softmax((vf *)s, n, (vf *)(m + p * NR), (vf *)(l + p * NR), shrink);
+            softmax((vf *)s, NV, n, (vf *)(m + p * NR), (vf *)(l + p * NR), shrink);
             vf *op = (vf *)(o + p * a.dv * NR); // [dv][NR queries]
             long steps = (a.dv + MR - 1) / MR;
             for (long t = 0; t < steps; t++) {
@@ -85,7 +87,7 @@ static void attend_block(attention a, float *work) {
         }
     }
     for (long i = 0; i < panels * NR; i += VL) vstore(l + i, 1.0f / vload(l + i));
-    for (long p = 0; p < panels; p++) rows(a.y + p * NR, o + p * a.dv * NR, a.nq - p * NR < NR ? a.nq - p * NR : NR, a.dv, l + p * NR);
+    for (long p = 0; p < panels; p++) rows(a.y + p * NR, o + p * a.dv * NR, NR, a.nq - p * NR < NR ? a.nq - p * NR : NR, a.dv, l + p * NR);
 }
 
 // attend does queries q0..q1, at most QUERIES, of one head.

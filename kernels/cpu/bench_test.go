@@ -92,6 +92,17 @@ func BenchmarkAttention(b *testing.B) {
 	}
 }
 
+// Beside BenchmarkAttention/cross, which gets its keys made and turned for nothing.
+func BenchmarkRotaryAttention(b *testing.B) {
+	onThreads(b, func(b *testing.B, d *Device, peak float64) {
+		const nq, c, m, side, maps, n = 4096, 256, 64, 64, 7, 7*64*64 + 64
+		f := fixture{b, d}
+		run(b, d, peak, kernels.RotaryAttention{Q: f.tensor(noise(1, nq*c), nq, c), X: f.tensor(noise(2, n*m), n, m), W: f.tensor(noise(3, c*m), c, m),
+			Bias: f.zeros(c), Cos: f.tensor(noise(4, side*c/4), side, c/4), Sin: f.tensor(noise(5, side*c/4), side, c/4), Maps: maps,
+			V: f.tensor(noise(6, n*m), n, m), Scale: 1 / 16., Y: f.zeros(nq, m)})
+	})
+}
+
 func BenchmarkWindowAttention(b *testing.B) {
 	for _, s := range []struct{ side, c, heads, window int }{
 		{256, 96, 1, 8}, {128, 192, 2, 4}, {64, 384, 4, 14}, {64, 384, 4, 0}, {32, 768, 8, 7},

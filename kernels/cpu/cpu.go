@@ -85,6 +85,8 @@ func (d *Device) Do(op kernels.Op) error {
 		return d.attention(op)
 	case kernels.WindowAttention:
 		return d.windowAttention(op)
+	case kernels.RotaryAttention:
+		return d.rotaryAttention(op)
 	case kernels.RoPE:
 		return d.rope(op)
 	case kernels.LayerNorm:

@@ -104,6 +104,6 @@ static void pack(float *dst, const float *w, long ldw, long n, long k, long p0, 
     for (long p = p0; p < p1; p++, dst += k * NR) {
         const float *rows[NR];
         for (long c = 0; c < NR; c++) rows[c] = w + (p * NR + c) * ldw;
-        columns(dst, rows, n - p * NR, k, 1);
+        columns(dst, NR, rows, n - p * NR, k, 1);
     }
 }

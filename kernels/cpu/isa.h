@@ -15,6 +15,7 @@
 #include "conv.h"
 #include "attention.h"
 #include "window.h"
+#include "rotary.h"
 #include "element.h"
 #include "norm.h"
 #include "rope.h"
@@ -42,6 +43,9 @@ const kernels TABLE(ISA) = {
     .windowwork = windowwork,
     .attendwhole = attendwhole,
     .attendwindows = attendwindows,
+    .lanes = LANES,
+    .rotarywork = rotarywork,
+    .attendrotary = attendrotary,
     .add = add,
     .activate = activate,
     .fill = fill,

@@ -39,6 +39,16 @@ typedef struct {
     int pool;    // queries are the maxima of 2 x 2
 } window;
 
+// The operands of kernels.RotaryAttention.
+typedef struct {
+    const float *q, *x, *w, *bias, *cos, *sin, *v;
+    float *y;
+    long d, m, dv; // channels of a query, of a row of x and of one of v
+    long side;     // of a map
+    long maps, n;  // maps at the beginning of the n rows
+    float scale;
+} rotary;
+
 // A plane being enlarged or reduced by bilinear interpolation: see resize.h.
 typedef struct {
     const float *x; // [., w]
@@ -82,6 +92,10 @@ typedef struct {
     long (*windowwork)(window w);
     void (*attendwhole)(window w, long head, long q0, long q1, float scale, float *work);
     void (*attendwindows)(window w, long i0, long i1, float scale, float *work);
+
+    long lanes; // queries, at most, of one call of attendrotary; see rotary.h
+    long (*rotarywork)(rotary a);
+    void (*attendrotary)(rotary a, long q0, long q1, float *work);
 
     // element.h
     void (*add)(const float *a, const float *b, long lb, long b0, float alpha, float *y, long n);
@@ -147,6 +161,10 @@ static inline void call_attendwhole(const kernels *t, window w, long head, long 
 }
 static inline void call_attendwindows(const kernels *t, window w, long i0, long i1, float scale, float *work) {
     t->attendwindows(w, i0, i1, scale, work);
+}
+static inline long call_rotarywork(const kernels *t, rotary a) { return t->rotarywork(a); }
+static inline void call_attendrotary(const kernels *t, rotary a, long q0, long q1, float *work) {
+    t->attendrotary(a, q0, q1, work);
 }
 static inline void call_add(const kernels *t, const float *a, const float *b, long lb, long b0, float alpha, float *y,
                             long n) {

@@ -30,6 +30,8 @@ func (d *Device) scratch(op kernels.Op) (worker, once int) {
 		worker = 4 * int(C.call_attendwork(d.isa, C.long(op.K.Dim(1)/op.Heads), C.long(op.V.Dim(1)/op.Heads)))
 	case kernels.WindowAttention:
 		worker = 4 * int(C.call_windowwork(d.isa, window(op)))
+	case kernels.RotaryAttention:
+		worker = 4 * int(C.call_rotarywork(d.isa, rotary(op)))
 	case kernels.MaskBoxes:
 		worker = 4 * 4 * op.W
 	case kernels.Resize:

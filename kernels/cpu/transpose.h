@@ -22,38 +22,38 @@ static inline void transpose(vf *r) {
 #endif
 }
 
-// columns writes src, n rows of k floats, as k rows of NR floats, times scale, zeros past n.
-static void columns(float *dst, const float *const *src, long n, long k, float scale) {
-    for (long c = 0; c < NR; c += VL)
+// columns writes src, n rows of k floats, as k rows of ld floats, times scale, zeros past n.
+static void columns(float *dst, long ld, const float *const *src, long n, long k, float scale) {
+    for (long c = 0; c < ld; c += VL)
         for (long s = 0; s < k; s += VL) {
             vf r[VL];
             if (n - c >= VL && k - s >= VL) { // constant bounds keep r in registers
                 for (int i = 0; i < VL; i++) r[i] = vload(src[c + i] + s) * scale;
                 transpose(r);
-                for (int i = 0; i < VL; i++) vstore(dst + (s + i) * NR + c, r[i]);
+                for (int i = 0; i < VL; i++) vstore(dst + (s + i) * ld + c, r[i]);
                 continue;
             }
             long w = k - s < VL ? k - s : VL;
             for (int i = 0; i < VL; i++) r[i] = c + i < n ? vload_n(src[c + i] + s, w) * scale : (vf){};
             transpose(r);
-            for (int i = 0; i < w; i++) vstore(dst + (s + i) * NR + c, r[i]);
+            for (int i = 0; i < w; i++) vstore(dst + (s + i) * ld + c, r[i]);
         }
 }
 
-// rows is the inverse: it writes k rows of NR floats, each times a row of factors, to n rows of k floats.
-static void rows(float *const *dst, const float *src, long n, long k, const float *factor) {
+// rows is the inverse: it writes k rows of ld floats, each times a row of factors, to n rows of k floats.
+static void rows(float *const *dst, const float *src, long ld, long n, long k, const float *factor) {
     for (long c = 0; c < n; c += VL) {
         vf f = vload(factor + c);
         for (long s = 0; s < k; s += VL) {
             vf r[VL];
             if (n - c >= VL && k - s >= VL) {
-                for (int i = 0; i < VL; i++) r[i] = vload(src + (s + i) * NR + c) * f;
+                for (int i = 0; i < VL; i++) r[i] = vload(src + (s + i) * ld + c) * f;
                 transpose(r);
                 for (int i = 0; i < VL; i++) vstore(dst[c + i] + s, r[i]);
                 continue;
             }
             long w = k - s < VL ? k - s : VL;
-            for (int i = 0; i < VL; i++) r[i] = i < w ? vload(src + (s + i) * NR + c) * f : (vf){};
+            for (int i = 0; i < VL; i++) r[i] = i < w ? vload(src + (s + i) * ld + c) * f : (vf){};
             transpose(r);
             for (int i = 0; i < VL && c + i < n; i++) vstore_n(dst[c + i] + s, r[i], w);
         }

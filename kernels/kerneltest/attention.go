@@ -107,6 +107,43 @@ func rope[F real](o kernels.RoPE, at content[F]) []F {
 	return y
 }
 
+func rotaryAttention[F real](o kernels.RotaryAttention, at content[F]) []F {
+	q, x, wt, bias, cos, sin, v := at(o.Q), at(o.X), at(o.W), at(o.Bias), at(o.Cos), at(o.Sin), at(o.V)
+	d, m, side, dv := o.Q.Dim(1), o.X.Dim(1), o.Cos.Dim(0), o.V.Dim(1)
+	keys := make([][]F, o.X.Dim(0))
+	for n := range keys {
+		k := make([]F, d)
+		for c := range k {
+			k[c] = bias[c] + dot(x[n*m:][:m], wt[c*m:][:m])
+		}
+		if n < o.Maps*side*side {
+			for j := range d / 2 {
+				place := n % side // the column
+				if j >= d/4 {
+					place = n / side % side
+				}
+				c, s := cos[place*(d/4)+j%(d/4)], sin[place*(d/4)+j%(d/4)]
+				k[2*j], k[2*j+1] = k[2*j]*c-k[2*j+1]*s, k[2*j]*s+k[2*j+1]*c
+			}
+		}
+		keys[n] = k
+	}
+	y := make([]F, o.Y.Len())
+	s := make([]F, len(keys))
+	for i := range o.Q.Dim(0) {
+		for n, k := range keys {
+			s[n] = F(o.Scale) * dot(q[i*d:][:d], k)
+		}
+		softmaxRow(s)
+		for n := range keys {
+			for c := range dv {
+				y[i*dv+c] += s[n] * v[n*dv+c]
+			}
+		}
+	}
+	return y
+}
+
 func attentionCases() []Case {
 	att := func(nq, nk, heads, d, dv int, gain float32) func(*Maker) kernels.Op {
 		return func(mk *Maker) kernels.Op {
@@ -137,7 +174,28 @@ func attentionCases() []Case {
 			return op
 		}
 	}
+	rotary := func(nq, d, m, side, maps, rest, dv int, gain float32) func(*Maker) kernels.Op {
+		return func(mk *Maker) kernels.Op {
+			angles := mk.rng.floats(side*d/4, math.Pi)
+			cos, sin := make([]float32, len(angles)), make([]float32, len(angles))
+			for i, a := range angles {
+				cos[i], sin[i] = float32(math.Cos(float64(a))), float32(math.Sin(float64(a)))
+			}
+			n := maps*side*side + rest
+			return kernels.RotaryAttention{Q: mk.Scaled(gain, nq, d), X: mk.F32(n, m), W: mk.F32(d, m), Bias: mk.F32(d),
+				Cos: mk.Data(cos, side, d/4), Sin: mk.Data(sin, side, d/4), Maps: maps, V: mk.F32(n, dv),
+				Scale: float32(1 / math.Sqrt(float64(d))), Y: mk.Out(nq, dv)}
+		}
+	}
 	return []Case{
+		{"rotary-attention/seven maps and pointers", rotary(50, 32, 16, 6, 7, 12, 16, 1)},
+		{"rotary-attention/one map", rotary(97, 16, 8, 5, 1, 0, 8, 2)},
+		{"rotary-attention/rows that do not turn", rotary(7, 16, 8, 3, 0, 70, 24, 2)},
+		{"rotary-attention/many maps", rotary(13, 8, 12, 2, 40, 3, 5, 1)},
+		{"rotary-attention/odd widths", rotary(11, 12, 7, 3, 2, 1, 9, 1)},
+		{"rotary-attention/as in SAM 2", rotary(20, 256, 64, 8, 7, 64, 64, 1)},
+		{"rotary-attention/a wide map", rotary(3, 8, 4, 20, 3, 0, 4, 1)},
+		{"rotary-attention/huge scores", rotary(20, 32, 16, 5, 3, 9, 8, 30)},
 		{"attention/one query, one key", att(1, 1, 1, 8, 8, 1)},
 		{"attention/8 tokens, 8 heads of 32", att(8, 8, 8, 32, 32, 2)},
 		{"attention/tokens to image, head 16", att(9, 300, 8, 16, 16, 2)},

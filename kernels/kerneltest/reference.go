@@ -31,6 +31,8 @@ func result(op kernels.Op) *kernels.Tensor {
 		return o.Y
 	case kernels.WindowAttention:
 		return o.Y
+	case kernels.RotaryAttention:
+		return o.Y
 	case kernels.RoPE:
 		return o.Y
 	case kernels.LayerNorm:
@@ -76,6 +78,8 @@ func evaluate[F real](op kernels.Op, at content[F]) []F {
 		return attention(o, at)
 	case kernels.WindowAttention:
 		return windowAttention(o, at)
+	case kernels.RotaryAttention:
+		return rotaryAttention(o, at)
 	case kernels.RoPE:
 		return rope(o, at)
 	case kernels.LayerNorm:

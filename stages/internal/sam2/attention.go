@@ -17,6 +17,9 @@ import (
 // The values of the second attention are the bare memory: they carry no position and there is one head, so with
 // A = softmax(Q Kᵀ) the projections behind it commute with the sum, A (M Wvᵀ + bv) Woᵀ + bo =
 // (A M) (Wo Wv)ᵀ + (Wo bv + bo), and the values stay as narrow as a memory.
+//
+// Its keys need not be made either, see kernels.RotaryAttention: worth it where the memories are many for the size of their
+// maps, as a full bank's are at 1024 x 1024.
 
 // Memory is one remembered frame.
 type Memory struct {
@@ -40,6 +43,7 @@ type memoryAttention struct {
 	norm       norm
 	selfRoPE   rope
 	crossRoPE  rope
+	crossAxis  rope // [side, d/4], the angles of one axis
 	scale      float32
 	tpos       linear // encoding of a pointer's distance to m channels, when there is such a projection
 	tposDim    int    // width of that encoding, 0: pointers have no place in time
@@ -50,7 +54,8 @@ type memoryAttention struct {
 type memoryLayer struct {
 	norm1, norm2, norm3 norm
 	self                attention
-	q, k, out           linear // of the attention to the memory; out is Wo Wv
+	q, k, out           linear          // of the attention to the memory; out is Wo Wv
+	keys                *kernels.Tensor // the weights of k, [d, m] not packed
 	mlp                 mlp
 }
 
@@ -75,14 +80,16 @@ func (b *binder) memoryAttention(c Config) (a memoryAttention) {
 	}
 	for i := range cfg.NumLayers {
 		n := index("memory_attention.layers", i)
-		a.layers = append(a.layers, memoryLayer{
+		layer := memoryLayer{
 			norm1: b.norm(n+".norm1", d, 1e-5), norm2: b.norm(n+".norm2", d, 1e-5), norm3: b.norm(n+".norm3", d, 1e-5),
 			self: b.attention(n+".self_attn", d, d, 1),
 			q:    b.linear(n+".cross_attn_image.q_proj", d, d),
-			k:    b.linear(n+".cross_attn_image.k_proj", d, m),
 			out:  b.valueOut(n+".cross_attn_image", d, m),
 			mlp:  mlp{layers: []linear{b.linear(n+".linear1", cfg.Layer.DimFeedforward, d), b.linear(n+".linear2", d, cfg.Layer.DimFeedforward)}, act: act},
-		})
+		}
+		w, bias := b.values(n+".cross_attn_image.k_proj.weight", d, m), b.values(n+".cross_attn_image.k_proj.bias", d)
+		layer.k, layer.keys = linear{b.pack(w, d, m), b.upload(bias, d)}, b.upload(w, d, m)
+		a.layers = append(a.layers, layer)
 	}
 	a.norm = b.norm("memory_attention.norm", d, 1e-5)
 	tpos := b.host("maskmem_tpos_enc", c.NumMaskmem, 1, 1, m)
@@ -104,6 +111,7 @@ func (b *binder) memoryAttention(c Config) (a memoryAttention) {
 	if cfg.Layer.CrossAttention.RopeTheta != cfg.Layer.SelfAttention.RopeTheta {
 		a.crossRoPE = b.rope(side, d, cfg.Layer.CrossAttention.RopeTheta)
 	}
+	a.crossAxis = b.axis(side, d, cfg.Layer.CrossAttention.RopeTheta)
 	memoryPos := sine2D(side, c.MemoryEncoder.PositionEncoding)
 	for t := range c.NumMaskmem {
 		a.memoryPos = append(a.memoryPos, b.upload(broadcastSum(memoryPos, tpos[t*m:][:m]), side*side, m))
@@ -123,6 +131,16 @@ func (b *binder) valueOut(name string, d, m int) linear {
 func (b *binder) rope(side, d int, theta float64) rope {
 	cos, sin := ropeTables(side, d, theta)
 	return rope{b.upload(cos, side*side, d/2), b.upload(sin, side*side, d/2)}
+}
+
+// axis uploads the rotation tables of one axis: those of the map's first row.
+func (b *binder) axis(side, d int, theta float64) rope {
+	cos, sin := ropeTables(side, d, theta)
+	var first [2][]float32
+	for i := range side {
+		first[0], first[1] = append(first[0], cos[i*d/2:][:d/4]...), append(first[1], sin[i*d/2:][:d/4]...)
+	}
+	return rope{b.upload(first[0], side, d/4), b.upload(first[1], side, d/4)}
 }
 
 // Condition returns the vision feature conditioned on memories and pointers, f32 [hw, d]. The caller frees it.
@@ -243,15 +261,28 @@ func (l *memoryLayer) apply(s *kernels.Scope, a *memoryAttention, x, bare, keyed
 	if !a.atCrossKeys {
 		source = bare
 	}
-	k = l.k.apply(s, source, kernels.None) // [N, d]
-	a.crossRoPE.rotate(s, k, n)
 	o = s.F32(q.Rows(), a.memDim)
-	s.Do(kernels.Attention{Q: q, K: k, V: bare, Heads: 1, Scale: a.scale, Y: o})
-	s.Free(q, k)
+	l.attend(s, a, q, source, bare, n, o)
+	s.Free(q)
 	l.out.add(s, o, x)
 	s.Free(o)
 
 	v = l.norm3.apply(s, x)
 	l.mlp.into(s, v, kernels.None, x, x)
 	s.Free(v)
+}
+
+// attend makes o of the queries' attention to the memory, with keys or without, whichever is less to compute.
+func (l *memoryLayer) attend(s *kernels.Scope, a *memoryAttention, q, source, bare *kernels.Tensor, n int, o *kernels.Tensor) {
+	without := kernels.RotaryAttention{Q: q, X: source, W: l.keys, Bias: l.k.b, Cos: a.crossAxis.cos, Sin: a.crossAxis.sin,
+		Maps: n / q.Rows(), V: bare, Scale: a.scale, Y: o}
+	rows, d := source.Rows(), q.Dim(1)
+	if with := 2 * float64(rows) * float64(d*a.memDim+q.Rows()*(d+a.memDim)); without.Cost().FLOP < with {
+		s.Do(without)
+		return
+	}
+	k := l.k.apply(s, source, kernels.None) // [N, d]
+	a.crossRoPE.rotate(s, k, n)
+	s.Do(kernels.Attention{Q: q, K: k, V: bare, Heads: 1, Scale: a.scale, Y: o})
+	s.Free(k)
 }
