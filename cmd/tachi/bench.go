@@ -20,6 +20,7 @@ type benchCmd struct {
 	Frames   int    `default:"0" help:"Frames to run, for a source that has this option; 0 for what the file says."`
 	Count    int    `default:"10" help:"Firings to time with --stage."`
 	GoFormat bool   `help:"Print lines that benchstat reads."`
+	Roofline bool   `help:"Print, for every op, how near it comes to what the machine can do."`
 	Limits   bool   `help:"Print what this machine can do at most: multiply-adds and copying."`
 }
 
@@ -49,6 +50,14 @@ func (c *benchCmd) Run(a *app) (err error) {
 		return usagef("--stage %s: no such stage to measure: %s", c.Stage, cmp.Or(graph.Suggest(c.Stage, all), "there are "+strings.Join(all, ", ")))
 	}
 	a.interruptible()
+	if c.Roofline {
+		e, err := a.settle(plan)
+		if err != nil {
+			return err
+		}
+		e.env.Overwrite = true
+		return errors.Join(c.roofline(a, e), e.close())
+	}
 	e, err := a.engine(plan, true)
 	if err != nil {
 		return err

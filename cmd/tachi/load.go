@@ -126,7 +126,7 @@ func (e *engine) load(a *app) error {
 	if !e.plan.Model.Set {
 		return nil
 	}
-	model, err := stages.LoadModel(e.dev, e.plan.Model)
+	model, err := stages.LoadModel(e.env.Device, e.plan.Model)
 	if err != nil {
 		return err
 	}

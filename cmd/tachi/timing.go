@@ -30,6 +30,7 @@ type timing struct {
 	cpu    time.Duration // of all cores together
 	spread int           // frames that cpu was for
 	active atomic.Int32  // other stages that are firing
+	during func(bool)    // may be nil; told when the firings that are timed begin and end
 }
 
 // newTiming puts the measurement into the plan. done is called when it is over.
@@ -88,8 +89,10 @@ func (t *timing) measure(f fire, count int, done func()) fire {
 		}
 		t.rest(ctx)
 		t.frames = len(in)
+		if t.during != nil {
+			t.during(true)
+		}
 		before := processTime()
-		defer func() { t.cpu, t.spread = processTime()-before, count*len(in) }()
 		for range count {
 			start := time.Now()
 			out, err := f(ctx, in)
@@ -100,6 +103,10 @@ func (t *timing) measure(f fire, count int, done func()) fire {
 			for _, o := range out {
 				release(o)
 			}
+		}
+		t.cpu, t.spread = processTime()-before, count*len(in)
+		if t.during != nil {
+			t.during(false)
 		}
 		done()
 		return f(ctx, in)

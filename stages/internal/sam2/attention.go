@@ -272,12 +272,12 @@ func (l *memoryLayer) apply(s *kernels.Scope, a *memoryAttention, x, bare, keyed
 	s.Free(v)
 }
 
-// attend makes o of the queries' attention to the memory, with keys or without, whichever is less to compute.
+// attend makes o of the queries' attention to the memory, without keys where that is clearly less to compute.
 func (l *memoryLayer) attend(s *kernels.Scope, a *memoryAttention, q, source, bare *kernels.Tensor, n int, o *kernels.Tensor) {
 	without := kernels.RotaryAttention{Q: q, X: source, W: l.keys, Bias: l.k.b, Cos: a.crossAxis.cos, Sin: a.crossAxis.sin,
 		Maps: n / q.Rows(), V: bare, Scale: a.scale, Y: o}
 	rows, d := source.Rows(), q.Dim(1)
-	if with := 2 * float64(rows) * float64(d*a.memDim+q.Rows()*(d+a.memDim)); without.Cost().FLOP < with {
+	if with := 2 * float64(rows) * float64(d*a.memDim+q.Rows()*(d+a.memDim)); without.Cost().FLOP < 0.8*with {
 		s.Do(without)
 		return
 	}

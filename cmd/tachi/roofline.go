@@ -1,0 +1,184 @@
+package main
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"text/tabwriter"
+	"time"
+
+	"github.com/seed49bbd0e6/tachi/graph"
+	"github.com/seed49bbd0e6/tachi/kernels"
+	"github.com/seed49bbd0e6/tachi/runtime"
+)
+
+// The roofline says of every op how near it comes to what the machine can do. An op cannot take less than its multiply-adds
+// at the peak, nor than its operands at the bandwidth of copying: the longer of the two is its limit. Operands that a cache
+// still holds come faster than by copying, so that an op on a small map can beat its limit.
+//
+// Stages are measured one after the other, each with the machine to itself, as for `plan --measure`.
+
+// recorder is a device that takes the time of every op while it is on.
+type recorder struct {
+	kernels.Device
+	mu    sync.Mutex
+	on    bool
+	stage string
+	ops   map[opKey]*opTime
+}
+
+type opKey struct{ stage, op, shape string }
+
+// opTime is what the ops of one kind and shape took together.
+type opTime struct {
+	calls   int
+	seconds float64
+	kernels.Cost
+}
+
+// Do carries out an op.
+func (r *recorder) Do(op kernels.Op) error {
+	start := time.Now()
+	err := r.Device.Do(op)
+	took := time.Since(start).Seconds()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.on && err == nil {
+		key := opKey{r.stage, op.Name(), shapeOf(op)}
+		t := r.ops[key]
+		if t == nil {
+			t = &opTime{}
+			r.ops[key] = t
+		}
+		c := op.Cost()
+		t.calls++
+		t.seconds += took
+		t.FLOP += c.FLOP
+		t.Bytes += c.Bytes
+	}
+	return err
+}
+
+// record switches the recorder on for a stage, or off.
+func (r *recorder) record(stage string, on bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.stage, r.on = stage, on
+}
+
+// shapeOf says in a word or two what an op works on.
+func shapeOf(op kernels.Op) string {
+	switch o := op.(type) {
+	case kernels.Linear:
+		return fmt.Sprintf("%d rows, %d -> %d", o.X.Rows(), o.W.Dim(1), o.W.Dim(0))
+	case kernels.MatMulNT:
+		return fmt.Sprintf("%d rows, %d -> %d", o.A.Dim(0), o.A.Dim(1), o.B.Dim(0))
+	case kernels.Conv2D:
+		return fmt.Sprintf("%dx%d, %dx%d/%d, %d -> %d", o.X.Dim(1), o.X.Dim(2), o.Kernel, o.Kernel, o.Stride, o.X.Dim(3), o.W.Dim(0))
+	case kernels.DepthwiseConv:
+		return fmt.Sprintf("%dx%d, %dx%d, %d", o.X.Dim(1), o.X.Dim(2), o.Kernel, o.Kernel, o.X.Dim(3))
+	case kernels.UpConv:
+		return fmt.Sprintf("%dx%d, %d -> %d", o.X.Dim(1), o.X.Dim(2), o.X.Dim(3), o.Y.Dim(3))
+	case kernels.Attention:
+		return fmt.Sprintf("%d to %d, %d x %d", o.Q.Dim(0), o.K.Dim(0), o.Heads, o.Q.Dim(1)/o.Heads)
+	case kernels.RotaryAttention:
+		return fmt.Sprintf("%d to %d, %d", o.Q.Dim(0), o.X.Dim(0), o.Q.Dim(1))
+	case kernels.WindowAttention:
+		return fmt.Sprintf("%dx%d by %d, %d x %d", o.QKV.Dim(1), o.QKV.Dim(2), o.Window, o.Heads, o.Y.Dim(3)/o.Heads)
+	}
+	return ""
+}
+
+// opLine is one line of the table, for one frame.
+type opLine struct {
+	Stage   string  `json:"stage"`
+	Op      string  `json:"op"`
+	Shape   string  `json:"shape,omitempty"`
+	Calls   float64 `json:"calls"`
+	Seconds float64 `json:"seconds"`
+	GFLOP   float64 `json:"gflop"`
+	GB      float64 `json:"gb"`
+	Limit   float64 `json:"limit_seconds"` // that the machine sets
+}
+
+// roofline measures the ops of every stage.
+func (c *benchCmd) roofline(a *app, e *engine) error {
+	rec := &recorder{Device: e.dev, ops: map[opKey]*opTime{}}
+	e.env.Device = rec
+	if err := e.load(a); err != nil {
+		return err
+	}
+	peak, bandwidth := e.dev.PeakFLOPS(), e.dev.CopyBandwidth()
+	frames := map[string]int{} // measured
+	for _, id := range ids(e.plan) {
+		var err error
+		if e.plan, err = c.load(); err != nil {
+			return err
+		}
+		if err := e.fit(); err != nil {
+			return err
+		}
+		drain := make(chan struct{})
+		t := newTiming(e.plan, id, c.Count, func() { close(drain) })
+		t.during = func(on bool) { rec.record(id, on) }
+		if _, err := runtime.Run(a.ctx, e.plan, e.env, runtime.Options{Drain: drain}); err != nil && !errors.Is(err, graph.ErrDrained) {
+			return err
+		}
+		if len(t.times) == 0 {
+			return t.tooShort()
+		}
+		frames[id] = len(t.times) * t.frames
+	}
+	var lines []opLine
+	for k, t := range rec.ops {
+		n := float64(frames[k.stage])
+		lines = append(lines, opLine{k.stage, k.op, k.shape, float64(t.calls) / n, t.seconds / n, t.FLOP / n / 1e9, t.Bytes / n / 1e9,
+			max(t.FLOP/peak, t.Bytes/bandwidth) / n})
+	}
+	slices.SortFunc(lines, func(x, y opLine) int {
+		return cmp.Or(cmp.Compare(y.Seconds, x.Seconds), cmp.Compare(x.Shape, y.Shape))
+	})
+	if a.JSON {
+		return writeJSON(a, map[string]any{"device": e.dev.Info(), "peak_gflops": peak / 1e9, "copy_gbs": bandwidth / 1e9, "ops": lines})
+	}
+	return printRoofline(a, describe(e.dev), peak, bandwidth, lines)
+}
+
+// printRoofline prints the ops that take a hundredth of the time or more, the others together, and the sum.
+func printRoofline(a *app, device string, peak, bandwidth float64, lines []opLine) error {
+	sum, rest := opLine{Op: "a frame"}, opLine{Op: "others"}
+	add := func(to *opLine, l opLine) {
+		to.Calls += l.Calls
+		to.Seconds += l.Seconds
+		to.GFLOP += l.GFLOP
+		to.GB += l.GB
+		to.Limit += l.Limit
+	}
+	for _, l := range lines {
+		add(&sum, l)
+	}
+	w := tabwriter.NewWriter(a.out, 0, 0, 2, ' ', 0)
+	fmt.Fprintf(w, "stage\top\tshape\tcalls\tms\tshare\tGFLOP\tGB\tGFLOP/s\tGB/s\tof limit\n")
+	line := func(l opLine) {
+		fmt.Fprintf(w, "%s\t%s\t%s\t%.4g\t%.2f\t%.1f %%\t%.2f\t%.3f\t%.0f\t%.1f\t%.0f %%\n", l.Stage, l.Op, l.Shape, l.Calls, 1e3*l.Seconds,
+			100*l.Seconds/sum.Seconds, l.GFLOP, l.GB, l.GFLOP/l.Seconds, l.GB/l.Seconds, 100*l.Limit/l.Seconds)
+	}
+	for _, l := range lines {
+		if l.Seconds < sum.Seconds/100 {
+			add(&rest, l)
+			continue
+		}
+		line(l)
+	}
+	if rest.Calls > 0 {
+		line(rest)
+	}
+	line(sum)
+	if err := w.Flush(); err != nil {
+		return &graph.Error{Kind: graph.BadOutput, Err: err}
+	}
+	_, err := fmt.Fprintf(a.out, "%s, one frame, stages one after the other; limits: FMA peak %.0f GFLOP/s, copy %.0f GB/s\n", device, peak/1e9, bandwidth/1e9)
+	return err
+}
