@@ -1,9 +1,10 @@
 // Gathering and scattering of pixels around the products of convolutions.
 
 // im2col writes rows o0..o1 of a matrix [oh * ow, kernel * kernel * c] whose row holds the pixels under the kernel, zeros outside
-// the map x [h, w, c], rows ldd apart.
+// the map x [h, w, c], rows ldd apart. Behind each row is room for a vector: a piece of it that lies whole inside the map is
+// copied by vectors, over the edge of the piece.
 static void im2col(float *dst, long ldd, const float *x, convshape s, long o0, long o1) {
-    long line = s.kernel * s.c; // one row of the kernel
+    long line = s.kernel * s.c, end = s.h * s.w * s.c; // one row of the kernel; the map's end
     for (long o = o0; o < o1; o++, dst += ldd) {
         long y = o / s.ow * s.stride - s.pad, x0 = o % s.ow * s.stride - s.pad;
         long lo = x0 < 0 ? -x0 : 0, hi = s.w - x0 < s.kernel ? s.w - x0 : s.kernel; // columns inside
@@ -11,6 +12,11 @@ static void im2col(float *dst, long ldd, const float *x, convshape s, long o0, l
             float *d = dst + ky * line;
             if (y + ky < 0 || y + ky >= s.h || lo >= hi) {
                 memset(d, 0, 4 * line);
+                continue;
+            }
+            long from = ((y + ky) * s.w + x0) * s.c;
+            if (lo == 0 && hi == s.kernel && from + line + VL <= end) {
+                for (long i = 0; i < line; i += VL) vstore(d + i, vload(x + from + i));
                 continue;
             }
             memset(d, 0, 4 * lo * s.c);
