@@ -78,6 +78,7 @@ func BenchmarkMaps(b *testing.B) {
 			{"mask-boxes-3", kernels.MaskBoxes{X: part(x, 3, 256, 256), H: 1024, W: 1024, Y: alloc(kernels.I32, 3, 4)}},
 			{"count-above", kernels.CountAbove{X: part(x, 1, 65536), Thresholds: []float32{0.05, -0.05}, Y: alloc(kernels.I32, 1, 2)}},
 			{"preprocess-1080p", kernels.Preprocess{X: alloc(kernels.U8, 1080, 1920, 3), Std: [3]float32{1, 1, 1}, Y: part(y, 1024, 1024, 3)}},
+			{"preprocess-720p-256", kernels.Preprocess{X: alloc(kernels.U8, 720, 1280, 3), Std: [3]float32{1, 1, 1}, Y: part(y, 256, 256, 3)}},
 			{"preprocess-540p", kernels.Preprocess{X: alloc(kernels.U8, 540, 960, 3), Std: [3]float32{1, 1, 1}, Y: part(y, 1024, 1024, 3)}},
 		} {
 			b.Run(fmt.Sprintf("%s/threads=%d", c.name, threads), func(b *testing.B) { move(b, d, rate, c.op) })
