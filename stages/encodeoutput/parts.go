@@ -69,16 +69,22 @@ func (s *sink) resume(data []byte) error {
 	if missing != nil {
 		return missing
 	}
-	for i := s.parts; os.Remove(s.part(i)) == nil; i++ {
-	}
+	s.forget()
 	return nil
 }
 
-// clean removes the parts of a file that was complete before this run.
+// forget removes the parts behind the checkpoint.
+func (s *sink) forget() {
+	for i := s.parts; os.Remove(s.part(i)) == nil; i++ {
+	}
+}
+
+// clean removes the parts of a file that was complete before this run: the last ones came after the checkpoint.
 func (s *sink) clean(error) error {
 	for i := range s.parts {
 		os.Remove(s.part(i))
 	}
+	s.forget()
 	return nil
 }
 

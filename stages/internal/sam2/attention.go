@@ -18,8 +18,9 @@ import (
 // A = softmax(Q Kᵀ) the projections behind it commute with the sum, A (M Wvᵀ + bv) Woᵀ + bo =
 // (A M) (Wo Wv)ᵀ + (Wo bv + bo), and the values stay as narrow as a memory.
 //
-// Its keys need not be made either, see kernels.RotaryAttention: worth it where the memories are many for the size of their
-// maps, as a full bank's are at 1024 x 1024.
+// Its keys need not be made either, see kernels.RotaryAttention: worth it where the memories of a full bank are many for the
+// size of their maps, as at 1024 x 1024. It is one way or the other for all frames, so that a fuller bank never needs less
+// memory than an emptier one.
 
 // Memory is one remembered frame.
 type Memory struct {
@@ -44,6 +45,7 @@ type memoryAttention struct {
 	selfRoPE   rope
 	crossRoPE  rope
 	crossAxis  rope // [side, d/4], the angles of one axis
+	keyless    bool // the memory is attended to without keys
 	scale      float32
 	tpos       linear // encoding of a pointer's distance to m channels, when there is such a projection
 	tposDim    int    // width of that encoding, 0: pointers have no place in time
@@ -73,6 +75,9 @@ func (b *binder) memoryAttention(c Config) (a memoryAttention) {
 	a.atCrossKeys, a.atCrossQueries = cfg.Layer.PosEncAtCrossKeys, cfg.Layer.PosEncAtCrossQuery
 	a.scale = float32(1 / math.Sqrt(float64(d)))
 	a.memDim, a.perPointer = m, c.PointerTokens()
+	rows, hw := c.NumMaskmem*side*side, side*side // of a full bank, and of a frame
+	with, without := rows*d*m+hw*rows*(d+m), hw*side*d*m+hw*rows*2*m
+	a.keyless = 5*without < 4*with
 
 	act := kernels.ReLU
 	if cfg.Layer.Activation == "gelu" {
@@ -272,13 +277,11 @@ func (l *memoryLayer) apply(s *kernels.Scope, a *memoryAttention, x, bare, keyed
 	s.Free(v)
 }
 
-// attend makes o of the queries' attention to the memory, without keys where that is clearly less to compute.
+// attend makes o of the queries' attention to the memory.
 func (l *memoryLayer) attend(s *kernels.Scope, a *memoryAttention, q, source, bare *kernels.Tensor, n int, o *kernels.Tensor) {
-	without := kernels.RotaryAttention{Q: q, X: source, W: l.keys, Bias: l.k.b, Cos: a.crossAxis.cos, Sin: a.crossAxis.sin,
-		Maps: n / q.Rows(), V: bare, Scale: a.scale, Y: o}
-	rows, d := source.Rows(), q.Dim(1)
-	if with := 2 * float64(rows) * float64(d*a.memDim+q.Rows()*(d+a.memDim)); without.Cost().FLOP < 0.8*with {
-		s.Do(without)
+	if a.keyless {
+		s.Do(kernels.RotaryAttention{Q: q, X: source, W: l.keys, Bias: l.k.b, Cos: a.crossAxis.cos, Sin: a.crossAxis.sin,
+			Maps: n / q.Rows(), V: bare, Scale: a.scale, Y: o})
 		return
 	}
 	k := l.k.apply(s, source, kernels.None) // [N, d]

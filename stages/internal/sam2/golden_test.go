@@ -156,8 +156,10 @@ func decoderGolden(r *rig) {
 }
 
 // attendGolden gives memory attention what the reference would choose: the prompt's memory, recent ones with their
-// time positions, and all pointers with their distances over the most there can be, less one.
+// time positions, and all pointers with their distances over the most there can be, less one. It wants the same with keys
+// and without.
 func attendGolden(r *rig) {
+	defer func(was bool) { r.m.attention.keyless = was }(r.m.attention.keyless)
 	const most = 15
 	f2, memories, pointers := r.features().F2, r.in("memories"), r.in("pointers")
 	for _, c := range []struct {
@@ -174,7 +176,10 @@ func attendGolden(r *rig) {
 			mem = append(mem, Memory{memories.Index(i + 1), len(c.recent) - 1 - i})
 			ptr = append(ptr, Pointer{pointers.Index(i + 1), float64(c.frame-frame) / most})
 		}
-		r.check("attend."+c.name+"/conditioned", r.keep(r.m.Condition(f2, mem, ptr)))
+		for _, keyless := range []bool{false, true} {
+			r.m.attention.keyless = keyless
+			r.check("attend."+c.name+"/conditioned", r.keep(r.m.Condition(f2, mem, ptr)))
+		}
 	}
 }
 
