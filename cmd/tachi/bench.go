@@ -104,9 +104,8 @@ func limits(a *app) error {
 
 // one measures a stage alone.
 func (c *benchCmd) one(a *app, e *engine) error {
-	drain := make(chan struct{})
-	t := newTiming(e.plan, c.Stage, c.Count, func() { close(drain) })
-	if _, err := runtime.Run(a.ctx, e.plan, e.env, runtime.Options{Drain: drain}); err != nil && !errors.Is(err, graph.ErrDrained) {
+	t, err := e.time(a.ctx, c.Stage, c.Count, nil)
+	if err != nil {
 		return err
 	}
 	return t.print(a, c.GoFormat)

@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"github.com/seed49bbd0e6/tachi/graph"
-	"github.com/seed49bbd0e6/tachi/runtime"
 )
 
 // What each stage costs is measured one stage after the other, each with the machine to itself: the source by reading, the
@@ -36,19 +35,9 @@ func (c *pipelineFlags) costs(a *app, e *engine) (map[string]graph.Cost, error) 
 		return nil, err
 	}
 	for _, id := range ids(e.plan) {
-		if e.plan, err = c.load(); err != nil {
+		t, err := c.timeAfresh(a.ctx, e, id, firings, nil)
+		if err != nil {
 			return nil, err
-		}
-		if err := e.fit(); err != nil {
-			return nil, err
-		}
-		drain := make(chan struct{})
-		t := newTiming(e.plan, id, firings, func() { close(drain) })
-		if _, err := runtime.Run(a.ctx, e.plan, e.env, runtime.Options{Drain: drain}); err != nil && !errors.Is(err, graph.ErrDrained) {
-			return nil, err
-		}
-		if len(t.times) == 0 {
-			return nil, t.tooShort()
 		}
 		costs[id] = t.cost()
 	}

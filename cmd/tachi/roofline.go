@@ -2,7 +2,6 @@ package main
 
 import (
 	"cmp"
-	"errors"
 	"fmt"
 	"slices"
 	"sync"
@@ -11,7 +10,6 @@ import (
 
 	"github.com/seed49bbd0e6/tachi/graph"
 	"github.com/seed49bbd0e6/tachi/kernels"
-	"github.com/seed49bbd0e6/tachi/runtime"
 )
 
 // The roofline says of every op how near it comes to what the machine can do. An op cannot take less than its multiply-adds
@@ -113,21 +111,9 @@ func (c *benchCmd) roofline(a *app, e *engine) error {
 	peak, bandwidth := e.dev.PeakFLOPS(), e.dev.CopyBandwidth()
 	frames := map[string]int{} // measured
 	for _, id := range ids(e.plan) {
-		var err error
-		if e.plan, err = c.load(); err != nil {
+		t, err := c.timeAfresh(a.ctx, e, id, c.Count, func(on bool) { rec.record(id, on) })
+		if err != nil {
 			return err
-		}
-		if err := e.fit(); err != nil {
-			return err
-		}
-		drain := make(chan struct{})
-		t := newTiming(e.plan, id, c.Count, func() { close(drain) })
-		t.during = func(on bool) { rec.record(id, on) }
-		if _, err := runtime.Run(a.ctx, e.plan, e.env, runtime.Options{Drain: drain}); err != nil && !errors.Is(err, graph.ErrDrained) {
-			return err
-		}
-		if len(t.times) == 0 {
-			return t.tooShort()
 		}
 		frames[id] = len(t.times) * t.frames
 	}

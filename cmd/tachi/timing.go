@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"reflect"
 	"slices"
@@ -11,6 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/seed49bbd0e6/tachi/graph"
+	"github.com/seed49bbd0e6/tachi/runtime"
 )
 
 // A stage is a pure function of its tokens, so it can be timed in place: run the pipeline until the memory is full, hold
@@ -30,7 +32,7 @@ type timing struct {
 	cpu    time.Duration // of all cores together
 	spread int           // frames that cpu was for
 	active atomic.Int32  // other stages that are firing
-	during func(bool)    // may be nil; told when the firings that are timed begin and end
+	during func(bool)
 }
 
 // newTiming puts the measurement into the plan. done is called when it is over.
@@ -70,6 +72,32 @@ func ids(plan *graph.Plan) (out []string) {
 }
 
 type fire = func(context.Context, []any) ([]any, error)
+
+// time runs the plan until a stage has been timed so often. The plan is changed for it, and good for no other run. during may
+// be nil; it is told when the firings that are timed begin and end.
+func (e *engine) time(ctx context.Context, id string, count int, during func(bool)) (*timing, error) {
+	drain := make(chan struct{})
+	t := newTiming(e.plan, id, count, func() { close(drain) })
+	t.during = during
+	if _, err := runtime.Run(ctx, e.plan, e.env, runtime.Options{Drain: drain}); err != nil && !errors.Is(err, graph.ErrDrained) {
+		return nil, err
+	}
+	if len(t.times) == 0 {
+		return nil, t.tooShort()
+	}
+	return t, nil
+}
+
+// timeAfresh is the same on the pipeline loaded again.
+func (c *pipelineFlags) timeAfresh(ctx context.Context, e *engine, id string, count int, during func(bool)) (t *timing, err error) {
+	if e.plan, err = c.load(); err != nil {
+		return nil, err
+	}
+	if err := e.fit(); err != nil {
+		return nil, err
+	}
+	return e.time(ctx, id, count, during)
+}
 
 // watch counts another stage's firings.
 func (t *timing) watch(f fire) fire {
@@ -202,9 +230,6 @@ func (t *timing) tooShort() error {
 
 // print writes the median and the spread.
 func (t *timing) print(a *app, goFormat bool) error {
-	if len(t.times) == 0 {
-		return t.tooShort()
-	}
 	times := slices.Clone(t.times)
 	slices.Sort(times)
 	at := func(q float64) time.Duration {
