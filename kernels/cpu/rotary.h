@@ -81,8 +81,8 @@ static const struct {
 
 // piece is the columns of one: as many as make PIECE rows with all maps.
 static long piece(rotary a) {
-    long n = PIECE / (a.maps ? a.maps : 1);
-    return n < 1 ? 1 : n > AT_ONCE ? AT_ONCE : n;
+    long n = least(PIECE / (a.maps ? a.maps : 1), AT_ONCE);
+    return n < 1 ? 1 : n;
 }
 
 static long piecerows(rotary a) {
@@ -166,7 +166,7 @@ static void attendrotary(rotary a, long q0, long q1, float *work) {
         project(turned, half, a.w + half * a.m, a.bias + half, a.m, uy + i * u);
     }
     for (long x0 = 0, step = piece(a); x0 < a.side && a.maps; x0 += step) {
-        long n = a.side - x0 < step ? a.side - x0 : step;
+        long n = least(a.side - x0, step);
         for (long y = 0; y < a.side; y++) {
             long at = y * a.side + x0;
             for (long g = 0; g < 2; g++) {
@@ -183,7 +183,7 @@ static void attendrotary(rotary a, long q0, long q1, float *work) {
         memset(zero, 0, 4 * u);
     }
     for (long n; done < a.n; done += n) {
-        n = a.n - done < PIECE ? a.n - done : PIECE;
+        n = least(a.n - done, PIECE);
         for (long g = 0; g < 2; g++) {
             score(a.x + done * a.m, n, a.m, a.m, uo + g * ug, zero + g * ug, s, GROUP);
             weigh(s, 1, 0, n, a.v + done * a.dv, a.dv, top + g * GROUP, sum + g * GROUP, o + g * a.dv * GROUP);
@@ -191,7 +191,6 @@ static void attendrotary(rotary a, long q0, long q1, float *work) {
     }
     for (long g = 0; g < 2; g++) {
         for (long i = g * GROUP; i < (g + 1) * GROUP; i += VL) vstore(sum + i, 1.0f / vload(sum + i));
-        rows(to + g * GROUP, o + g * a.dv * GROUP, GROUP, q1 - q0 - g * GROUP < GROUP ? q1 - q0 - g * GROUP : GROUP, a.dv,
-             sum + g * GROUP);
+        rows(to + g * GROUP, o + g * a.dv * GROUP, GROUP, least(q1 - q0 - g * GROUP, GROUP), a.dv, sum + g * GROUP);
     }
 }

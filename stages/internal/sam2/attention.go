@@ -138,14 +138,10 @@ func (b *binder) rope(side, d int, theta float64) rope {
 	return rope{b.upload(cos, side*side, d/2), b.upload(sin, side*side, d/2)}
 }
 
-// axis uploads the rotation tables of one axis: those of the map's first row.
+// axis uploads the rotation tables of one axis.
 func (b *binder) axis(side, d int, theta float64) rope {
-	cos, sin := ropeTables(side, d, theta)
-	var first [2][]float32
-	for i := range side {
-		first[0], first[1] = append(first[0], cos[i*d/2:][:d/4]...), append(first[1], sin[i*d/2:][:d/4]...)
-	}
-	return rope{b.upload(first[0], side, d/4), b.upload(first[1], side, d/4)}
+	cos, sin := axisTables(side, d, theta)
+	return rope{b.upload(cos, side, d/4), b.upload(sin, side, d/4)}
 }
 
 // Condition returns the vision feature conditioned on memories and pointers, f32 [hw, d]. The caller frees it.

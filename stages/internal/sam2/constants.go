@@ -52,23 +52,32 @@ func power(base float64, exponent float32) float32 {
 	return float32(math.Pow(base, float64(exponent)))
 }
 
-// ropeTables returns the cosines and sines of axial rotary positions for a side x side map, [side*side, dim/2]
-// each: the first half of the pairs turns with x, the second with y.
-func ropeTables(side, dim int, theta float64) (cos, sin []float32) {
-	half, quarter := dim/2, dim/4
-	cos, sin = make([]float32, side*side*half), make([]float32, side*side*half)
-	for j := range quarter {
-		freq := 1 / power(theta, float32(4*j)/float32(dim))
-		for i := range side {
+// axisTables returns the cosines and sines of rotary positions along one axis of a map, [side, dim/4] each.
+func axisTables(side, dim int, theta float64) (cos, sin []float32) {
+	for i := range side {
+		for j := range dim / 4 {
+			freq := 1 / power(theta, float32(4*j)/float32(dim))
 			s, c := math.Sincos(float64(float32(i) * freq))
-			for k := range side {
-				byX, byY := (k*side+i)*half+j, (i*side+k)*half+quarter+j
-				cos[byX], sin[byX] = float32(c), float32(s)
-				cos[byY], sin[byY] = float32(c), float32(s)
-			}
+			cos, sin = append(cos, float32(c)), append(sin, float32(s))
 		}
 	}
 	return cos, sin
+}
+
+// ropeTables returns the same for a side x side map, [side*side, dim/2] each: the first half of the pairs turns with x, the
+// second with y.
+func ropeTables(side, dim int, theta float64) (cos, sin []float32) {
+	c, s := axisTables(side, dim, theta)
+	spread := func(axis []float32) (out []float32) {
+		for y := range side {
+			for x := range side {
+				out = append(out, axis[x*(dim/4):][:dim/4]...)
+				out = append(out, axis[y*(dim/4):][:dim/4]...)
+			}
+		}
+		return out
+	}
+	return spread(c), spread(s)
 }
 
 // fourier returns the random Fourier encoding of a point in [0,1] x [0,1] under the matrix g [2, n]: n sines, n cosines.
