@@ -56,17 +56,16 @@ func newSaver(plan *graph.Plan, path string, every int) (*saver, error) {
 	}
 	var err error
 	paths(plan, func(key, path string, out bool) {
-		if strings.HasPrefix(key, "stages."+plan.Source().ID+".") && !out && err == nil {
-			var mark string
-			mark, err = fingerprint(path)
+		if out || err != nil || !strings.HasPrefix(key, "stages."+plan.Source().ID+".") {
+			return
+		}
+		var mark string
+		if mark, err = fingerprint(path); err == nil {
 			s.about.Input += mark + "\n"
 		}
 	})
 	if err != nil {
 		return nil, err
-	}
-	if name, source := plan.Source().Stage.Name, sourcePath(plan); name == "decode" && (source == "-" || strings.Contains(source, "://") || strings.HasPrefix(source, "/dev/")) {
-		return nil, usagef("%s cannot be read again from its beginning: a run on it cannot be resumed", source)
 	}
 	if plan.Model.Set {
 		if s.about.Weights, err = stages.WeightsHash(plan.Model); err != nil {
@@ -76,15 +75,11 @@ func newSaver(plan *graph.Plan, path string, every int) (*saver, error) {
 	return s, nil
 }
 
-// sourcePath returns the option path of the source, "" when it has none.
-func sourcePath(plan *graph.Plan) string {
-	var path string
-	_ = json.Unmarshal([]byte(plan.Identity()["stages."+plan.Source().ID+".path"]), &path)
-	return path
-}
-
 // fingerprint tells an input from another: its size, its beginning and its end; of a folder the names and sizes.
 func fingerprint(path string) (string, error) {
+	if path == "-" || strings.Contains(path, "://") {
+		return "", usagef("%s cannot be read again from its beginning: a run on it cannot be resumed", path)
+	}
 	info, err := os.Stat(path)
 	if err != nil {
 		if p, ok := errors.AsType[*fs.PathError](err); ok {

@@ -28,7 +28,7 @@ func outputs(plan *graph.Plan) (list []output) {
 	return list
 }
 
-// paths visits every path that is set in a plan's options.
+// paths visits every path that is set in a plan's options; "-" is standard input.
 func paths(plan *graph.Plan, visit func(key, path string, out bool)) {
 	for _, n := range plan.Nodes {
 		v := reflect.Indirect(reflect.ValueOf(n.Options))
@@ -43,7 +43,7 @@ func paths(plan *graph.Plan, visit func(key, path string, out bool)) {
 					visit(key, string(p), true)
 				}
 			case graph.Path:
-				if p != "" && p != "-" {
+				if p != "" {
 					visit(key, string(p), false)
 				}
 			}
@@ -60,7 +60,7 @@ func checkOutputs(plan *graph.Plan) error {
 	var bad graph.Diagnostics
 	var seen []taken
 	paths(plan, func(key, path string, out bool) {
-		if !out {
+		if !out && path != "-" {
 			seen = append(seen, taken{key, absolute(path), true})
 		}
 	})
