@@ -1,0 +1,4 @@
+// Every kernel of the device, as one text: what is compiled to PTX, and what the emulator compiles as C++.
+#include "device.cuh"
+
+#include "element.cu"

@@ -1,0 +1,95 @@
+// What the kernels are written in: CUDA C++ where nvcc or nvrtc compiles them, C++ over emulator.h where the emulator
+// does. Inline PTX stands in small functions here, each with a twin in emulator.h, and nowhere else.
+#pragma once
+
+#ifdef __CUDACC__
+
+// The one kernel convention: KERNEL(name) { ... args ... } takes a struct name_args by value.
+#define KERNEL(name) extern "C" __global__ void name(const name##_args args)
+// The same for blocks of at most so many threads, so many of which shall fit on a multiprocessor.
+#define KERNEL_BOUNDS(name, threads, blocks) extern "C" __global__ void __launch_bounds__(threads, blocks) name(const name##_args args)
+
+// All shared memory is dynamic: shared_memory() is where it begins, aligned to 16 bytes.
+extern __shared__ uint4 shared_memory_[];
+static __device__ inline void *shared_memory() { return shared_memory_; }
+
+#define FULL 0xffffffffu
+
+// Asynchronous copies of 16 bytes from global to shared memory; of the source only n bytes (0 or 16) are read, the rest is 0.
+static __device__ inline void copy_async(void *dst, const void *src, int n) {
+    unsigned to = (unsigned)__cvta_generic_to_shared(dst);
+    asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;\n" ::"r"(to), "l"(src), "r"(n));
+}
+static __device__ inline void copy_commit() { asm volatile("cp.async.commit_group;\n" ::); }
+template <int N> static __device__ inline void copy_wait() { asm volatile("cp.async.wait_group %0;\n" ::"n"(N)); }
+
+// Four 8x8 matrices of 16-bit elements from shared memory, one row address per lane; the second transposes each.
+static __device__ inline void load_matrix4(unsigned (&r)[4], const void *row) {
+    unsigned at = (unsigned)__cvta_generic_to_shared(row);
+    asm volatile("ldmatrix.sync.aligned.m8n8.x4.shared.b16 {%0,%1,%2,%3}, [%4];\n" : "=r"(r[0]), "=r"(r[1]), "=r"(r[2]), "=r"(r[3]) : "r"(at));
+}
+static __device__ inline void load_matrix4_transposed(unsigned (&r)[4], const void *row) {
+    unsigned at = (unsigned)__cvta_generic_to_shared(row);
+    asm volatile("ldmatrix.sync.aligned.m8n8.x4.trans.shared.b16 {%0,%1,%2,%3}, [%4];\n" : "=r"(r[0]), "=r"(r[1]), "=r"(r[2]), "=r"(r[3]) : "r"(at));
+}
+
+// Two floats as a pair of 16-bit elements, lo in the lower half, rounded to nearest even.
+struct bf16 {
+    static __device__ inline unsigned pack(float lo, float hi) {
+        unsigned r;
+        asm("cvt.rn.bf16x2.f32 %0, %1, %2;\n" : "=r"(r) : "f"(hi), "f"(lo));
+        return r;
+    }
+    // d += a b for a 16x16 (row), b 16x8 (column), d 16x8, in the fragments of mma.m16n8k16.
+    static __device__ inline void mma(float (&d)[4], const unsigned (&a)[4], unsigned b0, unsigned b1) {
+        asm volatile("mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 {%0,%1,%2,%3}, {%4,%5,%6,%7}, {%8,%9}, {%0,%1,%2,%3};\n"
+                     : "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3])
+                     : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b0), "r"(b1));
+    }
+};
+struct f16 {
+    static __device__ inline unsigned pack(float lo, float hi) {
+        unsigned r;
+        asm("cvt.rn.f16x2.f32 %0, %1, %2;\n" : "=r"(r) : "f"(hi), "f"(lo));
+        return r;
+    }
+    static __device__ inline void mma(float (&d)[4], const unsigned (&a)[4], unsigned b0, unsigned b1) {
+        asm volatile("mma.sync.aligned.m16n8k16.row.col.f32.f16.f16.f32 {%0,%1,%2,%3}, {%4,%5,%6,%7}, {%8,%9}, {%0,%1,%2,%3};\n"
+                     : "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3])
+                     : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b0), "r"(b1));
+    }
+};
+
+// One 16-bit element to float, exactly.
+static __device__ inline float from_bf16(unsigned short h) { return __uint_as_float((unsigned)h << 16); }
+static __device__ inline float from_f16(unsigned short h) {
+    float f;
+    asm("cvt.f32.f16 %0, %1;\n" : "=f"(f) : "h"(h));
+    return f;
+}
+
+#else
+#include "emulator.h"
+#endif
+
+typedef unsigned short half_bits;
+
+static __device__ inline half_bits to_bf16(float v) { return (half_bits)bf16::pack(v, 0); }
+static __device__ inline half_bits to_f16(float v) { return (half_bits)f16::pack(v, 0); }
+
+// The order of kernels.Act.
+enum { ACT_NONE, ACT_RELU, ACT_GELU, ACT_SIGMOID, ACT_STEP };
+
+static __device__ inline float act(float x, int kind) {
+    switch (kind) {
+    case ACT_RELU: return fmaxf(x, 0.0f);
+    case ACT_GELU: return 0.5f * x * (1.0f + erff(x * 0.70710678118654752f));
+    case ACT_SIGMOID: return 1.0f / (1.0f + expf(-x));
+    case ACT_STEP: return x > 0.0f ? 1.0f : 0.0f;
+    }
+    return x;
+}
+
+template <class T> static __device__ inline T least(T a, T b) { return a < b ? a : b; }
+template <class T> static __device__ inline T most(T a, T b) { return a < b ? b : a; }
+static __device__ inline int ceil_div(int a, int b) { return (a + b - 1) / b; }
