@@ -2,3 +2,4 @@
 #include "device.cuh"
 
 #include "element.cu"
+#include "weights.cu"

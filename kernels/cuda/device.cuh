@@ -13,7 +13,7 @@
 extern __shared__ uint4 shared_memory_[];
 static __device__ inline void *shared_memory() { return shared_memory_; }
 
-#define FULL 0xffffffffu
+#define FULL 0xffffffffu // every lane of a warp
 
 // Asynchronous copies of 16 bytes from global to shared memory; of the source only n bytes (0 or 16) are read, the rest is 0.
 static __device__ inline void copy_async(void *dst, const void *src, int n) {
@@ -66,6 +66,13 @@ static __device__ inline float from_f16(unsigned short h) {
     float f;
     asm("cvt.f32.f16 %0, %1;\n" : "=f"(f) : "h"(h));
     return f;
+}
+
+// 2^x as the hardware approximates it, within 2 units in the last place.
+static __device__ inline float exp2_fast(float x) {
+    float y;
+    asm("ex2.approx.ftz.f32 %0, %1;\n" : "=f"(y) : "f"(x));
+    return y;
 }
 
 #else

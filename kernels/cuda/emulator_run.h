@@ -1,0 +1,12 @@
+// The emulator as Go calls it.
+#pragma once
+#include <stddef.h>
+#include <stdint.h>
+#ifdef __cplusplus
+extern "C" {
+#endif
+// Runs a kernel to its end. Returns what went wrong, or NULL. Not for two threads at once.
+const char *emulator_launch(const char *name, const unsigned *grid, const unsigned *block, size_t shared, const void *args, size_t size, uint64_t order);
+#ifdef __cplusplus
+}
+#endif
