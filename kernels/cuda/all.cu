@@ -3,3 +3,4 @@
 
 #include "element.cu"
 #include "weights.cu"
+#include "gemm.cu"

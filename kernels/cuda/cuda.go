@@ -246,6 +246,14 @@ func (d *Device) Do(op kernels.Op) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	switch op := op.(type) {
+	case kernels.Linear:
+		return d.linear(op)
+	case kernels.MatMulNT:
+		return d.matMulNT(op)
+	case kernels.Conv2D:
+		return d.conv2D(op)
+	case kernels.UpConv:
+		return d.upConv(op)
 	case kernels.Add:
 		return d.add(op)
 	case kernels.Activate:

@@ -1,0 +1,357 @@
+// Products Y[M,N] = epilogue(A[M,K] B[N,K]^T): linear layers, convolutions (A is gathered from the map as it is needed) and
+// transposed convolutions (Y is scattered). A is float32 in memory; B is packed weights in the precision of the device.
+//
+// On the tensor cores a block makes a tile of Y from tiles of 32 factors of K: those of B come by asynchronous copies,
+// those of A through registers, where they are rounded to 16 bits. While one pair of tiles is multiplied the next is on
+// its way. A row of a tile is 64 bytes in shared memory, four vectors of 16, of which row r has vector v at place
+// v ^ (r / 2 % 4): so eight rows that are read together lie in different banks.
+
+struct gemm_args {
+    const float *a;
+    const void *b;
+    const float *bias, *res; // or NULL
+    float *y;
+    int m, n, k;
+    int row;      // factors of a row of B in memory, zeros beyond k
+    int res_rows; // of res, which repeats
+    int act;
+    int h, w, c, oh, ow, kernel, stride, pad; // of convolutions: the map [., h, w, c] and the result's [., oh, ow, n]
+};
+
+// How rows of A lie: dense or gathered, read by vectors of 4 or one by one.
+enum { DENSE, DENSE_ONE, GATHER, GATHER_ONE };
+
+// Where a row of A begins.
+struct gemm_row {
+    const float *p; // NULL beyond the last row
+    int y, x;       // of the corner under the kernel
+};
+
+template <int KIND> static __device__ inline gemm_row find_row(const gemm_args &g, int r) {
+    if (r >= g.m) return {nullptr, 0, 0};
+    if (KIND == DENSE || KIND == DENSE_ONE) return {g.a + (size_t)r * g.k, 0, 0};
+    int pixels = g.oh * g.ow, b = r / pixels, at = r % pixels;
+    return {g.a + (size_t)b * g.h * g.w * g.c, at / g.ow * g.stride - g.pad, at % g.ow * g.stride - g.pad};
+}
+
+template <int KIND> static __device__ inline float load_one(const gemm_args &g, const gemm_row &r, int k) {
+    if (!r.p || k >= g.k) return 0;
+    if (KIND == DENSE_ONE) return r.p[k];
+    int tap = k / g.c, y = r.y + tap / g.kernel, x = r.x + tap % g.kernel;
+    return (unsigned)y < (unsigned)g.h && (unsigned)x < (unsigned)g.w ? r.p[(y * g.w + x) * g.c + k % g.c] : 0;
+}
+
+// Factors k to k+3 of a row, zeros where there are none. k is a multiple of 4.
+template <int KIND> static __device__ inline float4 load_four(const gemm_args &g, const gemm_row &r, int k) {
+    if (KIND == DENSE_ONE || KIND == GATHER_ONE)
+        return make_float4(load_one<KIND>(g, r, k), load_one<KIND>(g, r, k + 1), load_one<KIND>(g, r, k + 2), load_one<KIND>(g, r, k + 3));
+    if (!r.p || k >= g.k) return make_float4(0, 0, 0, 0);
+    if (KIND == DENSE) return *(const float4 *)(r.p + k);
+    int tap = k / g.c, y = r.y + tap / g.kernel, x = r.x + tap % g.kernel;
+    if ((unsigned)y >= (unsigned)g.h || (unsigned)x >= (unsigned)g.w) return make_float4(0, 0, 0, 0);
+    return *(const float4 *)(r.p + (y * g.w + x) * g.c + k % g.c);
+}
+
+// Bias, residual and activation of element (r, c).
+static __device__ inline float finish(const gemm_args &g, int r, int c, float v) {
+    if (g.bias) v += g.bias[c];
+    if (g.res) v += g.res[(size_t)(r % g.res_rows) * g.n + c];
+    return act(v, g.act);
+}
+
+// Stores elements (r, c) and (r, c+1), where they are.
+static __device__ inline void store_pair(const gemm_args &g, int r, int c, float v0, float v1) {
+    if (r >= g.m || c >= g.n) return;
+    float *y = g.y + (size_t)r * g.n + c;
+    v0 = finish(g, r, c, v0);
+    if (c + 1 >= g.n) {
+        *y = v0;
+        return;
+    }
+    v1 = finish(g, r, c + 1, v1);
+    if (g.n % 2) {
+        y[0] = v0, y[1] = v1;
+    } else {
+        *(float2 *)y = make_float2(v0, v1);
+    }
+}
+
+// A transposed convolution makes of row (b, y, x) and column (dy, dx, n) the channel n of pixel (2y + dy, 2x + dx).
+static __device__ inline void store_up(const gemm_args &g, int r, int c, float v) {
+    if (r >= g.m || c >= g.n) return;
+    int channels = g.n / 4, q = c / channels, ch = c % channels;
+    int x = r % g.w, y = r / g.w % g.h, b = r / (g.w * g.h);
+    size_t at = (((size_t)b * 2 * g.h + 2 * y + q / 2) * 2 * g.w + 2 * x + q % 2) * channels + ch;
+    v += g.bias[ch];
+    if (g.res) v += g.res[at];
+    g.y[at] = act(v, g.act);
+}
+
+template <bool UP> static __device__ inline void store(const gemm_args &g, int r, int c, float v0, float v1) {
+    if (UP) {
+        store_up(g, r, c, v0);
+        store_up(g, r, c + 1, v1);
+    } else {
+        store_pair(g, r, c, v0, v1);
+    }
+}
+
+enum { TILE_K = 32 };
+
+// The vector of 8 factors at place v of row r of a tile.
+static __device__ inline half_bits *tile_vector(half_bits *tile, int r, int v) { return tile + r * TILE_K + (v ^ (r >> 1 & 3)) * 8; }
+
+// A block of WARPS_M x WARPS_N warps, each of which makes MT x NT tiles of 16 x 8.
+template <class Half, int KIND, bool UP, int WARPS_M, int WARPS_N, int MT, int NT> static __device__ void gemm_half(const gemm_args &g) {
+    const int BM = WARPS_M * MT * 16, BN = WARPS_N * NT * 8, THREADS = WARPS_M * WARPS_N * 32;
+    const int A_LOADS = BM * TILE_K / 4 / THREADS, B_COPIES = BN * TILE_K / 8 / THREADS;
+    half_bits *tiles = (half_bits *)shared_memory(); // two of A [BM, 32], two of B [BN, 32]
+    half_bits *tile_a[2] = {tiles, tiles + BM * TILE_K}, *tile_b[2] = {tiles + 2 * BM * TILE_K, tiles + (2 * BM + BN) * TILE_K};
+    int t = threadIdx.x, lane = t % 32, warp = t / 32;
+    int m0 = blockIdx.y * BM, n0 = blockIdx.x * BN;
+    int wm = warp / WARPS_N * MT * 16, wn = warp % WARPS_N * NT * 8;
+
+    // This thread brings 4 factors of A, at t % 8, of each of A_LOADS rows.
+    gemm_row rows[A_LOADS];
+#pragma unroll
+    for (int i = 0; i < A_LOADS; i++) rows[i] = find_row<KIND>(g, m0 + t / 8 + i * (THREADS / 8));
+    float4 next[A_LOADS];
+    auto load_a = [&](int k0) {
+#pragma unroll
+        for (int i = 0; i < A_LOADS; i++) next[i] = load_four<KIND>(g, rows[i], k0 + t % 8 * 4);
+    };
+    auto store_a = [&](half_bits *tile) {
+#pragma unroll
+        for (int i = 0; i < A_LOADS; i++) {
+            uint2 v = make_uint2(Half::pack(next[i].x, next[i].y), Half::pack(next[i].z, next[i].w));
+            *(uint2 *)(tile_vector(tile, t / 8 + i * (THREADS / 8), t % 8 / 2) + t % 2 * 4) = v;
+        }
+    };
+    auto copy_b = [&](half_bits *tile, int k0) {
+#pragma unroll
+        for (int i = 0; i < B_COPIES; i++) {
+            int r = t / 4 + i * (THREADS / 4), n = n0 + r, k = k0 + t % 4 * 8;
+            bool there = n < g.n && k < g.row;
+            copy_async(tile_vector(tile, r, t % 4), (const half_bits *)g.b + (there ? (size_t)n * g.row + k : 0), there ? 16 : 0);
+        }
+        copy_commit();
+    };
+
+    float sum[MT][NT][4];
+#pragma unroll
+    for (int i = 0; i < MT; i++)
+#pragma unroll
+        for (int j = 0; j < NT; j++)
+#pragma unroll
+            for (int e = 0; e < 4; e++) sum[i][j][e] = 0;
+
+    int steps = ceil_div(g.k, TILE_K);
+    load_a(0);
+    copy_b(tile_b[0], 0);
+    store_a(tile_a[0]);
+    copy_wait<0>();
+    __syncthreads();
+    for (int s = 0; s < steps; s++) {
+        half_bits *ta = s % 2 ? tile_a[1] : tile_a[0], *tb = s % 2 ? tile_b[1] : tile_b[0];
+        if (s + 1 < steps) {
+            copy_b(s % 2 ? tile_b[0] : tile_b[1], (s + 1) * TILE_K);
+            load_a((s + 1) * TILE_K);
+        }
+#pragma unroll
+        for (int half = 0; half < 2; half++) {
+            unsigned fa[MT][4], fb[NT / 2][4];
+#pragma unroll
+            for (int i = 0; i < MT; i++) load_matrix4(fa[i], tile_vector(ta, wm + i * 16 + lane % 16, half * 2 + lane / 16));
+#pragma unroll
+            for (int j = 0; j < NT / 2; j++) load_matrix4(fb[j], tile_vector(tb, wn + j * 16 + lane / 16 * 8 + lane % 8, half * 2 + lane / 8 % 2));
+#pragma unroll
+            for (int i = 0; i < MT; i++)
+#pragma unroll
+                for (int j = 0; j < NT; j++) Half::mma(sum[i][j], fa[i], fb[j / 2][j % 2 * 2], fb[j / 2][j % 2 * 2 + 1]);
+        }
+        if (s + 1 < steps) {
+            store_a(s % 2 ? tile_a[0] : tile_a[1]);
+            copy_wait<0>();
+        }
+        __syncthreads();
+    }
+
+#pragma unroll
+    for (int i = 0; i < MT; i++)
+#pragma unroll
+        for (int j = 0; j < NT; j++) {
+            int r = m0 + wm + i * 16 + lane / 4, c = n0 + wn + j * 8 + lane % 4 * 2;
+            store<UP>(g, r, c, sum[i][j][0], sum[i][j][1]);
+            store<UP>(g, r + 8, c, sum[i][j][2], sum[i][j][3]);
+        }
+}
+
+// Two sizes of tile: 128 x 128 by 8 warps, and 64 x 64 by 4 where the large ones would leave multiprocessors idle.
+#define GEMM_HALF(half, name, kind, up)                                                                                     \
+    typedef gemm_args gemm_##half##_##name##_large_args;                                                                    \
+    KERNEL_BOUNDS(gemm_##half##_##name##_large, 256, 2) { gemm_half<half, kind, up, 2, 4, 4, 4>(args); }                     \
+    typedef gemm_args gemm_##half##_##name##_small_args;                                                                    \
+    KERNEL_BOUNDS(gemm_##half##_##name##_small, 128, 4) { gemm_half<half, kind, up, 2, 2, 2, 4>(args); }
+#define GEMM_KINDS(half)                                                                                                    \
+    GEMM_HALF(half, dense, DENSE, false)                                                                                    \
+    GEMM_HALF(half, dense_one, DENSE_ONE, false)                                                                            \
+    GEMM_HALF(half, gather, GATHER, false)                                                                                  \
+    GEMM_HALF(half, gather_one, GATHER_ONE, false)                                                                          \
+    GEMM_HALF(half, up, DENSE, true)                                                                                        \
+    GEMM_HALF(half, up_one, DENSE_ONE, true)
+GEMM_KINDS(bf16)
+GEMM_KINDS(f16)
+
+// In float32: a block of 256 threads makes 64 x 64 from tiles of 16 factors, each thread 4 x 4, every element one sequence
+// of fused multiply-adds in the order of K.
+template <int KIND, bool UP> static __device__ void gemm_float(const gemm_args &g) {
+    const int BM = 64, BN = 64, BK = 16, PITCH = BM + 4;
+    float *tile_a = (float *)shared_memory(), *tile_b = tile_a + BK * PITCH; // [BK][64], transposed
+    int t = threadIdx.x, tx = t % 16, ty = t / 16;
+    int m0 = blockIdx.y * BM, n0 = blockIdx.x * BN;
+    int r = t / 4, k4 = t % 4 * 4; // what this thread brings
+    gemm_row row = find_row<KIND>(g, m0 + r);
+    float sum[4][4] = {};
+    for (int k0 = 0; k0 < g.k; k0 += BK) {
+        float4 a = load_four<KIND>(g, row, k0 + k4), b = make_float4(0, 0, 0, 0);
+        if (n0 + r < g.n && k0 + k4 < g.row) b = *(const float4 *)((const float *)g.b + (size_t)(n0 + r) * g.row + k0 + k4);
+        __syncthreads();
+        tile_a[(k4 + 0) * PITCH + r] = a.x, tile_a[(k4 + 1) * PITCH + r] = a.y;
+        tile_a[(k4 + 2) * PITCH + r] = a.z, tile_a[(k4 + 3) * PITCH + r] = a.w;
+        tile_b[(k4 + 0) * PITCH + r] = b.x, tile_b[(k4 + 1) * PITCH + r] = b.y;
+        tile_b[(k4 + 2) * PITCH + r] = b.z, tile_b[(k4 + 3) * PITCH + r] = b.w;
+        __syncthreads();
+#pragma unroll
+        for (int k = 0; k < BK; k++) {
+            float4 x = *(const float4 *)(tile_a + k * PITCH + ty * 4), w = *(const float4 *)(tile_b + k * PITCH + tx * 4);
+            float xs[4] = {x.x, x.y, x.z, x.w}, ws[4] = {w.x, w.y, w.z, w.w};
+#pragma unroll
+            for (int i = 0; i < 4; i++)
+#pragma unroll
+                for (int j = 0; j < 4; j++) sum[i][j] = fmaf(xs[i], ws[j], sum[i][j]);
+        }
+    }
+#pragma unroll
+    for (int i = 0; i < 4; i++) {
+        store<UP>(g, m0 + ty * 4 + i, n0 + tx * 4, sum[i][0], sum[i][1]);
+        store<UP>(g, m0 + ty * 4 + i, n0 + tx * 4 + 2, sum[i][2], sum[i][3]);
+    }
+}
+
+#define GEMM_FLOAT(name, kind, up)                                                                                          \
+    typedef gemm_args gemm_f32_##name##_args;                                                                               \
+    KERNEL_BOUNDS(gemm_f32_##name, 256, 3) { gemm_float<kind, up>(args); }
+GEMM_FLOAT(dense, DENSE, false)
+GEMM_FLOAT(dense_one, DENSE_ONE, false)
+GEMM_FLOAT(gather, GATHER, false)
+GEMM_FLOAT(gather_one, GATHER_ONE, false)
+GEMM_FLOAT(up, DENSE, true)
+GEMM_FLOAT(up_one, DENSE_ONE, true)
+
+// A product of few rows reads weights and little else: one warp for each column, its lanes across K, all rows at once.
+// Factors stay float32, weights are what they are.
+static const int FEW = 8; // rows at once
+
+template <class W> static __device__ inline void load_weights(const W *p, float (&w)[8]);
+struct bf16_bits { half_bits bits; };
+struct f16_bits { half_bits bits; };
+template <> __device__ inline void load_weights(const float *p, float (&w)[8]) {
+    float4 a = ((const float4 *)p)[0], b = ((const float4 *)p)[1];
+    w[0] = a.x, w[1] = a.y, w[2] = a.z, w[3] = a.w, w[4] = b.x, w[5] = b.y, w[6] = b.z, w[7] = b.w;
+}
+template <> __device__ inline void load_weights(const bf16_bits *p, float (&w)[8]) {
+    uint4 v = *(const uint4 *)p;
+    unsigned u[4] = {v.x, v.y, v.z, v.w};
+#pragma unroll
+    for (int i = 0; i < 8; i++) w[i] = from_bf16((half_bits)(u[i / 2] >> (i % 2 * 16)));
+}
+template <> __device__ inline void load_weights(const f16_bits *p, float (&w)[8]) {
+    uint4 v = *(const uint4 *)p;
+    unsigned u[4] = {v.x, v.y, v.z, v.w};
+#pragma unroll
+    for (int i = 0; i < 8; i++) w[i] = from_f16((half_bits)(u[i / 2] >> (i % 2 * 16)));
+}
+
+template <class W> static __device__ void gemm_few(const gemm_args &g) {
+    int lane = threadIdx.x % 32, n = blockIdx.x * (blockDim.x / 32) + threadIdx.x / 32, r0 = blockIdx.y * FEW;
+    int rows = least(FEW, g.m - r0);
+    float sum[FEW] = {};
+    if (n < g.n) {
+        const W *w = (const W *)g.b + (size_t)n * g.row;
+        for (int k = lane * 8; k < g.k; k += 32 * 8) {
+            float ws[8] = {};
+            if (k + 8 <= g.row) {
+                load_weights(w + k, ws);
+            } else { // rows of float32 are whole vectors of 4
+                float4 v = *(const float4 *)(w + k);
+                ws[0] = v.x, ws[1] = v.y, ws[2] = v.z, ws[3] = v.w;
+            }
+            int count = least(8, g.k - k);
+#pragma unroll
+            for (int r = 0; r < FEW; r++) {
+                if (r >= rows) continue;
+                const float *x = g.a + (size_t)(r0 + r) * g.k + k;
+                if (count == 8 && g.k % 4 == 0 && (size_t)g.a % 16 == 0) {
+                    float4 a = ((const float4 *)x)[0], b = ((const float4 *)x)[1];
+                    sum[r] = fmaf(a.x, ws[0], sum[r]), sum[r] = fmaf(a.y, ws[1], sum[r]);
+                    sum[r] = fmaf(a.z, ws[2], sum[r]), sum[r] = fmaf(a.w, ws[3], sum[r]);
+                    sum[r] = fmaf(b.x, ws[4], sum[r]), sum[r] = fmaf(b.y, ws[5], sum[r]);
+                    sum[r] = fmaf(b.z, ws[6], sum[r]), sum[r] = fmaf(b.w, ws[7], sum[r]);
+                } else {
+#pragma unroll
+                    for (int i = 0; i < 8; i++)
+                        if (i < count) sum[r] = fmaf(x[i], ws[i], sum[r]);
+                }
+            }
+        }
+    }
+#pragma unroll
+    for (int r = 0; r < FEW; r++) {
+        float v = sum[r];
+#pragma unroll
+        for (int by = 16; by > 0; by /= 2) v += __shfl_xor_sync(FULL, v, by);
+        if (lane == 0 && n < g.n && r < rows) g.y[(size_t)(r0 + r) * g.n + n] = finish(g, r0 + r, n, v);
+    }
+}
+
+typedef gemm_args gemm_f32_few_args;
+KERNEL(gemm_f32_few) { gemm_few<float>(args); }
+typedef gemm_args gemm_bf16_few_args;
+KERNEL(gemm_bf16_few) { gemm_few<bf16_bits>(args); }
+typedef gemm_args gemm_f16_few_args;
+KERNEL(gemm_f16_few) { gemm_few<f16_bits>(args); }
+
+// Y[M,N] = A[M,K] B[N,K]^T of two activations, for few rows of A and many of B: a thread takes a row of B against FEW of A,
+// which lie in shared memory. float32 in any precision.
+struct matmul_nt_args {
+    const float *a, *b;
+    float *y;
+    int m, n, k;
+};
+
+KERNEL(matmul_nt) {
+    const int K = 64; // at a time
+    float *a = (float *)shared_memory(); // [FEW][K]
+    int r0 = blockIdx.y * FEW, n = blockIdx.x * blockDim.x + threadIdx.x;
+    float sum[FEW] = {};
+    for (int k0 = 0; k0 < args.k; k0 += K) {
+        __syncthreads();
+        for (int i = threadIdx.x; i < FEW * K; i += blockDim.x) {
+            int r = r0 + i / K, k = k0 + i % K;
+            a[i] = r < args.m && k < args.k ? args.a[(size_t)r * args.k + k] : 0;
+        }
+        __syncthreads();
+        if (n >= args.n) continue;
+        const float *b = args.b + (size_t)n * args.k + k0;
+        int count = least(K, args.k - k0);
+        for (int k = 0; k < count; k++) {
+            float v = b[k];
+#pragma unroll
+            for (int r = 0; r < FEW; r++) sum[r] = fmaf(a[r * K + k], v, sum[r]);
+        }
+    }
+    if (n >= args.n) return;
+#pragma unroll
+    for (int r = 0; r < FEW; r++)
+        if (r0 + r < args.m) args.y[(size_t)(r0 + r) * args.n + n] = sum[r];
+}

@@ -1,0 +1,86 @@
+package cuda
+
+import "github.com/seed49bbd0e6/tachi/kernels"
+
+// Products (gemm.cu). A is read as it lies, the rows of a convolution gathered from the map; there is no scratch memory.
+
+type gemmArgs struct {
+	a, b, bias, res, y                   uint64
+	m, n, k                              int32
+	row                                  int32
+	resRows                              int32
+	act                                  int32
+	h, w, c, oh, ow, kernel, stride, pad int32
+}
+
+// few is how many rows at most are multiplied by one warp for each column.
+const few = 16
+
+func (d *Device) linear(op kernels.Linear) error {
+	m, n, k := op.Y.Rows(), op.W.Dim(0), op.W.Dim(1)
+	g := gemmArgs{a: address(op.X), b: address(op.W), bias: address(op.Bias), res: address(op.Res), y: address(op.Y),
+		m: int32(m), n: int32(n), k: int32(k), row: int32(d.packedRow(k)), resRows: residualRows(op.Res, n), act: int32(op.Act)}
+	if m <= few {
+		const warps = 4
+		return launch(d, "gemm_"+d.precision.String()+"_few", dim{ceil(n, warps), ceil(m, 8), 1}, dim{32 * warps, 1, 1}, 0, g)
+	}
+	return d.gemm("dense", vectors(op.X, k), g)
+}
+
+func (d *Device) conv2D(op kernels.Conv2D) error {
+	n, k := op.W.Dim(0), op.W.Dim(1)
+	g := gemmArgs{a: address(op.X), b: address(op.W), bias: address(op.Bias), res: address(op.Res), y: address(op.Y),
+		m: int32(op.Y.Rows()), n: int32(n), k: int32(k), row: int32(d.packedRow(k)), resRows: residualRows(op.Res, n), act: int32(op.Act),
+		h: int32(op.X.Dim(1)), w: int32(op.X.Dim(2)), c: int32(op.X.Dim(3)), oh: int32(op.Y.Dim(1)), ow: int32(op.Y.Dim(2)),
+		kernel: int32(op.Kernel), stride: int32(op.Stride), pad: int32(op.Pad)}
+	if op.Kernel == 1 && op.Stride == 1 {
+		return d.gemm("dense", vectors(op.X, k), g)
+	}
+	return d.gemm("gather", vectors(op.X, op.X.Dim(3)), g)
+}
+
+func (d *Device) upConv(op kernels.UpConv) error {
+	n, k := op.W.Dim(0), op.W.Dim(1)
+	return d.gemm("up", vectors(op.X, k), gemmArgs{a: address(op.X), b: address(op.W), bias: address(op.Bias), res: address(op.Res), y: address(op.Y),
+		m: int32(op.X.Rows()), n: int32(n), k: int32(k), row: int32(d.packedRow(k)), act: int32(op.Act), h: int32(op.X.Dim(1)), w: int32(op.X.Dim(2))})
+}
+
+// gemm launches the product in the precision of the device. vectors says whether rows can be read four factors at a time.
+func (d *Device) gemm(kind string, vectors bool, g gemmArgs) error {
+	name := "gemm_" + d.precision.String() + "_" + kind
+	if !vectors {
+		name += "_one"
+	}
+	grid := func(bm, bn int) dim { return dim{ceil(int(g.n), bn), ceil(int(g.m), bm), 1} }
+	if d.precision == Float32 {
+		return launch(d, name, grid(64, 64), dim{256, 1, 1}, 2*16*68*4, g)
+	}
+	if large := grid(128, 128); large.x*large.y >= d.be.info().Threads {
+		return launch(d, name+"_large", large, dim{256, 1, 1}, 2*(128+128)*32*2, g)
+	}
+	return launch(d, name+"_small", grid(64, 64), dim{128, 1, 1}, 2*(64+64)*32*2, g)
+}
+
+// vectors says whether rows of k float32 can be read in vectors of four.
+func vectors(t *kernels.Tensor, k int) bool { return k%4 == 0 && address(t)%16 == 0 }
+
+// residualRows returns after how many rows of n a residual repeats.
+func residualRows(res *kernels.Tensor, n int) int32 {
+	if res == nil {
+		return 1
+	}
+	return int32(res.Len() / n)
+}
+
+type matMulNTArgs struct {
+	a, b, y uint64
+	m, n, k int32
+	_       int32
+}
+
+func (d *Device) matMulNT(op kernels.MatMulNT) error {
+	const threads, rows = 128, 8
+	m, n, k := op.A.Dim(0), op.B.Dim(0), op.A.Dim(1)
+	return launch(d, "matmul_nt", dim{ceil(n, threads), ceil(m, rows), 1}, dim{threads, 1, 1}, rows*64*4,
+		matMulNTArgs{a: address(op.A), b: address(op.B), y: address(op.Y), m: int32(m), n: int32(n), k: int32(k)})
+}
