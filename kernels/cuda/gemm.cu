@@ -16,97 +16,88 @@ struct gemm_args {
     int res_rows; // of res, which repeats
     int act;
     int h, w, c, oh, ow, kernel, stride, pad; // of convolutions: the map [., h, w, c] and the result's [., oh, ow, n]
+    int up; // the width of the map of a transposed convolution, else 0
 };
 
-// How rows of A lie: dense or gathered, read by vectors of 4 or one by one.
-enum { DENSE, DENSE_ONE, GATHER, GATHER_ONE };
+// How rows of A lie: dense in vectors of 4, gathered in such vectors, or gathered one by one. Dense rows that are no
+// vectors are gathered too, as a 1x1 convolution.
+enum { DENSE, GATHER, GATHER_ONE };
 
-// Where a row of A begins.
+// Where a row of A begins: its offset, and the corner under the kernel. Beyond the last row the corner is outside the map.
 struct gemm_row {
-    const float *p; // NULL beyond the last row
-    int y, x;       // of the corner under the kernel
+    int at;
+    short y, x;
 };
 
 template <int KIND> static __device__ inline gemm_row find_row(const gemm_args &g, int r) {
-    if (r >= g.m) return {nullptr, 0, 0};
-    if (KIND == DENSE || KIND == DENSE_ONE) return {g.a + (size_t)r * g.k, 0, 0};
-    int pixels = g.oh * g.ow, b = r / pixels, at = r % pixels;
-    return {g.a + (size_t)b * g.h * g.w * g.c, at / g.ow * g.stride - g.pad, at % g.ow * g.stride - g.pad};
+    if (KIND == DENSE) return {least(r, g.m - 1), 0, 0};
+    if (r >= g.m) return {0, -(1 << 14), 0};
+    int pixels = g.oh * g.ow, b = r / pixels, p = r % pixels;
+    return {b * g.h * g.w * g.c, (short)(p / g.ow * g.stride - g.pad), (short)(p % g.ow * g.stride - g.pad)};
 }
 
-template <int KIND> static __device__ inline float load_one(const gemm_args &g, const gemm_row &r, int k) {
-    if (!r.p || k >= g.k) return 0;
-    if (KIND == DENSE_ONE) return r.p[k];
+static __device__ inline float gather_one(const gemm_args &g, const gemm_row &r, int k) {
+    if (k >= g.k) return 0;
     int tap = k / g.c, y = r.y + tap / g.kernel, x = r.x + tap % g.kernel;
-    return (unsigned)y < (unsigned)g.h && (unsigned)x < (unsigned)g.w ? r.p[(y * g.w + x) * g.c + k % g.c] : 0;
+    return (unsigned)y < (unsigned)g.h && (unsigned)x < (unsigned)g.w ? g.a[r.at + (y * g.w + x) * g.c + k % g.c] : 0;
 }
 
 // Factors k to k+3 of a row, zeros where there are none. k is a multiple of 4.
 template <int KIND> static __device__ inline float4 load_four(const gemm_args &g, const gemm_row &r, int k) {
-    if (KIND == DENSE_ONE || KIND == GATHER_ONE)
-        return make_float4(load_one<KIND>(g, r, k), load_one<KIND>(g, r, k + 1), load_one<KIND>(g, r, k + 2), load_one<KIND>(g, r, k + 3));
-    if (!r.p || k >= g.k) return make_float4(0, 0, 0, 0);
-    if (KIND == DENSE) return *(const float4 *)(r.p + k);
+    if (KIND == GATHER_ONE) return make_float4(gather_one(g, r, k), gather_one(g, r, k + 1), gather_one(g, r, k + 2), gather_one(g, r, k + 3));
+    if (k >= g.k) return make_float4(0, 0, 0, 0);
+    if (KIND == DENSE) return *(const float4 *)(g.a + (size_t)r.at * g.k + k); // what rows beyond the last bring is not stored
     int tap = k / g.c, y = r.y + tap / g.kernel, x = r.x + tap % g.kernel;
     if ((unsigned)y >= (unsigned)g.h || (unsigned)x >= (unsigned)g.w) return make_float4(0, 0, 0, 0);
-    return *(const float4 *)(r.p + (y * g.w + x) * g.c + k % g.c);
+    return *(const float4 *)(g.a + r.at + (y * g.w + x) * g.c + k % g.c);
 }
 
-// Bias, residual and activation of element (r, c).
-static __device__ inline float finish(const gemm_args &g, int r, int c, float v) {
+// Bias, residual and activation of element (r, c), and the place of the result. A transposed convolution makes of row
+// (b, y, x) and column (dy, dx, n) the channel n of pixel (2y + dy, 2x + dx).
+static __device__ inline void store_one(const gemm_args &g, int r, int c, float v) {
+    size_t at = (size_t)r * g.n + c, res = (size_t)(r % g.res_rows) * g.n + c;
+    if (g.up) {
+        int channels = g.n / 4, q = c / channels, x = r % g.up, y = r / g.up; // y counts through all maps
+        c %= channels;
+        at = res = ((size_t)(2 * y + q / 2) * 2 * g.up + 2 * x + q % 2) * channels + c;
+    }
     if (g.bias) v += g.bias[c];
-    if (g.res) v += g.res[(size_t)(r % g.res_rows) * g.n + c];
-    return act(v, g.act);
-}
-
-// Stores elements (r, c) and (r, c+1), where they are.
-static __device__ inline void store_pair(const gemm_args &g, int r, int c, float v0, float v1) {
-    if (r >= g.m || c >= g.n) return;
-    float *y = g.y + (size_t)r * g.n + c;
-    v0 = finish(g, r, c, v0);
-    if (c + 1 >= g.n) {
-        *y = v0;
-        return;
-    }
-    v1 = finish(g, r, c + 1, v1);
-    if (g.n % 2) {
-        y[0] = v0, y[1] = v1;
-    } else {
-        *(float2 *)y = make_float2(v0, v1);
-    }
-}
-
-// A transposed convolution makes of row (b, y, x) and column (dy, dx, n) the channel n of pixel (2y + dy, 2x + dx).
-static __device__ inline void store_up(const gemm_args &g, int r, int c, float v) {
-    if (r >= g.m || c >= g.n) return;
-    int channels = g.n / 4, q = c / channels, ch = c % channels;
-    int x = r % g.w, y = r / g.w % g.h, b = r / (g.w * g.h);
-    size_t at = (((size_t)b * 2 * g.h + 2 * y + q / 2) * 2 * g.w + 2 * x + q % 2) * channels + ch;
-    v += g.bias[ch];
-    if (g.res) v += g.res[at];
+    if (g.res) v += g.res[res];
     g.y[at] = act(v, g.act);
 }
 
-template <bool UP> static __device__ inline void store(const gemm_args &g, int r, int c, float v0, float v1) {
-    if (UP) {
-        store_up(g, r, c, v0);
-        store_up(g, r, c + 1, v1);
-    } else {
-        store_pair(g, r, c, v0, v1);
+// Stores elements (r, c) to (r, c+3), where they are, from memory. c is a multiple of 4.
+static __device__ inline void store_four(const gemm_args &g, int r, int c, const float *sums) {
+    if (r >= g.m || c >= g.n) return;
+    if (g.up || g.n % 4) {
+#pragma unroll 1
+        for (int i = 0; i < 4 && c + i < g.n; i++) store_one(g, r, c + i, sums[i]);
+        return;
     }
+    float4 v = *(const float4 *)sums;
+    if (g.bias) {
+        float4 b = *(const float4 *)(g.bias + c);
+        v.x += b.x, v.y += b.y, v.z += b.z, v.w += b.w;
+    }
+    if (g.res) {
+        float4 b = *(const float4 *)(g.res + (size_t)(r % g.res_rows) * g.n + c);
+        v.x += b.x, v.y += b.y, v.z += b.z, v.w += b.w;
+    }
+    if (g.act) v.x = act(v.x, g.act), v.y = act(v.y, g.act), v.z = act(v.z, g.act), v.w = act(v.w, g.act);
+    *(float4 *)(g.y + (size_t)r * g.n + c) = v;
 }
 
-enum { TILE_K = 32 };
+static const int TILE_K = 32;
+static const int SUMS = 36; // floats from one row of a warp's 32 columns to the next, against bank conflicts
 
 // The vector of 8 factors at place v of row r of a tile.
 static __device__ inline half_bits *tile_vector(half_bits *tile, int r, int v) { return tile + r * TILE_K + (v ^ (r >> 1 & 3)) * 8; }
 
-// A block of WARPS_M x WARPS_N warps, each of which makes MT x NT tiles of 16 x 8.
-template <class Half, int KIND, bool UP, int WARPS_M, int WARPS_N, int MT, int NT> static __device__ void gemm_half(const gemm_args &g) {
-    const int BM = WARPS_M * MT * 16, BN = WARPS_N * NT * 8, THREADS = WARPS_M * WARPS_N * 32;
+// A block of WARPS_M x WARPS_N warps, each of which makes 16*MT x 32 of Y.
+template <class Half, int KIND, int WARPS_M, int WARPS_N, int MT> static __device__ void gemm_half(const gemm_args &g) {
+    const int NT = 4, BM = WARPS_M * MT * 16, BN = WARPS_N * NT * 8, THREADS = WARPS_M * WARPS_N * 32;
     const int A_LOADS = BM * TILE_K / 4 / THREADS, B_COPIES = BN * TILE_K / 8 / THREADS;
-    half_bits *tiles = (half_bits *)shared_memory(); // two of A [BM, 32], two of B [BN, 32]
-    half_bits *tile_a[2] = {tiles, tiles + BM * TILE_K}, *tile_b[2] = {tiles + 2 * BM * TILE_K, tiles + (2 * BM + BN) * TILE_K};
+    half_bits *tile_a = (half_bits *)shared_memory(), *tile_b = tile_a + 2 * BM * TILE_K; // two of [BM, 32], two of [BN, 32]
     int t = threadIdx.x, lane = t % 32, warp = t / 32;
     int m0 = blockIdx.y * BM, n0 = blockIdx.x * BN;
     int wm = warp / WARPS_N * MT * 16, wn = warp % WARPS_N * NT * 8;
@@ -147,17 +138,18 @@ template <class Half, int KIND, bool UP, int WARPS_M, int WARPS_N, int MT, int N
 
     int steps = ceil_div(g.k, TILE_K);
     load_a(0);
-    copy_b(tile_b[0], 0);
-    store_a(tile_a[0]);
+    copy_b(tile_b, 0);
+    store_a(tile_a);
     copy_wait<0>();
     __syncthreads();
+#pragma unroll 1
     for (int s = 0; s < steps; s++) {
-        half_bits *ta = s % 2 ? tile_a[1] : tile_a[0], *tb = s % 2 ? tile_b[1] : tile_b[0];
+        half_bits *ta = tile_a + s % 2 * BM * TILE_K, *tb = tile_b + s % 2 * BN * TILE_K;
         if (s + 1 < steps) {
-            copy_b(s % 2 ? tile_b[0] : tile_b[1], (s + 1) * TILE_K);
+            copy_b(tile_b + (s + 1) % 2 * BN * TILE_K, (s + 1) * TILE_K);
             load_a((s + 1) * TILE_K);
         }
-#pragma unroll
+#pragma unroll 1
         for (int half = 0; half < 2; half++) {
             unsigned fa[MT][4], fb[NT / 2][4];
 #pragma unroll
@@ -170,41 +162,51 @@ template <class Half, int KIND, bool UP, int WARPS_M, int WARPS_N, int MT, int N
                 for (int j = 0; j < NT; j++) Half::mma(sum[i][j], fa[i], fb[j / 2][j % 2 * 2], fb[j / 2][j % 2 * 2 + 1]);
         }
         if (s + 1 < steps) {
-            store_a(s % 2 ? tile_a[0] : tile_a[1]);
+            store_a(tile_a + (s + 1) % 2 * BM * TILE_K);
             copy_wait<0>();
         }
         __syncthreads();
     }
 
+    // Each warp turns its sums, 32 rows at a time, from fragments into rows, and stores those.
+    float *own = (float *)shared_memory() + warp * 32 * SUMS;
 #pragma unroll
-    for (int i = 0; i < MT; i++)
+    for (int i0 = 0; i0 < MT; i0 += 2) {
 #pragma unroll
-        for (int j = 0; j < NT; j++) {
-            int r = m0 + wm + i * 16 + lane / 4, c = n0 + wn + j * 8 + lane % 4 * 2;
-            store<UP>(g, r, c, sum[i][j][0], sum[i][j][1]);
-            store<UP>(g, r + 8, c, sum[i][j][2], sum[i][j][3]);
-        }
+        for (int i = 0; i < 2; i++)
+#pragma unroll
+            for (int j = 0; j < NT; j++) {
+                float *at = own + (i * 16 + lane / 4) * SUMS + j * 8 + lane % 4 * 2;
+                *(float2 *)at = make_float2(sum[i0 + i][j][0], sum[i0 + i][j][1]);
+                *(float2 *)(at + 8 * SUMS) = make_float2(sum[i0 + i][j][2], sum[i0 + i][j][3]);
+            }
+        __syncwarp();
+#pragma unroll 1
+        for (int r = lane / 8; r < 32; r += 4)
+            store_four(g, m0 + wm + i0 * 16 + r, n0 + wn + lane % 8 * 4, own + r * SUMS + lane % 8 * 4);
+        __syncwarp();
+    }
 }
 
 // Two sizes of tile: 128 x 128 by 8 warps, and 64 x 64 by 4 where the large ones would leave multiprocessors idle.
-#define GEMM_HALF(half, name, kind, up)                                                                                     \
+#define GEMM_LARGE(half, name, kind)                                                                                        \
     typedef gemm_args gemm_##half##_##name##_large_args;                                                                    \
-    KERNEL_BOUNDS(gemm_##half##_##name##_large, 256, 2) { gemm_half<half, kind, up, 2, 4, 4, 4>(args); }                     \
+    KERNEL_BOUNDS(gemm_##half##_##name##_large, 256, 2) { gemm_half<half, kind, 2, 4, 4>(args); }
+#define GEMM_SMALL(half, name, kind)                                                                                        \
     typedef gemm_args gemm_##half##_##name##_small_args;                                                                    \
-    KERNEL_BOUNDS(gemm_##half##_##name##_small, 128, 4) { gemm_half<half, kind, up, 2, 2, 2, 4>(args); }
+    KERNEL_BOUNDS(gemm_##half##_##name##_small, 128, 4) { gemm_half<half, kind, 2, 2, 2>(args); }
 #define GEMM_KINDS(half)                                                                                                    \
-    GEMM_HALF(half, dense, DENSE, false)                                                                                    \
-    GEMM_HALF(half, dense_one, DENSE_ONE, false)                                                                            \
-    GEMM_HALF(half, gather, GATHER, false)                                                                                  \
-    GEMM_HALF(half, gather_one, GATHER_ONE, false)                                                                          \
-    GEMM_HALF(half, up, DENSE, true)                                                                                        \
-    GEMM_HALF(half, up_one, DENSE_ONE, true)
+    GEMM_LARGE(half, dense, DENSE)                                                                                          \
+    GEMM_SMALL(half, dense, DENSE)                                                                                          \
+    GEMM_LARGE(half, gather, GATHER)                                                                                        \
+    GEMM_SMALL(half, gather, GATHER)                                                                                        \
+    GEMM_SMALL(half, gather_one, GATHER_ONE)
 GEMM_KINDS(bf16)
 GEMM_KINDS(f16)
 
 // In float32: a block of 256 threads makes 64 x 64 from tiles of 16 factors, each thread 4 x 4, every element one sequence
 // of fused multiply-adds in the order of K.
-template <int KIND, bool UP> static __device__ void gemm_float(const gemm_args &g) {
+template <int KIND> static __device__ void gemm_float(const gemm_args &g) {
     const int BM = 64, BN = 64, BK = 16, PITCH = BM + 4;
     float *tile_a = (float *)shared_memory(), *tile_b = tile_a + BK * PITCH; // [BK][64], transposed
     int t = threadIdx.x, tx = t % 16, ty = t / 16;
@@ -212,6 +214,7 @@ template <int KIND, bool UP> static __device__ void gemm_float(const gemm_args &
     int r = t / 4, k4 = t % 4 * 4; // what this thread brings
     gemm_row row = find_row<KIND>(g, m0 + r);
     float sum[4][4] = {};
+#pragma unroll 1
     for (int k0 = 0; k0 < g.k; k0 += BK) {
         float4 a = load_four<KIND>(g, row, k0 + k4), b = make_float4(0, 0, 0, 0);
         if (n0 + r < g.n && k0 + k4 < g.row) b = *(const float4 *)((const float *)g.b + (size_t)(n0 + r) * g.row + k0 + k4);
@@ -231,22 +234,21 @@ template <int KIND, bool UP> static __device__ void gemm_float(const gemm_args &
                 for (int j = 0; j < 4; j++) sum[i][j] = fmaf(xs[i], ws[j], sum[i][j]);
         }
     }
+    __syncthreads();
+    float *own = tile_a + t * 4; // a row of this thread's sums at a time
 #pragma unroll
     for (int i = 0; i < 4; i++) {
-        store<UP>(g, m0 + ty * 4 + i, n0 + tx * 4, sum[i][0], sum[i][1]);
-        store<UP>(g, m0 + ty * 4 + i, n0 + tx * 4 + 2, sum[i][2], sum[i][3]);
+        *(float4 *)own = make_float4(sum[i][0], sum[i][1], sum[i][2], sum[i][3]);
+        store_four(g, m0 + ty * 4 + i, n0 + tx * 4, own);
     }
 }
 
-#define GEMM_FLOAT(name, kind, up)                                                                                          \
+#define GEMM_FLOAT(name, kind)                                                                                              \
     typedef gemm_args gemm_f32_##name##_args;                                                                               \
-    KERNEL_BOUNDS(gemm_f32_##name, 256, 3) { gemm_float<kind, up>(args); }
-GEMM_FLOAT(dense, DENSE, false)
-GEMM_FLOAT(dense_one, DENSE_ONE, false)
-GEMM_FLOAT(gather, GATHER, false)
-GEMM_FLOAT(gather_one, GATHER_ONE, false)
-GEMM_FLOAT(up, DENSE, true)
-GEMM_FLOAT(up_one, DENSE_ONE, true)
+    KERNEL_BOUNDS(gemm_f32_##name, 256, 3) { gemm_float<kind>(args); }
+GEMM_FLOAT(dense, DENSE)
+GEMM_FLOAT(gather, GATHER)
+GEMM_FLOAT(gather_one, GATHER_ONE)
 
 // A product of few rows reads weights and little else: one warp for each column, its lanes across K, all rows at once.
 // Factors stay float32, weights are what they are.
@@ -286,32 +288,35 @@ template <class W> static __device__ void gemm_few(const gemm_args &g) {
                 float4 v = *(const float4 *)(w + k);
                 ws[0] = v.x, ws[1] = v.y, ws[2] = v.z, ws[3] = v.w;
             }
-            int count = least(8, g.k - k);
+            const float *x = g.a + (size_t)r0 * g.k + k;
+            if (k + 8 <= g.k && g.k % 4 == 0 && (size_t)g.a % 16 == 0) {
 #pragma unroll
-            for (int r = 0; r < FEW; r++) {
-                if (r >= rows) continue;
-                const float *x = g.a + (size_t)(r0 + r) * g.k + k;
-                if (count == 8 && g.k % 4 == 0 && (size_t)g.a % 16 == 0) {
+                for (int r = 0; r < FEW; r++, x += g.k) {
+                    if (r >= rows) continue;
                     float4 a = ((const float4 *)x)[0], b = ((const float4 *)x)[1];
                     sum[r] = fmaf(a.x, ws[0], sum[r]), sum[r] = fmaf(a.y, ws[1], sum[r]);
                     sum[r] = fmaf(a.z, ws[2], sum[r]), sum[r] = fmaf(a.w, ws[3], sum[r]);
                     sum[r] = fmaf(b.x, ws[4], sum[r]), sum[r] = fmaf(b.y, ws[5], sum[r]);
                     sum[r] = fmaf(b.z, ws[6], sum[r]), sum[r] = fmaf(b.w, ws[7], sum[r]);
-                } else {
-#pragma unroll
-                    for (int i = 0; i < 8; i++)
-                        if (i < count) sum[r] = fmaf(x[i], ws[i], sum[r]);
                 }
+            } else {
+#pragma unroll
+                for (int i = 0; i < 8; i++)
+#pragma unroll
+                    for (int r = 0; r < FEW; r++)
+                        if (r < rows && k + i < g.k) sum[r] = fmaf(x[r * g.k + i], ws[i], sum[r]);
             }
         }
     }
+    float mine = 0; // lane r keeps row r
 #pragma unroll
     for (int r = 0; r < FEW; r++) {
         float v = sum[r];
 #pragma unroll
         for (int by = 16; by > 0; by /= 2) v += __shfl_xor_sync(FULL, v, by);
-        if (lane == 0 && n < g.n && r < rows) g.y[(size_t)(r0 + r) * g.n + n] = finish(g, r0 + r, n, v);
+        if (lane == r) mine = v;
     }
+    if (n < g.n && lane < rows) store_one(g, r0 + lane, n, mine);
 }
 
 typedef gemm_args gemm_f32_few_args;

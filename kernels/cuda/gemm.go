@@ -1,6 +1,10 @@
 package cuda
 
-import "github.com/seed49bbd0e6/tachi/kernels"
+import (
+	"fmt"
+
+	"github.com/seed49bbd0e6/tachi/kernels"
+)
 
 // Products (gemm.cu). A is read as it lies, the rows of a convolution gathered from the map; there is no scratch memory.
 
@@ -11,6 +15,8 @@ type gemmArgs struct {
 	resRows                              int32
 	act                                  int32
 	h, w, c, oh, ow, kernel, stride, pad int32
+	up                                   int32
+	_                                    int32
 }
 
 // few is how many rows at most are multiplied by one warp for each column.
@@ -24,7 +30,7 @@ func (d *Device) linear(op kernels.Linear) error {
 		const warps = 4
 		return launch(d, "gemm_"+d.precision.String()+"_few", dim{ceil(n, warps), ceil(m, 8), 1}, dim{32 * warps, 1, 1}, 0, g)
 	}
-	return d.gemm("dense", vectors(op.X, k), g)
+	return d.gemm(dense(g))
 }
 
 func (d *Device) conv2D(op kernels.Conv2D) error {
@@ -34,35 +40,47 @@ func (d *Device) conv2D(op kernels.Conv2D) error {
 		h: int32(op.X.Dim(1)), w: int32(op.X.Dim(2)), c: int32(op.X.Dim(3)), oh: int32(op.Y.Dim(1)), ow: int32(op.Y.Dim(2)),
 		kernel: int32(op.Kernel), stride: int32(op.Stride), pad: int32(op.Pad)}
 	if op.Kernel == 1 && op.Stride == 1 {
-		return d.gemm("dense", vectors(op.X, k), g)
+		g = dense(g)
 	}
-	return d.gemm("gather", vectors(op.X, op.X.Dim(3)), g)
+	return d.gemm(g)
 }
 
 func (d *Device) upConv(op kernels.UpConv) error {
 	n, k := op.W.Dim(0), op.W.Dim(1)
-	return d.gemm("up", vectors(op.X, k), gemmArgs{a: address(op.X), b: address(op.W), bias: address(op.Bias), res: address(op.Res), y: address(op.Y),
-		m: int32(op.X.Rows()), n: int32(n), k: int32(k), row: int32(d.packedRow(k)), act: int32(op.Act), h: int32(op.X.Dim(1)), w: int32(op.X.Dim(2))})
+	g := dense(gemmArgs{a: address(op.X), b: address(op.W), bias: address(op.Bias), res: address(op.Res), y: address(op.Y), resRows: 1,
+		m: int32(op.X.Rows()), n: int32(n), k: int32(k), row: int32(d.packedRow(k)), act: int32(op.Act), up: int32(op.X.Dim(2))})
+	return d.gemm(g)
 }
 
-// gemm launches the product in the precision of the device. vectors says whether rows can be read four factors at a time.
-func (d *Device) gemm(kind string, vectors bool, g gemmArgs) error {
-	name := "gemm_" + d.precision.String() + "_" + kind
-	if !vectors {
-		name += "_one"
+// dense says that rows lie one after the other: as pixels of maps of one pixel.
+func dense(g gemmArgs) gemmArgs {
+	g.h, g.w, g.oh, g.ow, g.kernel, g.stride, g.c = 1, 1, 1, 1, 1, 1, g.k
+	return g
+}
+
+// gemm launches the product in the precision of the device.
+func (d *Device) gemm(g gemmArgs) error {
+	kind := "dense"
+	switch {
+	case g.c%4 != 0 || g.a%16 != 0:
+		kind = "gather_one"
+	case g.kernel != 1 || g.stride != 1:
+		kind = "gather"
 	}
+	if g.n%4 == 0 && (g.y|g.res|g.bias)%16 != 0 {
+		return fmt.Errorf("cuda: a product of %d columns wants its operands aligned to 16 bytes", g.n)
+	}
+	name := "gemm_" + d.precision.String() + "_" + kind
 	grid := func(bm, bn int) dim { return dim{ceil(int(g.n), bn), ceil(int(g.m), bm), 1} }
 	if d.precision == Float32 {
 		return launch(d, name, grid(64, 64), dim{256, 1, 1}, 2*16*68*4, g)
 	}
-	if large := grid(128, 128); large.x*large.y >= d.be.info().Threads {
-		return launch(d, name+"_large", large, dim{256, 1, 1}, 2*(128+128)*32*2, g)
+	const sums = 32 * 36 * 4 // of a warp
+	if large := grid(128, 128); large.x*large.y >= d.be.info().Threads && kind != "gather_one" {
+		return launch(d, name+"_large", large, dim{256, 1, 1}, max(2*(128+128)*32*2, 8*sums), g)
 	}
-	return launch(d, name+"_small", grid(64, 64), dim{128, 1, 1}, 2*(64+64)*32*2, g)
+	return launch(d, name+"_small", grid(64, 64), dim{128, 1, 1}, max(2*(64+64)*32*2, 4*sums), g)
 }
-
-// vectors says whether rows of k float32 can be read in vectors of four.
-func vectors(t *kernels.Tensor, k int) bool { return k%4 == 0 && address(t)%16 == 0 }
 
 // residualRows returns after how many rows of n a residual repeats.
 func residualRows(res *kernels.Tensor, n int) int32 {
