@@ -7,6 +7,7 @@ import (
 	"runtime"
 
 	"github.com/seed49bbd0e6/tachi/kernels"
+	"github.com/seed49bbd0e6/tachi/kernels/internal/tables"
 )
 
 func (d *Device) maxPool(op kernels.MaxPool) error {
@@ -93,7 +94,7 @@ func (d *Device) resizeAntialiased(op kernels.Resize) error {
 	n, h, w, oh, ow := op.X.Dim(0), op.X.Dim(1), op.X.Dim(2), op.Y.Dim(1), op.Y.Dim(2)
 	var pin runtime.Pinner
 	defer pin.Unpin()
-	fx, fy := triangle(&pin, w, ow), triangle(&pin, h, oh)
+	fx, fy := pinFilter(&pin, tables.Triangle(w, ow)), pinFilter(&pin, tables.Triangle(h, oh))
 	_, size := d.scratch(op)
 	wide, err := d.mem.alloc(size)
 	if err != nil {
@@ -112,28 +113,6 @@ func (d *Device) resizeAntialiased(op kernels.Resize) error {
 	return nil
 }
 
-// triangle makes the weights of an axis: a tent of width 2 max(in/out, 1) source elements about the aligned centre, cut at
-// the edges and normalised, in float32.
-func triangle(pin *runtime.Pinner, in, out int) C.filter {
-	scale := float32(in) / float32(out)
-	support := max(scale, 1)
-	taps := 2*int(support+1) + 1
-	first, count, weight := make([]int32, out), make([]int32, out), make([]float32, out*taps)
-	for i := range out {
-		centre := float32(scale * (float32(i) + 0.5))
-		lo, hi := max(int(centre-support+0.5), 0), min(int(centre+support+0.5), in)
-		row := weight[i*taps:][:hi-lo]
-		var sum float32
-		for j := range row {
-			row[j] = tent((float32(lo+j) - centre + 0.5) / support)
-			sum += row[j]
-		}
-		for j := range row {
-			row[j] /= sum
-		}
-		first[i], count[i] = int32(lo), int32(hi-lo)
-	}
-	return C.filter{first: pinInts(pin, first), count: pinInts(pin, count), weight: pinFloats(pin, weight), taps: C.long(taps)}
+func pinFilter(pin *runtime.Pinner, a tables.Axis[float32]) C.filter {
+	return C.filter{first: pinInts(pin, a.First), count: pinInts(pin, a.Count), weight: pinFloats(pin, a.Weight), taps: C.long(a.Taps)}
 }
-
-func tent(x float32) float32 { return max(0, 1-max(x, -x)) }

@@ -3,7 +3,10 @@ package cpu
 // #include "kernels.h"
 import "C"
 
-import "github.com/seed49bbd0e6/tachi/kernels"
+import (
+	"github.com/seed49bbd0e6/tachi/kernels"
+	"github.com/seed49bbd0e6/tachi/kernels/internal/tables"
+)
 
 // Some ops need memory beside their operands: a block for each worker, and the antialiased resize one for the whole. It
 // is declared here, so that a plan can count it before anything runs, and the ops ask here how much they may use.
@@ -41,8 +44,7 @@ func (d *Device) scratch(op kernels.Op) (worker, once int) {
 		worker = 4 * 2 * op.Y.Dim(2)
 	case kernels.Preprocess:
 		h, w, s := op.X.Dim(0), op.X.Dim(1), op.Y.Dim(0)
-		rows := newCubic(h, s)
-		worker = rows.under(s)*3*s + 16*w
+		worker = under(tables.Cubic(h, s), s)*3*s + 16*w
 	}
 	return worker, once
 }
