@@ -59,6 +59,7 @@ type Device struct {
 	peak    int
 	tensors int
 	scratch block // memory of the op under way
+	tables  map[tableKey]block
 }
 
 // block is memory on the device.
@@ -198,6 +199,9 @@ func (d *Device) Close() error {
 	if d.scratch.size > 0 {
 		err = d.be.free(d.scratch.at)
 	}
+	for _, b := range d.tables {
+		err = errors.Join(err, d.be.free(b.at))
+	}
 	if d.tensors > 0 {
 		err = errors.Join(err, fmt.Errorf("cuda: %d tensors of %d bytes are still allocated", d.tensors, d.live))
 	}
@@ -260,6 +264,26 @@ func (d *Device) Do(op kernels.Op) error {
 		return d.activate(op)
 	case kernels.Fill:
 		return d.fill(op)
+	case kernels.Cast:
+		return d.cast(op)
+	case kernels.LayerNorm:
+		return d.layerNorm(op)
+	case kernels.RoPE:
+		return d.rope(op)
+	case kernels.MaxPool:
+		return d.maxPool(op)
+	case kernels.UpsampleAdd:
+		return d.upsampleAdd(op)
+	case kernels.DepthwiseConv:
+		return d.depthwiseConv(op)
+	case kernels.Resize:
+		return d.resize(op)
+	case kernels.Preprocess:
+		return d.preprocess(op)
+	case kernels.MaskBoxes:
+		return d.maskBoxes(op)
+	case kernels.CountAbove:
+		return d.countAbove(op)
 	}
 	return &kernels.UnsupportedError{Device: "cuda", Op: op.Name()}
 }

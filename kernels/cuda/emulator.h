@@ -114,6 +114,19 @@ static inline unsigned __ballot_sync(unsigned, int yes) {
     for (int i = 0; i < 32; i++) all |= e->word[i][0] << i;
     return all;
 }
+template <class T, class Join> static inline T reduce_lanes(T v, Join join) {
+    emulator::give()[0] = bits_of(v);
+    emulator::exchange *e = emulator::meet(32);
+    for (int i = 0; i < 32; i++) {
+        T other;
+        from_bits(e->word[i][0], other);
+        v = i == 0 ? other : join(v, other);
+    }
+    return v;
+}
+template <class T> static inline T __reduce_min_sync(unsigned, T v) { return reduce_lanes(v, [](T a, T b) { return a < b ? a : b; }); }
+template <class T> static inline T __reduce_max_sync(unsigned, T v) { return reduce_lanes(v, [](T a, T b) { return a > b ? a : b; }); }
+template <class T> static inline T __reduce_add_sync(unsigned, T v) { return reduce_lanes(v, [](T a, T b) { return a + b; }); }
 static inline int __popc(unsigned v) { return __builtin_popcount(v); }
 
 // Blocks and fibers run one at a time, so that any read and write is atomic.

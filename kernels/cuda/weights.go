@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"github.com/seed49bbd0e6/tachi/kernels"
+	"github.com/seed49bbd0e6/tachi/kernels/internal/tables"
 )
 
 // Weights [N, K] are packed as rows of K factors in the device's precision, each row padded with zeros to a multiple of
@@ -46,4 +47,17 @@ func (d *Device) Pack(w *kernels.Tensor) (*kernels.Tensor, error) {
 }
 
 // ScratchBytes returns the device memory that an op needs beside its operands.
-func (d *Device) ScratchBytes(op kernels.Op) int { return 0 }
+func (d *Device) ScratchBytes(op kernels.Op) int {
+	switch op := op.(type) {
+	case kernels.MaskBoxes:
+		return maskParts(op)
+	case kernels.Resize:
+		if op.Antialias {
+			return axisBytes(tables.Triangle(op.X.Dim(1), op.Y.Dim(1))) + axisBytes(tables.Triangle(op.X.Dim(2), op.Y.Dim(2)))
+		}
+	case kernels.Preprocess:
+		s := op.Y.Dim(0)
+		return axisBytes(tables.Cubic(op.X.Dim(0), s)) + axisBytes(tables.Cubic(op.X.Dim(1), s)) + 4*256*3
+	}
+	return 0
+}
