@@ -4,7 +4,7 @@ import (
 	"os"
 	"testing"
 
-	"github.com/seed49bbd0e6/tachi/kernels/cuda/internal/ptxmark"
+	"github.com/seed49bbd0e6/tachi/kernels/cuda/ptx/mark"
 )
 
 // The committed PTX is of the committed sources.
@@ -13,11 +13,11 @@ func TestPTXIsFresh(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	mark, err := ptxmark.Of(os.DirFS("."))
+	want, err := mark.Of(os.DirFS("."))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if ptxmark.In(string(ptx)) != mark {
+	if mark.In(string(ptx)) != want {
 		t.Error("kernels.ptx was made of other sources than these: run make ptx")
 	}
 }

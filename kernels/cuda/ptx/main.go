@@ -61,7 +61,7 @@ import (
 	"strings"
 	"unsafe"
 
-	"github.com/seed49bbd0e6/tachi/kernels/cuda/internal/ptxmark"
+	"github.com/seed49bbd0e6/tachi/kernels/cuda/ptx/mark"
 )
 
 func main() {
@@ -77,7 +77,7 @@ func main() {
 
 // write makes kernels.ptx of all.cu in a folder.
 func write(dir string) error {
-	mark, err := ptxmark.Of(os.DirFS(dir))
+	want, err := mark.Of(os.DirFS(dir))
 	if err != nil {
 		return err
 	}
@@ -89,7 +89,7 @@ func write(dir string) error {
 	if err != nil {
 		return err
 	}
-	return os.WriteFile(filepath.Join(dir, "kernels.ptx"), []byte(mark+"\n"+ptx), 0o644)
+	return os.WriteFile(filepath.Join(dir, "kernels.ptx"), []byte(want+"\n"+ptx), 0o644)
 }
 
 // compile returns the PTX of a source text. Warnings go to standard error.

@@ -1,5 +1,5 @@
-// Package ptxmark marks PTX with the sources that it was made of, so that it can be seen to be stale.
-package ptxmark
+// Package mark marks PTX with the sources that it was made of, so that it can be seen to be stale.
+package mark
 
 import (
 	"crypto/sha256"
