@@ -1,11 +1,13 @@
 # make demo   installs what is missing, builds, tracks the object of the clip in the repository
 # make test   the same for the tests
 # make build  the binary alone: ./tachi
+# make cuda   the same with the device cuda; it starts on machines without a GPU, too
+# make ptx    compiles the kernels again, after a change of one (NVRTC: path of libnvrtc.so.12)
 SHELL := /bin/bash
 GO    ?= go
 FLAGS := -ldflags "-X main.commit=$(shell git describe --always --dirty 2>/dev/null)"
 
-.PHONY: demo test build deps bench parity race vet clean
+.PHONY: demo test build cuda ptx ptx-report deps bench parity race vet vet-cuda clean
 
 demo: build
 	./tachi run pipelines/samurai.toml -o out --overwrite
@@ -17,11 +19,26 @@ test: deps
 build: deps
 	$(GO) build $(FLAGS) -o tachi ./cmd/tachi
 
+cuda: deps
+	eval "$$(kernels/cuda/headers.sh)" && $(GO) build -tags cuda $(FLAGS) -o tachi ./cmd/tachi
+
+ptx: deps
+	$(GO) run -tags ptx ./kernels/cuda/ptx kernels/cuda
+
+# What the assembler makes of the kernels: registers, shared memory, spills. PTXAS is NVIDIA's ptxas.
+ptx-report:
+	@mkdir -p bench/results
+	set -o pipefail; for arch in sm_80 sm_90; do $${PTXAS:-ptxas} -v -arch=$$arch kernels/cuda/kernels.ptx -o /dev/null 2>&1 || exit; done | \
+		sed -E "s/^ptxas info *: //; s/, *[0-9]+ bytes cmem.*//" >bench/results/ptxas.txt
+
 deps:
 	@.ci/deps
 
 vet: deps
 	$(GO) vet ./...
+
+vet-cuda: deps
+	eval "$$(kernels/cuda/headers.sh)" && $(GO) vet -tags cuda ./kernels/cuda/... ./cmd/...
 
 race: deps
 	$(GO) test -race ./graph/... ./runtime/...

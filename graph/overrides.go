@@ -13,13 +13,14 @@ import (
 // Overrides is what the command line says about a pipeline. Everything in it is laid over the file: first the
 // named fields, then Set, so that --set wins.
 type Overrides struct {
-	Set     []string       // "stages.output.path=x.mp4": a dotted key and a TOML value; anything that is no TOML value is a string
-	Input   string         // -i: the path option of the source
-	Out     string         // -o: replaces the folder that the file's relative outputs share
-	Source  map[string]any // options of the source by name: box, point, mask, prompts. Go values of the option's type, or as TOML has them
-	Device  string         // --device
-	Variant string         // --variant
-	Weights string         // --weights, relative to the working directory
+	Set       []string       // "stages.output.path=x.mp4": a dotted key and a TOML value; anything that is no TOML value is a string
+	Input     string         // -i: the path option of the source
+	Out       string         // -o: replaces the folder that the file's relative outputs share
+	Source    map[string]any // options of the source by name: box, point, mask, prompts. Go values of the option's type, or as TOML has them
+	Device    string         // --device
+	Precision string         // --precision
+	Variant   string         // --variant
+	Weights   string         // --weights, relative to the working directory
 }
 
 // flagNode makes a node for a value that the flag gave.
@@ -66,6 +67,7 @@ func (o *Overrides) lay(root *node, suite []*Stage, diags *Diagnostics) *node {
 		}
 	}
 	set("--device", o.Device, "pipeline", "device")
+	set("--precision", o.Precision, "pipeline", "precision")
 	set("--variant", o.Variant, "model", "variant")
 	set("--weights", o.Weights, "model", "weights")
 

@@ -4,11 +4,12 @@ import "github.com/seed49bbd0e6/tachi/kernels"
 
 // Settings are the keys of [pipeline], resolved as far as the file allows.
 type Settings struct {
-	Device  string // auto | cpu | cuda | cuda:N
-	Batch   int    // 0: auto
-	Micro   int    // 0: auto
-	Threads int    // 0: auto
-	Memory  int64  // device budget in bytes, 0: none
+	Device    string // auto | cpu | cuda | cuda:N
+	Precision string // f32 | bf16 | f16, what products multiply in; "": auto
+	Batch     int    // 0: auto
+	Micro     int    // 0: auto
+	Threads   int    // 0: auto
+	Memory    int64  // device budget in bytes, 0: none
 }
 
 // ModelSettings are the keys of [model].

@@ -151,18 +151,19 @@ func (p *Plan) WriteMermaid(w io.Writer) error {
 
 // planJSON is the form that WriteJSON writes.
 type planJSON struct {
-	File     string         `json:"file"`
-	Device   string         `json:"device"`
-	Batch    int            `json:"batch"`
-	Micro    int            `json:"micro"`
-	Threads  int            `json:"threads,omitempty"`
-	Memory   int64          `json:"memory,omitempty"`
-	Variant  string         `json:"variant,omitempty"`
-	Weights  string         `json:"weights,omitempty"`
-	Config   map[string]any `json:"config,omitempty"`
-	Nodes    []nodeJSON     `json:"nodes"`
-	Edges    []edgeJSON     `json:"edges"`
-	Feedback [][]string     `json:"cycles"`
+	File      string         `json:"file"`
+	Device    string         `json:"device"`
+	Batch     int            `json:"batch"`
+	Micro     int            `json:"micro"`
+	Precision string         `json:"precision,omitempty"`
+	Threads   int            `json:"threads,omitempty"`
+	Memory    int64          `json:"memory,omitempty"`
+	Variant   string         `json:"variant,omitempty"`
+	Weights   string         `json:"weights,omitempty"`
+	Config    map[string]any `json:"config,omitempty"`
+	Nodes     []nodeJSON     `json:"nodes"`
+	Edges     []edgeJSON     `json:"edges"`
+	Feedback  [][]string     `json:"cycles"`
 }
 
 type nodeJSON struct {
@@ -188,7 +189,7 @@ type edgeJSON struct {
 // WriteJSON writes the plan as one JSON object.
 func (p *Plan) WriteJSON(w io.Writer) error {
 	s, m := p.Pipeline, p.Model
-	out := planJSON{File: p.File, Device: s.Device, Batch: s.Batch, Micro: s.Micro, Threads: s.Threads, Memory: s.Memory,
+	out := planJSON{File: p.File, Device: s.Device, Batch: s.Batch, Micro: s.Micro, Precision: s.Precision, Threads: s.Threads, Memory: s.Memory,
 		Variant: m.Variant, Weights: m.Weights, Config: m.Config, Nodes: []nodeJSON{}, Edges: []edgeJSON{}, Feedback: [][]string{}}
 	for _, n := range p.Nodes {
 		out.Nodes = append(out.Nodes, nodeJSON{n.ID, n.Stage.Name, n.Stage.Role.String(), n.Stage.Lease, n.Stage.Gather && !n.InCycle, n.InCycle, n.Line})

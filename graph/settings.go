@@ -12,12 +12,15 @@ import (
 // Embedded is the value of [model].weights that means the weights inside the program.
 const Embedded = "embedded"
 
+// precisions are what products may multiply in.
+var precisions = []string{"auto", "f32", "bf16", "f16"}
+
 var deviceName = regexp.MustCompile(`^(auto|cpu|cuda(:[0-9]{1,3})?)$`)
 
 // known lists the keys of the two fixed tables, for messages and the schema.
 var (
 	topKeys      = []string{"extends", "model", "pipeline", "stages"}
-	pipelineKeys = []string{"batch", "device", "memory", "micro", "threads"}
+	pipelineKeys = []string{"batch", "device", "memory", "micro", "precision", "threads"}
 	modelKeys    = []string{"config", "variant", "weights"}
 )
 
@@ -60,6 +63,15 @@ func (l *loader) settings(root *node) Settings {
 			l.add(d)
 		}
 		s.Device = v
+	}
+	if n := t.table["precision"]; n != nil && n.v != "auto" {
+		v, _ := n.v.(string)
+		if !slices.Contains(precisions, v) {
+			d := n.at("precision is auto, f32, bf16 or f16, found %s", n.found())
+			d.Label = Suggest(v, precisions)
+			l.add(d)
+		}
+		s.Precision = v
 	}
 	s.Batch = l.count(t, "batch", 1<<12)
 	s.Micro = l.count(t, "micro", 1<<12)

@@ -29,7 +29,8 @@ type evalCmd struct {
 	Frames    int      `default:"60" help:"With --synthetic: frames of a clip."`
 	Size      string   `default:"256x256" placeholder:"WxH" help:"With --synthetic: pixels."`
 	Seed      int      `default:"3000000" help:"With --synthetic: first seed."`
-	Device    string   `placeholder:"NAME" help:"auto or cpu."`
+	Device    string   `placeholder:"NAME" help:"auto, cpu, cuda or cuda:N."`
+	Precision string   `placeholder:"NAME" help:"auto, f32, bf16 or f16."`
 	Variant   string   `placeholder:"NAME" help:"As for run."`
 	Weights   string   `placeholder:"PATH" help:"As for run."`
 	Set       []string `placeholder:"KEY=VALUE" sep:"none" help:"Set any key of the pipelines. May be repeated."`
@@ -143,7 +144,7 @@ func (c *evalCmd) synthetic(a *app) error {
 
 // pipeline runs one pipeline on all clips. The model is loaded once.
 func (c *evalCmd) pipeline(a *app, file string, sets []*synthetic.Clips, put func(string, clipScores)) (err error) {
-	flags := pipelineFlags{File: file, Device: c.Device, Variant: c.Variant, Weights: c.Weights, Set: c.Set}
+	flags := pipelineFlags{File: file, Device: c.Device, Precision: c.Precision, Variant: c.Variant, Weights: c.Weights, Set: c.Set}
 	var e *engine
 	defer func() {
 		if e != nil {

@@ -9,24 +9,24 @@ import (
 
 	"github.com/seed49bbd0e6/tachi/graph"
 	"github.com/seed49bbd0e6/tachi/kernels"
-	"github.com/seed49bbd0e6/tachi/kernels/cpu"
 	"github.com/seed49bbd0e6/tachi/runtime"
 	"github.com/seed49bbd0e6/tachi/stages"
 )
 
 // pipelineFlags are the flags of every verb that takes a pipeline.
 type pipelineFlags struct {
-	File    string   `arg:"" name:"pipeline" help:"Pipeline file, e.g. pipelines/samurai.toml."`
-	Input   []string `short:"i" name:"input" sep:"none" placeholder:"PATH" help:"Video: the path of the source. '-' reads standard input. The file's own prompts are dropped with its video. With run it may be repeated, or name a folder of videos."`
-	Box     string   `placeholder:"X,Y,W,H" help:"The object on the first frame, in displayed pixels."`
-	Point   []string `placeholder:"X,Y[,LABEL]" sep:"none" help:"A click on the object, or off it with label 0. May be repeated."`
-	Mask    string   `placeholder:"PNG" help:"The object as a picture of the frame's size, nonzero where the object is."`
-	Prompts string   `placeholder:"JSON" help:"Prompts for several objects, on any frame."`
-	Out     string   `short:"o" placeholder:"DIR" help:"Folder for the outputs with relative paths."`
-	Device  string   `placeholder:"NAME" help:"auto or cpu."`
-	Variant string   `placeholder:"NAME" help:"nano, tiny, small, base_plus or large; with 2.0 behind it for SAM 2.0."`
-	Weights string   `placeholder:"PATH" help:"Official .pt or Hugging Face .safetensors checkpoint."`
-	Set     []string `placeholder:"KEY=VALUE" sep:"none" help:"Set any key of the file, e.g. --set stages.output.path=x.mp4. May be repeated."`
+	File      string   `arg:"" name:"pipeline" help:"Pipeline file, e.g. pipelines/samurai.toml."`
+	Input     []string `short:"i" name:"input" sep:"none" placeholder:"PATH" help:"Video: the path of the source. '-' reads standard input. The file's own prompts are dropped with its video. With run it may be repeated, or name a folder of videos."`
+	Box       string   `placeholder:"X,Y,W,H" help:"The object on the first frame, in displayed pixels."`
+	Point     []string `placeholder:"X,Y[,LABEL]" sep:"none" help:"A click on the object, or off it with label 0. May be repeated."`
+	Mask      string   `placeholder:"PNG" help:"The object as a picture of the frame's size, nonzero where the object is."`
+	Prompts   string   `placeholder:"JSON" help:"Prompts for several objects, on any frame."`
+	Out       string   `short:"o" placeholder:"DIR" help:"Folder for the outputs with relative paths."`
+	Device    string   `placeholder:"NAME" help:"auto, cpu, cuda or cuda:N. auto is the first GPU where this program has one to use."`
+	Precision string   `placeholder:"NAME" help:"auto, f32, bf16 or f16: what products multiply in. auto is bf16 on cuda and f32 on the cpu, which has no other."`
+	Variant   string   `placeholder:"NAME" help:"nano, tiny, small, base_plus or large; with 2.0 behind it for SAM 2.0."`
+	Weights   string   `placeholder:"PATH" help:"Official .pt or Hugging Face .safetensors checkpoint."`
+	Set       []string `placeholder:"KEY=VALUE" sep:"none" help:"Set any key of the file, e.g. --set stages.output.path=x.mp4. May be repeated."`
 }
 
 // load reads and checks the file with the flags laid over it.
@@ -39,7 +39,7 @@ func (f *pipelineFlags) load() (*graph.Plan, error) {
 	default:
 		return nil, usagef("-i: only run takes several videos")
 	}
-	o := graph.Overrides{Set: f.Set, Input: input, Out: f.Out, Device: f.Device, Variant: f.Variant, Weights: f.Weights}
+	o := graph.Overrides{Set: f.Set, Input: input, Out: f.Out, Device: f.Device, Precision: f.Precision, Variant: f.Variant, Weights: f.Weights}
 	if input != "" || f.Box != "" || len(f.Point) > 0 || f.Mask != "" || f.Prompts != "" {
 		// What the file says of its own video does not hold for another one, and prompts exclude each other.
 		o.Source = map[string]any{"box": []float64{}, "points": [][]float64{}, "mask": f.Mask, "prompts": f.Prompts}
@@ -83,7 +83,7 @@ type engine struct {
 	probe graph.Probe
 	bound *graph.Bound
 	env   *graph.Env
-	dev   *cpu.Device
+	dev   kernels.Device
 	close func() error
 
 	opened time.Time
@@ -109,7 +109,7 @@ func (a *app) settle(plan *graph.Plan) (*engine, error) {
 	if e.probe, err = a.probe(plan); err != nil {
 		return nil, err
 	}
-	dev, err := openDevice(plan)
+	dev, err := a.openDevice(plan)
 	if err != nil {
 		return nil, err
 	}
@@ -193,26 +193,6 @@ func (a *app) probe(plan *graph.Plan) (p graph.Probe, err error) {
 		return p, usagef("no prompt: say where the object is on the first frame with --box x,y,w,h (tachi frame helps to find it), --point x,y, --mask file.png or --prompts file.json")
 	}
 	return p, nil
-}
-
-// openDevice opens the device that a plan asks for.
-func openDevice(plan *graph.Plan) (*cpu.Device, error) {
-	switch plan.Pipeline.Device {
-	case "auto", "cpu", "":
-	default:
-		return nil, graph.Diagnostics{plan.Complain("pipeline.device", "no device %q in this build: there is cpu", plan.Pipeline.Device)}
-	}
-	dev, err := cpu.New(plan.Pipeline.Threads)
-	if err != nil {
-		return nil, &graph.Error{Kind: graph.BadConfig, Err: err}
-	}
-	return dev, nil
-}
-
-// describe is one line about a device.
-func describe(d kernels.Device) string {
-	i := d.Info()
-	return fmt.Sprintf("%s: %s, %s, %d threads", i.Name, i.Model, i.ISA, i.Threads)
 }
 
 // clock prints seconds as 12.3 s, 4m05s or 2h07m.

@@ -191,7 +191,7 @@ func (s *sharedModel) engine(plan *graph.Plan, overwrite bool) (*engine, error) 
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.first == nil {
-		dev, err := openDevice(plan)
+		dev, err := s.a.openDevice(plan)
 		if err != nil {
 			return nil, err
 		}

@@ -18,6 +18,7 @@ import (
 
 	"github.com/seed49bbd0e6/tachi/graph"
 	"github.com/seed49bbd0e6/tachi/kernels"
+	"github.com/seed49bbd0e6/tachi/kernels/cpu"
 	"github.com/seed49bbd0e6/tachi/runtime"
 	"github.com/seed49bbd0e6/tachi/stages"
 )
@@ -176,10 +177,10 @@ func TestManyVideosLeaveNothingOpen(t *testing.T) {
 			t.Fatal(err)
 		}
 		if i == 4 {
-			files, routines, live = open(), goruntime.NumGoroutine(), e.dev.Live()
+			files, routines, live = open(), goruntime.NumGoroutine(), e.dev.(*cpu.Device).Live()
 		}
 		if i == count-1 {
-			if f, r, l := open(), goruntime.NumGoroutine(), e.dev.Live(); f > files || r > routines || l != live {
+			if f, r, l := open(), goruntime.NumGoroutine(), e.dev.(*cpu.Device).Live(); f > files || r > routines || l != live {
 				t.Errorf("after %d videos: %d open files, %d goroutines, %d bytes on the device; after five %d, %d, %d", count, f, r, l, files, routines, live)
 			}
 		}

@@ -27,6 +27,12 @@ type recorder struct {
 	ops   map[opKey]*opTime
 }
 
+// limited is a device that has measured what it can do at most.
+type limited interface {
+	PeakFLOPS() float64     // multiply and add are two
+	CopyBandwidth() float64 // bytes read and bytes written, together, in a second
+}
+
 type opKey struct{ stage, op, shape string }
 
 // opTime is what the ops of one kind and shape took together.
@@ -40,9 +46,12 @@ type opTime struct {
 func (r *recorder) Do(op kernels.Op) error {
 	start := time.Now()
 	err := r.Device.Do(op)
-	took := time.Since(start).Seconds()
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if r.on && err == nil {
+		err = r.Device.Sync() // a GPU has only queued it
+	}
+	took := time.Since(start).Seconds()
 	if r.on && err == nil {
 		key := opKey{r.stage, op.Name(), shapeOf(op)}
 		t := r.ops[key]
@@ -103,12 +112,16 @@ type opLine struct {
 
 // roofline measures the ops of every stage.
 func (c *benchCmd) roofline(a *app, e *engine) error {
+	dev, ok := e.dev.(limited)
+	if !ok {
+		return usagef("--roofline: %s does not say what it can do at most; --device cpu does", e.dev.Info().Name)
+	}
 	rec := &recorder{Device: e.dev, ops: map[opKey]*opTime{}}
 	e.env.Device = rec
 	if err := e.load(a); err != nil {
 		return err
 	}
-	peak, bandwidth := e.dev.PeakFLOPS(), e.dev.CopyBandwidth()
+	peak, bandwidth := dev.PeakFLOPS(), dev.CopyBandwidth()
 	frames := map[string]int{} // measured
 	for _, id := range ids(e.plan) {
 		t, err := c.timeAfresh(a.ctx, e, id, c.Count, func(on bool) { rec.record(id, on) })

@@ -33,11 +33,12 @@ type timing struct {
 	spread int           // frames that cpu was for
 	active atomic.Int32  // other stages that are firing
 	during func(bool)
+	sync   func() error // waits for what firings have queued on the device
 }
 
 // newTiming puts the measurement into the plan. done is called when it is over.
-func newTiming(plan *graph.Plan, id string, count int, done func()) *timing {
-	t := &timing{id: id}
+func newTiming(plan *graph.Plan, id string, count int, sync func() error, done func()) *timing {
+	t := &timing{id: id, sync: sync}
 	for _, n := range plan.Nodes {
 		if n.Stage.Role == graph.Source {
 			continue
@@ -77,7 +78,7 @@ type fire = func(context.Context, []any) ([]any, error)
 // be nil; it is told when the firings that are timed begin and end.
 func (e *engine) time(ctx context.Context, id string, count int, during func(bool)) (*timing, error) {
 	drain := make(chan struct{})
-	t := newTiming(e.plan, id, count, func() { close(drain) })
+	t := newTiming(e.plan, id, count, e.dev.Sync, func() { close(drain) })
 	t.during = during
 	if _, err := runtime.Run(ctx, e.plan, e.env, runtime.Options{Drain: drain}); err != nil && !errors.Is(err, graph.ErrDrained) {
 		return nil, err
@@ -116,6 +117,9 @@ func (t *timing) measure(f fire, count int, done func()) fire {
 			return f(ctx, in)
 		}
 		t.rest(ctx)
+		if err := t.sync(); err != nil {
+			return nil, err
+		}
 		t.frames = len(in)
 		if t.during != nil {
 			t.during(true)
@@ -124,6 +128,9 @@ func (t *timing) measure(f fire, count int, done func()) fire {
 		for range count {
 			start := time.Now()
 			out, err := f(ctx, in)
+			if err == nil {
+				err = t.sync()
+			}
 			if err != nil {
 				return nil, err
 			}
@@ -147,8 +154,14 @@ func (t *timing) measureEach(node *graph.Node, count int, done func()) {
 	f, end := node.Fire, node.Close
 	node.Fire = func(ctx context.Context, in []any) ([]any, error) {
 		t.rest(ctx)
+		if err := t.sync(); err != nil {
+			return nil, err
+		}
 		start, before := time.Now(), processTime()
 		out, err := f(ctx, in)
+		if err == nil {
+			err = t.sync()
+		}
 		took := time.Since(start)
 		t.idle(ctx)
 		t.cpu += processTime() - before

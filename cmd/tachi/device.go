@@ -1,0 +1,58 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/seed49bbd0e6/tachi/graph"
+	"github.com/seed49bbd0e6/tachi/kernels"
+	"github.com/seed49bbd0e6/tachi/kernels/cpu"
+)
+
+// openDevice opens the device that a plan asks for. "auto" is the first GPU if this program can use it, and otherwise the
+// cpu, with a note that says why.
+func (a *app) openDevice(plan *graph.Plan) (kernels.Device, error) {
+	switch name := plan.Pipeline.Device; name {
+	case "cpu":
+		return openCPU(plan)
+	case "auto", "":
+		dev, err := autoCUDA(plan)
+		if err != nil {
+			a.log.Info().Msgf("running on the cpu: %v", err)
+		}
+		if dev != nil {
+			return dev, nil
+		}
+		return openCPU(plan)
+	default:
+		index := 0
+		if _, err := fmt.Sscanf(name, "cuda:%d", &index); err != nil && name != "cuda" {
+			return nil, graph.Diagnostics{plan.Complain("pipeline.device", "no device %q: there are cpu, cuda and cuda:N", name)}
+		}
+		return openCUDA(plan, index)
+	}
+}
+
+// openCPU opens the device cpu, which multiplies in f32 alone.
+func openCPU(plan *graph.Plan) (kernels.Device, error) {
+	switch p := plan.Pipeline.Precision; p {
+	case "", "f32":
+	default:
+		return nil, graph.Diagnostics{plan.Complain("pipeline.precision", "the device is the cpu, which multiplies in f32, not in %s", p)}
+	}
+	dev, err := cpu.New(plan.Pipeline.Threads)
+	if err != nil {
+		return nil, &graph.Error{Kind: graph.BadConfig, Err: err}
+	}
+	return dev, nil
+}
+
+// describe is one line about a device.
+func describe(d kernels.Device) string {
+	i := d.Info()
+	workers := "threads"
+	if strings.HasPrefix(i.Name, "cuda") {
+		workers = "multiprocessors"
+	}
+	return fmt.Sprintf("%s: %s, %s, %d %s", i.Name, i.Model, i.ISA, i.Threads, workers)
+}
