@@ -102,6 +102,9 @@ func (a *Arena) Live() (now, high int) {
 	return a.live, a.high
 }
 
+// Unwrap returns the device that has the memory.
+func (a *Arena) Unwrap() Device { return a.Device }
+
 // Alloc returns a temporary.
 func (a *Arena) Alloc(dt DType, shape ...int) (*Tensor, error) { return a.take(false, dt, shape) }
 

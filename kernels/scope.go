@@ -3,14 +3,51 @@ package kernels
 // Scope owns the temporaries of one computation on one device and keeps its first error. After an error every
 // call returns at once and New returns a tensor without memory, so a forward pass is written without checks and
 // asks once, at Close. A Scope is used by one goroutine.
+//
+// Where the device is a Batcher, ops are handed to it together: before anything crosses to the host or from it, before
+// results are kept, and at Err and Close. So inside a scope uploads and downloads go through the scope.
 type Scope struct {
 	Dev   Device
+	batch Batch // nil where the device takes ops one by one
 	temps map[*Tensor]struct{}
 	err   error
 }
 
+// Batcher is a device that takes several ops at once for less than one by one.
+type Batcher interface{ Batch() Batch }
+
+// Batch is ops that the device has not begun. They may use memory that was freed after they were done here, as long as it
+// is not the device's own again.
+type Batch interface {
+	Do(Op) error  // checks the op and notes it
+	Flush() error // queues what was noted, in order
+}
+
 // NewScope returns an empty scope on a device. Close it with a defer.
-func NewScope(d Device) *Scope { return &Scope{Dev: d, temps: map[*Tensor]struct{}{}} }
+func NewScope(d Device) *Scope {
+	s := &Scope{Dev: d, temps: map[*Tensor]struct{}{}}
+	for {
+		if b, ok := d.(Batcher); ok {
+			s.batch = b.Batch()
+			return s
+		}
+		over, ok := d.(interface{ Unwrap() Device })
+		if !ok {
+			return s
+		}
+		d = over.Unwrap()
+	}
+}
+
+// flush queues the ops so far.
+func (s *Scope) flush() {
+	if s.batch == nil {
+		return
+	}
+	if err := s.batch.Flush(); s.err == nil {
+		s.err = err
+	}
+}
 
 // New returns a temporary, freed at Close unless kept or freed before.
 func (s *Scope) New(dt DType, shape ...int) *Tensor {
@@ -49,24 +86,47 @@ func (s *Scope) F32(shape ...int) *Tensor { return s.New(F32, shape...) }
 // Upload returns a temporary with the given float32 content.
 func (s *Scope) Upload(data []float32, shape ...int) *Tensor {
 	t := s.New(F32, shape...)
-	if s.err == nil {
-		s.err = s.Dev.Upload(t, HostBytes(data))
-	}
+	s.Write(t, HostBytes(data))
 	return t
+}
+
+// Write copies host bytes into a tensor.
+func (s *Scope) Write(t *Tensor, data []byte) {
+	s.flush()
+	if s.err == nil {
+		s.err = s.Dev.Upload(t, data)
+	}
 }
 
 // Read returns the content of a float32 tensor, zeros after an error.
 func (s *Scope) Read(t *Tensor) []float32 {
 	out := make([]float32, t.Len())
-	if s.err == nil {
-		s.err = s.Dev.Download(HostBytes(out), t)
-	}
+	s.ReadBytes(HostBytes(out), t)
 	return out
+}
+
+// ReadInts is Read of an int32 tensor.
+func (s *Scope) ReadInts(t *Tensor) []int32 {
+	out := make([]int32, t.Len())
+	s.ReadBytes(HostBytes(out), t)
+	return out
+}
+
+// ReadBytes copies the elements of a tensor to the host.
+func (s *Scope) ReadBytes(dst []byte, t *Tensor) {
+	s.flush()
+	if s.err == nil {
+		s.err = s.Dev.Download(dst, t)
+	}
 }
 
 // Do carries out an op.
 func (s *Scope) Do(op Op) {
-	if s.err == nil {
+	switch {
+	case s.err != nil:
+	case s.batch != nil:
+		s.err = s.batch.Do(op)
+	default:
 		s.err = s.Dev.Do(op)
 	}
 }
@@ -84,6 +144,7 @@ func (s *Scope) Free(ts ...*Tensor) {
 // Keep hands results to the caller, who frees them. They are kept only if the computation succeeds: after an error Close
 // frees them with the rest.
 func (s *Scope) Keep(ts ...*Tensor) {
+	s.flush()
 	if s.err != nil {
 		return
 	}
@@ -100,10 +161,14 @@ func (s *Scope) Fail(err error) {
 }
 
 // Err returns the first error.
-func (s *Scope) Err() error { return s.err }
+func (s *Scope) Err() error {
+	s.flush()
+	return s.err
+}
 
 // Close frees every temporary and returns the first error.
 func (s *Scope) Close() error {
+	s.flush()
 	for t := range s.temps {
 		s.Dev.Free(t)
 	}

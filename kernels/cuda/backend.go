@@ -23,10 +23,18 @@ type backend interface {
 	// launch queues a kernel of a *.cu file by name. args points to the struct that it takes by value.
 	launch(kernel string, grid, block dim, shared int, args unsafe.Pointer, size uintptr) error
 
+	// capture notes down the launches that queue makes, and does none of them.
+	capture(queue func() error) (captured, error)
+	// replay queues what was captured.
+	replay(captured) error
+
 	// sync waits for everything queued.
 	sync() error
 	close() error
 }
+
+// captured is launches that a backend can queue at once. Its close frees it.
+type captured interface{ close() error }
 
 // dim is the extent of a grid in blocks, or of a block in threads.
 type dim struct{ x, y, z int }

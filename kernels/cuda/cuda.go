@@ -54,12 +54,15 @@ type Device struct {
 	be        backend
 	precision Precision
 
-	mu      sync.Mutex // of what follows, and of the order of an op's launches
-	live    int        // bytes of tensors not freed
-	peak    int
-	tensors int
-	scratch block // memory of the op under way
-	tables  map[tableKey]block
+	mu       sync.Mutex // of what follows, and of the order of an op's launches
+	live     int        // bytes of tensors not freed
+	peak     int
+	tensors  int
+	scratch  block   // memory of the op under way
+	outgrown []block // earlier scratch, which what is queued or noted may still use
+	target   *batch  // what launches are noted in; nil: they are queued at once
+	graphs   graphs
+	tables   map[tableKey]block
 }
 
 // block is memory on the device.
@@ -137,6 +140,9 @@ func (d *Device) Free(t *kernels.Tensor) {
 	if b.freed {
 		return
 	}
+	for open := range d.graphs.open {
+		_ = open.flush() // says it again at the next op: what was noted may use this memory
+	}
 	b.freed = true
 	d.tensors--
 	d.live -= b.size
@@ -196,9 +202,12 @@ func (d *Device) Close() error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	var err error
-	if d.scratch.size > 0 {
-		err = d.be.free(d.scratch.at)
+	for _, b := range append(d.outgrown, d.scratch) {
+		if b.size > 0 {
+			err = errors.Join(err, d.be.free(b.at))
+		}
 	}
+	err = errors.Join(err, d.graphs.close())
 	for _, b := range d.tables {
 		err = errors.Join(err, d.be.free(b.at))
 	}
@@ -221,21 +230,22 @@ func launch[A any](d *Device, kernel string, grid, block dim, shared int, args A
 	if grid.x == 0 || grid.y == 0 || grid.z == 0 {
 		return nil
 	}
+	if d.target != nil {
+		d.target.note(kernel, grid, block, shared, unsafe.Slice((*byte)(unsafe.Pointer(&args)), unsafe.Sizeof(args)))
+		return nil
+	}
 	return d.be.launch(kernel, grid, block, shared, unsafe.Pointer(&args), unsafe.Sizeof(args))
 }
 
 // reserve returns the address of at least size bytes of memory for the op under way. An op asks once, while it holds mu.
 func (d *Device) reserve(size int) (uint64, error) {
 	if d.scratch.size < size {
-		if d.scratch.size > 0 {
-			if err := d.be.free(d.scratch.at); err != nil {
-				return 0, err
-			}
-			d.scratch = block{}
-		}
 		at, err := d.be.alloc(size)
 		if err != nil {
 			return 0, err
+		}
+		if d.scratch.size > 0 {
+			d.outgrown = append(d.outgrown, d.scratch)
 		}
 		d.scratch = block{at, size}
 	}
@@ -249,6 +259,11 @@ func (d *Device) Do(op kernels.Op) error {
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	return d.do(op)
+}
+
+// do launches the kernels of an op. The caller holds mu.
+func (d *Device) do(op kernels.Op) error {
 	switch op := op.(type) {
 	case kernels.Linear:
 		return d.linear(op)

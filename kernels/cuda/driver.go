@@ -36,6 +36,8 @@ type driver struct {
 	ctx    cu.CUContext
 	module cu.Module
 	stream cu.Stream
+	aside  cu.Stream // what is captured is launched here
+	noting bool      // launches go aside
 
 	up, down staging
 	lost     atomic.Pointer[LostError]
@@ -127,8 +129,10 @@ func (d *driver) open(index int) (err error) {
 	if d.module, err = cuext.Load(d.ctx, ptx); err != nil {
 		return d.refused(err)
 	}
-	if err := d.do("stream", func() (err error) { d.stream, err = cu.MakeStream(cu.NonBlocking); return err }); err != nil {
-		return err
+	for _, s := range []*cu.Stream{&d.stream, &d.aside} {
+		if err := d.do("stream", func() (err error) { *s, err = cu.MakeStream(cu.NonBlocking); return err }); err != nil {
+			return err
+		}
 	}
 	if d.up, err = d.newStaging(8, uploadChunk); err != nil {
 		return err
@@ -192,8 +196,12 @@ func (d *driver) launch(kernel string, grid, block dim, shared int, args unsafe.
 		return err
 	}
 	f, err := d.function(kernel, shared)
+	on := d.stream
+	if d.noting {
+		on = d.aside
+	}
 	if err == nil {
-		err = cuext.Launch(d.ctx, f, [3]int{grid.x, grid.y, grid.z}, [3]int{block.x, block.y, block.z}, shared, d.stream, args, size)
+		err = cuext.Launch(d.ctx, f, [3]int{grid.x, grid.y, grid.z}, [3]int{block.x, block.y, block.z}, shared, on, args, size)
 	}
 	return d.failed(kernel, err)
 }
@@ -220,6 +228,42 @@ func (d *driver) function(kernel string, shared int) (cu.Function, error) {
 	return f.Function, nil
 }
 
+// captive is a captured graph.
+type captive struct {
+	d *driver
+	g cuext.Graph
+}
+
+func (c *captive) close() error { return c.d.failed("graph", c.g.Free(c.d.ctx)) }
+
+// capture and launch are called by one goroutine at a time.
+func (d *driver) capture(queue func() error) (captured, error) {
+	if err := d.gone(); err != nil {
+		return nil, err
+	}
+	if err := cuext.BeginCapture(d.ctx, d.aside); err != nil {
+		return nil, d.failed("capture", err)
+	}
+	d.noting = true
+	failed := queue()
+	d.noting = false
+	g, err := cuext.EndCapture(d.ctx, d.aside)
+	if failed != nil {
+		return nil, failed
+	}
+	if err != nil {
+		return nil, d.failed("capture", err)
+	}
+	return &captive{d, g}, nil
+}
+
+func (d *driver) replay(c captured) error {
+	if err := d.gone(); err != nil {
+		return err
+	}
+	return d.failed("graph", c.(*captive).g.Launch(d.ctx, d.stream))
+}
+
 func (d *driver) sync() error {
 	if err := d.gone(); err != nil {
 		return err
@@ -236,8 +280,10 @@ func (d *driver) close() error {
 		err = d.sync()
 	}
 	err = errors.Join(err, d.freeStaging(d.up), d.freeStaging(d.down))
-	if d.stream != (cu.Stream{}) {
-		err = errors.Join(err, d.do("stream", d.stream.Destroy))
+	for _, s := range []*cu.Stream{&d.stream, &d.aside} {
+		if *s != (cu.Stream{}) {
+			err = errors.Join(err, d.do("stream", s.Destroy))
+		}
 	}
 	if d.module != (cu.Module{}) {
 		err = errors.Join(err, d.do("kernels", d.module.Unload))

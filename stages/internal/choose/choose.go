@@ -93,7 +93,7 @@ func (c *Chooser) object(h *token.Header, cand *token.Candidate, pick Picker) (t
 		fillHoles(logits, side, c.FillHoleArea)
 		// Upstream makes a prompt's memory from the filled mask, a tracked frame's from the unfilled one.
 		if h.Prompted(cand.Object) {
-			s.Fail(c.Dev.Upload(mask, kernels.HostBytes(logits)))
+			s.Write(mask, kernels.HostBytes(logits))
 		}
 	}
 
@@ -128,12 +128,7 @@ func (c *Chooser) boxes(s *kernels.Scope, masks *kernels.Tensor) [][4]int32 {
 	n, side := masks.Dim(0), c.Model.Config().ImageSize
 	y := s.New(kernels.I32, n, 4)
 	s.Do(kernels.MaskBoxes{X: masks, H: side, W: side, Y: y})
-	out := make([][4]int32, n)
-	if s.Err() != nil {
-		return out
-	}
-	flat, err := kernels.Read[int32](c.Dev, y)
-	s.Fail(err)
+	out, flat := make([][4]int32, n), s.ReadInts(y)
 	for i := range out {
 		copy(out[i][:], flat[4*i:])
 	}

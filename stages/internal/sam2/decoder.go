@@ -177,14 +177,7 @@ func (m *Model) decode(in DecodeInput) (Decoded, error) {
 func (t Stability) holds(s *kernels.Scope, mask *kernels.Tensor) bool {
 	counts := s.New(kernels.I32, 1, 2)
 	s.Do(kernels.CountAbove{X: mask.Reshape(1, mask.Len()), Thresholds: []float32{t.Delta, -t.Delta}, Y: counts})
-	if s.Err() != nil {
-		return true
-	}
-	n, err := kernels.Read[int32](s.Dev, counts)
-	if err != nil {
-		s.Fail(err)
-		return true
-	}
+	n := s.ReadInts(counts)
 	return n[1] == 0 && 1 >= t.Thresh || n[1] > 0 && float32(n[0])/float32(n[1]) >= t.Thresh
 }
 

@@ -198,9 +198,7 @@ func (s *savedTensor) load(dev kernels.Device) (*kernels.Tensor, error) {
 	scope := kernels.NewScope(dev)
 	defer scope.Close()
 	t := scope.Result(s.DType, s.Shape...)
-	if scope.Err() == nil {
-		scope.Fail(dev.Upload(t, s.Data))
-	}
+	scope.Write(t, s.Data)
 	scope.Keep(t)
 	return t, scope.Err()
 }
