@@ -16,6 +16,15 @@ import (
 // some stands for any length of an axis, at least 1.
 const some = -1
 
+// factors stands for the types that what is multiplied may have: f32, or what a Narrower keeps such things in.
+const factors DType = 0xff
+
+// is says whether a type is the wanted one.
+func (d DType) is(want DType) bool { return d == want || want == factors && (d == F32 || d.narrow()) }
+
+// narrow says whether a type is a floating point one of 16 bits.
+func (d DType) narrow() bool { return d == F16 || d == BF16 }
+
 // wishes collects the first complaint about the operands of one op.
 type wishes struct {
 	op  string
@@ -55,7 +64,7 @@ func (w *wishes) that(ok bool, format string, args ...any) {
 
 // shape wants a row-major tensor of exactly these axes; some is any length.
 func (w *wishes) shape(operand string, t *Tensor, dt DType, dims ...int) {
-	ok := t != nil && t.DType == dt && t.Layout == RowMajor && len(t.Shape) == len(dims)
+	ok := t != nil && t.DType.is(dt) && t.Layout == RowMajor && len(t.Shape) == len(dims)
 	for i := 0; ok && i < len(dims); i++ {
 		ok = t.Shape[i] >= 1 && (dims[i] == some || t.Shape[i] == dims[i])
 	}
@@ -65,7 +74,7 @@ func (w *wishes) shape(operand string, t *Tensor, dt DType, dims ...int) {
 
 // rows wants a row-major tensor [..., width]; some is any width.
 func (w *wishes) rows(operand string, t *Tensor, dt DType, width int) {
-	ok := t != nil && t.DType == dt && t.Layout == RowMajor && len(t.Shape) >= 1 && t.Len() >= 1 &&
+	ok := t != nil && t.DType.is(dt) && t.Layout == RowMajor && len(t.Shape) >= 1 && t.Len() >= 1 &&
 		(width == some || t.Dim(-1) == width)
 	w.that(ok, "%s is %v, want %v[...,%s]", operand, describe(t), dt, axis(width))
 	w.inside(operand, t)
@@ -73,7 +82,7 @@ func (w *wishes) rows(operand string, t *Tensor, dt DType, width int) {
 
 // size wants a row-major tensor of n elements under any shape; some is any number.
 func (w *wishes) size(operand string, t *Tensor, dt DType, n int) {
-	ok := t != nil && t.DType == dt && t.Layout == RowMajor && t.Len() >= 1 && (n == some || t.Len() == n)
+	ok := t != nil && t.DType.is(dt) && t.Layout == RowMajor && t.Len() >= 1 && (n == some || t.Len() == n)
 	w.that(ok, "%s is %v, want %v of %s elements", operand, describe(t), dt, axis(n))
 	w.inside(operand, t)
 }
@@ -107,6 +116,11 @@ func (w *wishes) apart(operand string, x, y *Tensor) {
 func (w *wishes) inPlace(operand string, x, y *Tensor) {
 	same := x != nil && y != nil && x.Off == y.Off && x.Len() == y.Len() && x.DType == y.DType
 	w.that(same || !overlap(x, y), "Y overlaps a part of %s", operand)
+}
+
+// vectors wants rows of 16-bit elements to be cut into pieces that are whole vectors of 16 bytes.
+func (w *wishes) vectors(operand string, t *Tensor, piece int) {
+	w.that(t == nil || !t.DType.narrow() || piece%8 == 0, "%s is %v, want a multiple of 8 in a row, and in a head, of 16-bit elements", operand, describe(t))
 }
 
 // act wants a known activation.

@@ -15,11 +15,13 @@ func (RoPE) Name() string            { return "rope" }
 
 func (o Linear) Check() error {
 	w := wish(o.Name())
-	w.rows("X", o.X, F32, some)
+	w.rows("X", o.X, factors, some)
 	k, n := dim(o.X, -1), dim(o.W, 0)
+	w.vectors("X", o.X, k)
 	w.packed("W", o.W, some, k)
 	w.bias("Bias", o.Bias, n)
-	w.rows("Y", o.Y, F32, n)
+	w.rows("Y", o.Y, factors, n)
+	w.vectors("Y", o.Y, n)
 	w.that(w.err != nil || o.Y.Rows() == o.X.Rows(), "Y is %v, want the rows of X, %v", describe(o.Y), describe(o.X))
 	w.residual("Res", o.Res, o.Y)
 	w.that(w.err != nil || o.Res == nil || o.Res.Len()%n == 0, "Res is %v, want whole rows of %d", describe(o.Res), n)
@@ -122,10 +124,16 @@ func (o UpConv) Cost() Cost {
 func (o Attention) Check() error {
 	w := wish(o.Name())
 	w.that(o.Heads >= 1, "Heads is %d", o.Heads)
-	w.shape("Q", o.Q, F32, some, some)
-	w.shape("K", o.K, F32, some, dim(o.Q, 1))
-	w.shape("V", o.V, F32, dim(o.K, 0), some)
-	w.shape("Y", o.Y, F32, dim(o.Q, 0), dim(o.V, 1))
+	w.shape("Q", o.Q, factors, some, some)
+	w.shape("K", o.K, factors, some, dim(o.Q, 1))
+	w.shape("V", o.V, factors, dim(o.K, 0), some)
+	w.shape("Y", o.Y, factors, dim(o.Q, 0), dim(o.V, 1))
+	for _, t := range []struct {
+		operand string
+		*Tensor
+	}{{"Q", o.Q}, {"K", o.K}, {"V", o.V}, {"Y", o.Y}} {
+		w.vectors(t.operand, t.Tensor, dim(t.Tensor, 1)/max(o.Heads, 1))
+	}
 	w.that(w.err != nil || o.Q.Dim(1)%o.Heads == 0 && o.V.Dim(1)%o.Heads == 0,
 		"%d heads do not divide Q %v and V %v", o.Heads, describe(o.Q), describe(o.V))
 	w.that(o.Scale > 0, "Scale is %g, want it positive", o.Scale)
@@ -146,7 +154,7 @@ func (o WindowAttention) Check() error {
 	w := wish(o.Name())
 	w.that(o.Heads >= 1, "Heads is %d", o.Heads)
 	w.that(o.Window >= 0, "Window is %d", o.Window)
-	w.shape("QKV", o.QKV, F32, some, some, some, some)
+	w.shape("QKV", o.QKV, factors, some, some, some, some)
 	if w.err != nil {
 		return w.err
 	}
@@ -158,7 +166,9 @@ func (o WindowAttention) Check() error {
 			"Pool wants even sizes, QKV is %v and Window %d", describe(o.QKV), o.Window)
 		h, wd = h/2, wd/2
 	}
-	w.shape("Y", o.Y, F32, b, h, wd, c)
+	w.shape("Y", o.Y, factors, b, h, wd, c)
+	w.vectors("QKV", o.QKV, c/o.Heads)
+	w.vectors("Y", o.Y, c/o.Heads)
 	w.apart("QKV", o.QKV, o.Y)
 	w.apart("PadQKV", o.PadQKV, o.Y)
 	return w.err
@@ -175,8 +185,8 @@ func (o WindowAttention) Cost() Cost {
 
 func (o RotaryAttention) Check() error {
 	w := wish(o.Name())
-	w.shape("Q", o.Q, F32, some, some)
-	w.shape("X", o.X, F32, some, some)
+	w.shape("Q", o.Q, factors, some, some)
+	w.shape("X", o.X, factors, some, some)
 	d, m, n := dim(o.Q, 1), dim(o.X, 1), dim(o.X, 0)
 	w.that(d%4 == 0, "Q is %v, want a multiple of 4 channels", describe(o.Q))
 	w.shape("W", o.W, F32, d, m)
@@ -185,9 +195,15 @@ func (o RotaryAttention) Check() error {
 	side := dim(o.Cos, 0)
 	w.shape("Sin", o.Sin, F32, side, d/4)
 	w.that(o.Maps >= 0 && o.Maps*side*side <= n, "Maps is %d, of %d rows each: X is %v", o.Maps, side*side, describe(o.X))
-	w.shape("V", o.V, F32, n, some)
-	w.shape("Y", o.Y, F32, dim(o.Q, 0), dim(o.V, 1))
+	w.shape("V", o.V, factors, n, some)
+	w.shape("Y", o.Y, factors, dim(o.Q, 0), dim(o.V, 1))
 	w.that(o.Scale > 0, "Scale is %g, want it positive", o.Scale)
+	for _, t := range []struct {
+		operand string
+		*Tensor
+	}{{"Q", o.Q}, {"X", o.X}, {"V", o.V}, {"Y", o.Y}} {
+		w.vectors(t.operand, t.Tensor, dim(t.Tensor, 1))
+	}
 	for _, t := range []struct {
 		operand string
 		*Tensor
@@ -212,13 +228,15 @@ func (o RotaryAttention) Cost() Cost {
 
 func (o RoPE) Check() error {
 	w := wish(o.Name())
-	w.shape("X", o.X, F32, some, some)
+	w.shape("X", o.X, factors, some, some)
 	n, d := dim(o.X, 0), dim(o.X, 1)
+	w.vectors("X", o.X, d)
+	w.vectors("Y", o.Y, d)
 	w.that(d%2 == 0, "X is %v, want an even number of channels", describe(o.X))
 	w.that(o.Rows >= 0 && o.Rows <= n, "Rows is %d, want at most the %d of X", o.Rows, n)
 	w.shape("Cos", o.Cos, F32, some, d/2)
 	w.shape("Sin", o.Sin, F32, dim(o.Cos, 0), d/2)
-	w.shape("Y", o.Y, F32, n, d)
+	w.shape("Y", o.Y, factors, n, d)
 	w.inPlace("X", o.X, o.Y)
 	w.apart("Cos", o.Cos, o.Y)
 	w.apart("Sin", o.Sin, o.Y)

@@ -37,6 +37,52 @@ type Sizer interface {
 	ScratchBytes(op Op) int   // of an op, beside its operands
 }
 
+// Narrower is a device that multiplies in 16 bits, and rather keeps in them what is made to be multiplied.
+type Narrower interface {
+	Narrow() DType // F16 or BF16; F32 says that it does not
+}
+
+// NarrowOf returns what a device, or the one it stands before, keeps factors in.
+func NarrowOf(d Device) DType {
+	for {
+		if n, ok := d.(Narrower); ok {
+			return n.Narrow()
+		}
+		over, ok := d.(interface{ Unwrap() Device })
+		if !ok {
+			return F32
+		}
+		d = over.Unwrap()
+	}
+}
+
+// Narrowed says whether an operand of an op is in 16 bits that could be float32. Cast is not meant.
+func Narrowed(op Op) bool {
+	any := func(ts ...*Tensor) bool {
+		for _, t := range ts {
+			if t != nil && t.DType.narrow() {
+				return true
+			}
+		}
+		return false
+	}
+	switch op := op.(type) {
+	case Linear:
+		return any(op.X, op.Y)
+	case Attention:
+		return any(op.Q, op.K, op.V, op.Y)
+	case WindowAttention:
+		return any(op.QKV, op.Y)
+	case RotaryAttention:
+		return any(op.Q, op.X, op.V, op.Y)
+	case RoPE:
+		return any(op.X, op.Y)
+	case LayerNorm:
+		return any(op.Y)
+	}
+	return false
+}
+
 // Info describes a device for logs, plans and benchmarks.
 type Info struct {
 	Name    string `json:"name"`    // "cpu", "cuda:0", "null"

@@ -27,17 +27,20 @@ const (
 	Step        // 1 if x > 0, else 0
 )
 
+// Operands are float32 but for those called factors, which a device that is a Narrower may have in 16 bits. Rows of 16-bit
+// elements, and heads in them, are multiples of 8, so that each is whole vectors of 16 bytes.
+
 // Products. Each row of the result is a sequence of fused multiply-adds in the order of K, the same for any
 // number of rows, batch size and thread count.
 
 // Linear is Y = Act(X Wᵀ + Bias + Res).
 type Linear struct {
-	X    *Tensor // f32 [..., K]
+	X    *Tensor // factors [..., K]
 	W    *Tensor // packed [N, K]
 	Bias *Tensor // f32 [N], or nil
 	Res  *Tensor // f32, nil, or a residual of Y's length; a shorter one repeats over leading rows (length divides Y's). May be Y
 	Act  Act
-	Y    *Tensor // f32 [..., N]
+	Y    *Tensor // factors [..., N]
 }
 
 // MatMulNT is Y = A Bᵀ for two activations.
@@ -82,12 +85,12 @@ type UpConv struct {
 
 // Attention is Y = softmax(Scale Q Kᵀ) V for each head. V may be narrower or wider than Q and K.
 type Attention struct {
-	Q     *Tensor // f32 [Nq, Heads*d]
-	K     *Tensor // f32 [Nk, Heads*d]
-	V     *Tensor // f32 [Nk, Heads*dv]
+	Q     *Tensor // factors [Nq, Heads*d]
+	K     *Tensor // factors [Nk, Heads*d]
+	V     *Tensor // factors [Nk, Heads*dv]
 	Heads int
 	Scale float32
-	Y     *Tensor // f32 [Nq, Heads*dv]
+	Y     *Tensor // factors [Nq, Heads*dv]
 }
 
 // WindowAttention is the attention of a Hiera block over windows of a map, read in place from the fused
@@ -96,37 +99,37 @@ type Attention struct {
 // are max-pooled 2x2 per channel inside each window first, and the result has half the height and width.
 // The scale is 1/sqrt(C/Heads).
 type WindowAttention struct {
-	QKV    *Tensor // f32 [B, H, W, 3*C]: q | k | v, each [Heads, C/Heads]
+	QKV    *Tensor // factors [B, H, W, 3*C]: q | k | v, each [Heads, C/Heads]
 	PadQKV *Tensor // f32 [3*C], the projection's bias
 	Heads  int
 	Window int // 0: one window, the whole map
 	Pool   bool
-	Y      *Tensor // f32 [B, H, W, C], halved by Pool
+	Y      *Tensor // factors [B, H, W, C], halved by Pool
 }
 
 // RotaryAttention is Y = softmax(Scale Q Kᵀ) V of one head, where row n of K is X_n Wᵀ + Bias and the first rows turn with
 // their place: X begins with Maps square maps whose keys are rotated as by RoPE, the first half of their channels by the
 // angles of their column, the second half by those of their row. The rows behind the maps do not turn. Q has its rotation.
 type RotaryAttention struct {
-	Q        *Tensor // f32 [Nq, D], D a multiple of 4
-	X        *Tensor // f32 [N, M]
+	Q        *Tensor // factors [Nq, D], D a multiple of 4
+	X        *Tensor // factors [N, M]
 	W        *Tensor // f32 [D, M], not packed
 	Bias     *Tensor // f32 [D]
 	Cos, Sin *Tensor // f32 [Side, D/4]: of the pairs of one half, by column or row
 	Maps     int     // of Side x Side rows each
-	V        *Tensor // f32 [N, DV]
+	V        *Tensor // factors [N, DV]
 	Scale    float32
-	Y        *Tensor // f32 [Nq, DV]
+	Y        *Tensor // factors [Nq, DV]
 }
 
 // RoPE rotates adjacent channel pairs (2j, 2j+1) of row r by the angle whose cosine and sine are in row r mod P
 // of the tables, for the first Rows rows, and copies the others. Y may be X.
 type RoPE struct {
-	X    *Tensor // f32 [N, D]
+	X    *Tensor // factors [N, D]
 	Cos  *Tensor // f32 [P, D/2]
 	Sin  *Tensor // f32 [P, D/2]
 	Rows int
-	Y    *Tensor // f32 [N, D]
+	Y    *Tensor // factors [N, D]
 }
 
 // Elementwise and rows.
@@ -137,7 +140,7 @@ type LayerNorm struct {
 	Gamma, Beta *Tensor // f32 [C]
 	Eps         float32
 	Act         Act
-	Y           *Tensor // f32 [..., C]
+	Y           *Tensor // factors [..., C]
 }
 
 // Add is Y = A + Alpha B. A shorter B repeats over leading rows (its length divides Y's). Y may be A.

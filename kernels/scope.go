@@ -7,8 +7,9 @@ package kernels
 // Where the device is a Batcher, ops are handed to it together: before anything crosses to the host or from it, before
 // results are kept, and at Err and Close. So inside a scope uploads and downloads go through the scope.
 type Scope struct {
-	Dev   Device
-	batch Batch // nil where the device takes ops one by one
+	Dev    Device
+	batch  Batch // nil where the device takes ops one by one
+	narrow DType // what factors are kept in
 	temps map[*Tensor]struct{}
 	err   error
 }
@@ -25,7 +26,7 @@ type Batch interface {
 
 // NewScope returns an empty scope on a device. Close it with a defer.
 func NewScope(d Device) *Scope {
-	s := &Scope{Dev: d, temps: map[*Tensor]struct{}{}}
+	s := &Scope{Dev: d, narrow: NarrowOf(d), temps: map[*Tensor]struct{}{}}
 	for {
 		if b, ok := d.(Batcher); ok {
 			s.batch = b.Batch()
@@ -82,6 +83,22 @@ func (s *Scope) Result(dt DType, shape ...int) *Tensor {
 
 // F32 is New for the usual element type.
 func (s *Scope) F32(shape ...int) *Tensor { return s.New(F32, shape...) }
+
+// Narrow returns the type that the device keeps factors in.
+func (s *Scope) Narrow() DType { return s.narrow }
+
+// fewRows are not worth rounding.
+const fewRows = 32
+
+// Factors is New for what is made to be multiplied, in heads of the given number: in 16 bits where the device wants that
+// and the shape allows it.
+func (s *Scope) Factors(heads int, shape ...int) *Tensor {
+	t := Tensor{Shape: shape}
+	if t.Rows() < fewRows || t.Dim(-1)/heads%8 != 0 {
+		return s.F32(shape...)
+	}
+	return s.New(s.narrow, shape...)
+}
 
 // Upload returns a temporary with the given float32 content.
 func (s *Scope) Upload(data []float32, shape ...int) *Tensor {

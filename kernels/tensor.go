@@ -36,6 +36,9 @@ func (d DType) Size() int {
 }
 
 func (d DType) String() string {
+	if d == factors {
+		return "f32 or 16-bit"
+	}
 	if names := [...]string{"f32", "f16", "bf16", "u8", "i32"}; int(d) < len(names) {
 		return names[d]
 	}

@@ -43,6 +43,9 @@ type opTime struct {
 }
 
 // Do carries out an op.
+// Narrow implements kernels.Narrower.
+func (r *recorder) Narrow() kernels.DType { return kernels.NarrowOf(r.Device) }
+
 func (r *recorder) Do(op kernels.Op) error {
 	start := time.Now()
 	err := r.Device.Do(op)

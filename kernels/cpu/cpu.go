@@ -70,6 +70,9 @@ func (d *Device) Do(op kernels.Op) error {
 	if err := op.Check(); err != nil {
 		return err
 	}
+	if kernels.Narrowed(op) {
+		return &kernels.UnsupportedError{Device: "cpu", Op: op.Name() + " of 16-bit factors"}
+	}
 	switch op := op.(type) {
 	case kernels.Linear:
 		return d.linear(op)

@@ -28,6 +28,8 @@ type Device struct {
 	scratch int
 	answer  float32
 
+	narrow kernels.DType
+
 	sizer kernels.Sizer // nil: packed weights without padding, ops without scratch memory
 }
 
@@ -37,8 +39,11 @@ func New() *Device { return &Device{} }
 // Like returns a device that counts what another one would take.
 func Like(dev kernels.Device) *Device {
 	sizer, _ := dev.(kernels.Sizer)
-	return &Device{sizer: sizer}
+	return &Device{sizer: sizer, narrow: kernels.NarrowOf(dev)}
 }
+
+// Narrow implements kernels.Narrower.
+func (d *Device) Narrow() kernels.DType { return d.narrow }
 
 // Answer says what every float32 is that will be downloaded, 0 at first: a network answers it to every question, so
 // that a dry run can go either way.

@@ -64,9 +64,17 @@ type memoryLayer struct {
 // rope is a pair of rotation tables.
 type rope struct{ cos, sin *kernels.Tensor } // [hw, d/2]
 
-// rotate turns the first rows rows of x in place.
-func (r rope) rotate(s *kernels.Scope, x *kernels.Tensor, rows int) {
-	s.Do(kernels.RoPE{X: x, Cos: r.cos, Sin: r.sin, Rows: rows, Y: x})
+// rotate turns the first rows rows of x, which it consumes. The result is only multiplied.
+func (r rope) rotate(s *kernels.Scope, x *kernels.Tensor, rows int) *kernels.Tensor {
+	y := x
+	if s.Narrow() != kernels.F32 {
+		y = s.Factors(1, x.Shape...)
+	}
+	s.Do(kernels.RoPE{X: x, Cos: r.cos, Sin: r.sin, Rows: rows, Y: y})
+	if y != x {
+		s.Free(x)
+	}
+	return y
 }
 
 func (b *binder) memoryAttention(c Config) (a memoryAttention) {
@@ -235,40 +243,46 @@ func (a *memoryAttention) times(s *kernels.Scope, pointers []Pointer) *kernels.T
 // apply runs one layer on x [hw, d] in place. The first n of the memory's rows turn with their place.
 func (l *memoryLayer) apply(s *kernels.Scope, a *memoryAttention, x, bare, keyed *kernels.Tensor, n int) {
 	// The frame attends to itself.
-	v := l.norm1.apply(s, x)
+	norm := l.norm1.factors
+	if a.atSelf {
+		norm = l.norm1.apply
+	}
+	v := norm(s, x)
 	qk := v
 	if a.atSelf {
 		qk = add(s, v, a.pos)
 	}
-	q, k, values := l.self.q.apply(s, qk, kernels.None), l.self.k.apply(s, qk, kernels.None), l.self.v.apply(s, v, kernels.None)
+	q, k, values := l.self.q.apply(s, qk, kernels.None), l.self.k.apply(s, qk, kernels.None), l.self.v.factors(s, v, kernels.None, 1)
 	s.Free(v, qk)
-	a.selfRoPE.rotate(s, q, q.Rows())
-	a.selfRoPE.rotate(s, k, k.Rows())
-	o := s.F32(q.Shape...)
+	q, k = a.selfRoPE.rotate(s, q, q.Rows()), a.selfRoPE.rotate(s, k, k.Rows())
+	o := s.Factors(1, q.Shape...)
 	s.Do(kernels.Attention{Q: q, K: k, V: values, Heads: 1, Scale: a.scale, Y: o})
 	s.Free(q, k, values)
 	l.self.out.add(s, o, x)
 	s.Free(o)
 
 	// It attends to the memory.
-	v = l.norm2.apply(s, x)
+	if norm = l.norm2.factors; a.atCrossQueries {
+		norm = l.norm2.apply
+	}
+	v = norm(s, x)
 	if a.atCrossQueries {
 		s.Do(kernels.Add{A: v, B: a.pos, Alpha: 1, Y: v})
 	}
 	q = l.q.apply(s, v, kernels.None)
 	s.Free(v)
-	a.crossRoPE.rotate(s, q, q.Rows())
+	q = a.crossRoPE.rotate(s, q, q.Rows())
 	source := keyed
 	if !a.atCrossKeys {
 		source = bare
 	}
-	o = s.F32(q.Rows(), a.memDim)
+	o = s.Factors(1, q.Rows(), a.memDim)
 	l.attend(s, a, q, source, bare, n, o)
 	s.Free(q)
 	l.out.add(s, o, x)
 	s.Free(o)
 
-	v = l.norm3.apply(s, x)
+	v = l.norm3.factors(s, x)
 	l.mlp.into(s, v, kernels.None, x, x)
 	s.Free(v)
 }
@@ -281,7 +295,7 @@ func (l *memoryLayer) attend(s *kernels.Scope, a *memoryAttention, q, source, ba
 		return
 	}
 	k := l.k.apply(s, source, kernels.None) // [N, d]
-	a.crossRoPE.rotate(s, k, n)
+	k = a.crossRoPE.rotate(s, k, n)
 	s.Do(kernels.Attention{Q: q, K: k, V: bare, Heads: 1, Scale: a.scale, Y: o})
 	s.Free(k)
 }

@@ -67,7 +67,7 @@ func (t *trunk) stage(s *kernels.Scope, i int, x *kernels.Tensor) *kernels.Tenso
 
 // apply runs one block on a map [B, H, W, in], consumes it, and returns [B, H, W, out], halved by pooling.
 func (k *hieraBlock) apply(s *kernels.Scope, x *kernels.Tensor) *kernels.Tensor {
-	n := k.norm1.apply(s, x)
+	n := k.norm1.factors(s, x)
 	if k.pool {
 		s.Free(x)
 		wide := k.shortcut.apply(s, n, kernels.None) // of the normalised input, not of x
@@ -75,15 +75,15 @@ func (k *hieraBlock) apply(s *kernels.Scope, x *kernels.Tensor) *kernels.Tensor 
 		s.Do(kernels.MaxPool{X: wide, Y: x})
 		s.Free(wide)
 	}
-	qkv := k.qkv.apply(s, n, kernels.None) // [B, H, W, 3*out], before pooling
+	qkv := k.qkv.factors(s, n, kernels.None, 3*k.heads) // [B, H, W, 3*out], before pooling
 	s.Free(n)
-	a := s.F32(x.Shape...)
+	a := s.Factors(k.heads, x.Shape...)
 	s.Do(kernels.WindowAttention{QKV: qkv, PadQKV: k.qkv.b, Heads: k.heads, Window: k.window, Pool: k.pool, Y: a})
 	s.Free(qkv)
 	k.proj.add(s, a, x)
 	s.Free(a)
 
-	n = k.norm2.apply(s, x)
+	n = k.norm2.factors(s, x)
 	k.mlp.into(s, n, kernels.None, x, x)
 	s.Free(n)
 	return x

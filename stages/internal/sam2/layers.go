@@ -26,6 +26,13 @@ func (l linear) add(s *kernels.Scope, x, res *kernels.Tensor) *kernels.Tensor {
 	return l.into(s, x, kernels.None, res, res)
 }
 
+// factors is apply for a result that is only multiplied, in heads of the given number.
+func (l linear) factors(s *kernels.Scope, x *kernels.Tensor, act kernels.Act, heads int) *kernels.Tensor {
+	shape := append([]int{}, x.Shape...)
+	shape[len(shape)-1] = l.out()
+	return l.into(s, x, act, nil, s.Factors(heads, shape...))
+}
+
 // into writes Act(X Wᵀ + b + res) to y and returns y; res may be nil.
 func (l linear) into(s *kernels.Scope, x *kernels.Tensor, act kernels.Act, res, y *kernels.Tensor) *kernels.Tensor {
 	s.Do(kernels.Linear{X: x, W: l.w, Bias: l.b, Res: res, Act: act, Y: y})
@@ -77,6 +84,13 @@ func (n norm) apply(s *kernels.Scope, x *kernels.Tensor) *kernels.Tensor {
 	return y
 }
 
+// factors is apply for a result that is only multiplied.
+func (n norm) factors(s *kernels.Scope, x *kernels.Tensor) *kernels.Tensor {
+	y := s.Factors(1, x.Shape...)
+	s.Do(kernels.LayerNorm{X: x, Gamma: n.gamma, Beta: n.beta, Eps: n.eps, Y: y})
+	return y
+}
+
 // over writes Act(norm(x)) over x and returns it.
 func (n norm) over(s *kernels.Scope, x *kernels.Tensor, act kernels.Act) *kernels.Tensor {
 	s.Do(kernels.LayerNorm{X: x, Gamma: n.gamma, Beta: n.beta, Eps: n.eps, Act: act, Y: x})
@@ -100,7 +114,7 @@ func (m mlp) into(s *kernels.Scope, x *kernels.Tensor, last kernels.Act, res, y 
 	n := len(m.layers) - 1
 	h := x
 	for _, l := range m.layers[:n] {
-		next := l.apply(s, h, m.act)
+		next := l.factors(s, h, m.act, 1)
 		if h != x {
 			s.Free(h)
 		}
