@@ -88,7 +88,7 @@ static const char *run_block(unsigned threads) {
         f = fiber{};
         f.thread = {i % block_dim.x, i / block_dim.x % block_dim.y, i / (block_dim.x * block_dim.y)};
         f.lane = i % 32, f.warp = i / 32;
-        void **top = (void **)(stacks + (size_t)(i + 1) * STACK) - 2;
+        void **top = (void **)(stacks + (size_t)(i + 1) * STACK) - 1; // as a call leaves the stack: 8 bytes off a multiple of 16
         *--top = (void *)body;
         for (int r = 0; r < 6; r++) *--top = nullptr;
         f.stack_pointer = top;

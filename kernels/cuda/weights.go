@@ -46,4 +46,10 @@ func (d *Device) Pack(w *kernels.Tensor) (*kernels.Tensor, error) {
 }
 
 // ScratchBytes returns the device memory that an op needs beside its operands.
-func (d *Device) ScratchBytes(op kernels.Op) int { return 0 }
+func (d *Device) ScratchBytes(op kernels.Op) int {
+	switch op.(type) {
+	case kernels.Attention, kernels.WindowAttention, kernels.RotaryAttention:
+		return d.planOf(op).bytes
+	}
+	return 0
+}
