@@ -41,7 +41,7 @@ func TestCheckSaysWhatIsWrong(t *testing.T) {
 		{Linear{X: f(5, 147), W: f(96, 147), Y: f(5, 96)}, "linear: W is f32[96,147], want packed f32[n,147]"},
 		{Linear{X: f(5, 147), W: pack(96, 147), Bias: f(95), Y: f(5, 96)}, "linear: Bias is f32[95], want f32[96]"},
 		{Linear{X: f(5, 147), W: pack(96, 147)}, "linear: Y is missing"},
-		{LayerNorm{X: x, Gamma: f(6), Beta: f(6), Y: f(6, 4)}, "layer-norm: Y is f32[6,4], want f32[...,6]"},
+		{LayerNorm{X: x, Gamma: f(6), Beta: f(6), Y: f(6, 4)}, "layer-norm: Y is f32[6,4], want f32 or 16-bit[...,6]"},
 		{LayerNorm{X: x, Gamma: f(4), Beta: f(6), Y: y}, "layer-norm: Gamma is f32[4], want f32[6]"},
 		{LayerNorm{X: x, Gamma: f(6), Y: y}, "layer-norm: Beta is missing, want f32[6]"},
 		{LayerNorm{X: x, Gamma: f(6), Beta: f(6), Y: y, Act: 9}, "layer-norm: no such activation: 9"},

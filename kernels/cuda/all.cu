@@ -9,5 +9,7 @@
 #include "rope.cu"
 #include "masks.cu"
 #include "preprocess.cu"
+#include "attention.cu"
+#include "flash.cu"
 #include "weights.cu"
 #include "gemm.cu"

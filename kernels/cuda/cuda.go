@@ -54,6 +54,8 @@ type Device struct {
 	be        backend
 	precision Precision
 
+	processors int // of the GPU, that work is cut into parts for
+
 	mu       sync.Mutex // of what follows, and of the order of an op's launches
 	live     int        // bytes of tensors not freed
 	peak     int
@@ -82,7 +84,9 @@ func (b *buffer) Bytes() int { return b.size }
 var _ kernels.Device = (*Device)(nil)
 var _ kernels.Sizer = (*Device)(nil)
 
-func newDevice(be backend, p Precision) *Device { return &Device{be: be, precision: p} }
+func newDevice(be backend, p Precision) *Device {
+	return &Device{be: be, precision: p, processors: be.info().Threads}
+}
 
 // Info describes the GPU.
 func (d *Device) Info() kernels.Info {
@@ -299,6 +303,12 @@ func (d *Device) do(op kernels.Op) error {
 		return d.maskBoxes(op)
 	case kernels.CountAbove:
 		return d.countAbove(op)
+	case kernels.Attention:
+		return d.attention(op)
+	case kernels.WindowAttention:
+		return d.windowAttention(op)
+	case kernels.RotaryAttention:
+		return d.rotaryAttention(op)
 	}
 	return &kernels.UnsupportedError{Device: "cuda", Op: op.Name()}
 }

@@ -58,6 +58,8 @@ func (d *Device) ScratchBytes(op kernels.Op) int {
 	case kernels.Preprocess:
 		s := op.Y.Dim(0)
 		return axisBytes(tables.Cubic(op.X.Dim(0), s)) + axisBytes(tables.Cubic(op.X.Dim(1), s)) + 4*256*3
+	case kernels.Attention, kernels.WindowAttention, kernels.RotaryAttention:
+		return d.planOf(op).bytes
 	}
 	return 0
 }

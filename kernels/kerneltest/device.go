@@ -14,7 +14,7 @@ import (
 // What must hold for a device apart from its arithmetic.
 
 // conformance tests memory, refusal, and the sameness of results on a device that stays open.
-func conformance(t *testing.T, dev kernels.Device) {
+func conformance(t *testing.T, dev kernels.Device, check func(kernels.Device, Case) error) {
 	t.Run("info names the device", func(t *testing.T) {
 		if dev.Info().Name == "" {
 			t.Error("no name")
@@ -28,7 +28,7 @@ func conformance(t *testing.T, dev kernels.Device) {
 	t.Run("preprocess is Pillow's, bit for bit", func(t *testing.T) { preprocessLikePillow(t, dev) })
 	t.Run("resize is torch's", func(t *testing.T) { resizeLikeTorch(t, dev) })
 	t.Run("mask-boxes sees what resize makes", func(t *testing.T) { boxesOfResized(t, dev) })
-	t.Run("ops run concurrently", func(t *testing.T) { concurrent(t, dev) })
+	t.Run("ops run concurrently", func(t *testing.T) { concurrent(t, dev, check) })
 	t.Run("sync", func(t *testing.T) {
 		if err := dev.Sync(); err != nil {
 			t.Error(err)
@@ -313,7 +313,7 @@ func batch(t *testing.T, dev kernels.Device) {
 }
 
 // concurrent carries out cases from several goroutines at once.
-func concurrent(t *testing.T, dev kernels.Device) {
+func concurrent(t *testing.T, dev kernels.Device, check func(kernels.Device, Case) error) {
 	var wg sync.WaitGroup
 	for g := range 4 {
 		wg.Add(1)
@@ -322,7 +322,7 @@ func concurrent(t *testing.T, dev kernels.Device) {
 			all := Cases()
 			for i := g; i < len(all); i += 5 {
 				if !strings.HasPrefix(all[i].Name, "cast/") { // long, and nothing to collide in
-					if err := Check(dev, all[i]); err != nil {
+					if err := check(dev, all[i]); err != nil {
 						t.Errorf("%s: %v", all[i].Name, err)
 					}
 				}

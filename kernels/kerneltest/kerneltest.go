@@ -18,15 +18,17 @@ import (
 )
 
 // Run tests a device: every op on every case, then what must hold for all devices.
-func Run(t *testing.T, dev kernels.Device) {
+func Run(t *testing.T, dev kernels.Device) { run(t, dev, Check) }
+
+func run(t *testing.T, dev kernels.Device, check func(kernels.Device, Case) error) {
 	for _, c := range Cases() {
 		t.Run(c.Name, func(t *testing.T) {
-			if err := Check(dev, c); err != nil {
+			if err := check(dev, c); err != nil {
 				t.Error(err)
 			}
 		})
 	}
-	t.Run("device", func(t *testing.T) { conformance(t, dev) })
+	t.Run("device", func(t *testing.T) { conformance(t, dev, check) })
 }
 
 // Cases returns the table, op by op.
@@ -40,6 +42,17 @@ func Cases() []Case {
 
 // Check carries out one case.
 func Check(dev kernels.Device, c Case) error {
+	return checkBy(dev, c, func(op kernels.Op, got []float64, m *Maker) error {
+		want := evaluate(op, contentOf[float64](m))
+		if exact(op) {
+			return same(got, want)
+		}
+		return close(got, want, evaluate(op, contentOf[float32](m)))
+	})
+}
+
+// checkBy carries out one case and lets judge see the result.
+func checkBy(dev kernels.Device, c Case, judge func(op kernels.Op, got []float64, m *Maker) error) error {
 	m := newMaker(dev, c.Name)
 	defer m.close()
 	op := c.Make(m)
@@ -54,14 +67,7 @@ func Check(dev kernels.Device, c Case) error {
 	if err := dev.Download(got, y); err != nil {
 		return err
 	}
-	want := evaluate(op, contentOf[float64](m))
-	var err error
-	if exact(op) {
-		err = same(decode[float64](y.DType, got), want)
-	} else {
-		err = close(decode[float64](y.DType, got), want, evaluate(op, contentOf[float32](m)))
-	}
-	return errors.Join(err, m.untouched(y))
+	return errors.Join(judge(op, decode[float64](y.DType, got), m), m.untouched(y))
 }
 
 // Same carries out every case on two devices and wants the same bytes: of one kind of device with, say, different
