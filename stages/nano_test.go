@@ -6,8 +6,8 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/seed49bbd0e6/tachi/graph"
-	"github.com/seed49bbd0e6/tachi/kernels/cpu"
 	"github.com/seed49bbd0e6/tachi/stages/internal/sam2"
+	"github.com/seed49bbd0e6/tachi/stages/internal/testdevice"
 	"github.com/seed49bbd0e6/tachi/stages/synthetic"
 )
 
@@ -29,10 +29,7 @@ func TestNanoTracksLikeTheReference(t *testing.T) {
 			run := goldenRun{Frames: len(want.Frames)}
 			run.Prompt.Box = want.Box
 
-			dev, err := cpu.New(2)
-			if err != nil {
-				t.Fatal(err)
-			}
+			dev := testdevice.Open(t, 2)
 			model, err := LoadModel(dev, graph.ModelSettings{Variant: "nano", Weights: graph.Embedded})
 			if err != nil {
 				t.Fatal(err)

@@ -15,9 +15,9 @@ import (
 
 	"github.com/seed49bbd0e6/tachi/graph"
 	"github.com/seed49bbd0e6/tachi/kernels"
-	"github.com/seed49bbd0e6/tachi/kernels/cpu"
 	"github.com/seed49bbd0e6/tachi/kernels/weights"
 	"github.com/seed49bbd0e6/tachi/stages/internal/sam2"
+	"github.com/seed49bbd0e6/tachi/stages/internal/testdevice"
 	"github.com/seed49bbd0e6/tachi/stages/internal/token"
 	"github.com/seed49bbd0e6/tachi/stages/samuraiselect"
 )
@@ -104,10 +104,7 @@ type goldenRun struct {
 func TestTrackedFramesMatchTheReference(t *testing.T) {
 	var c goldenConfig
 	readJSON(t, "reduced.json", &c)
-	dev, err := cpu.New(2)
-	if err != nil {
-		t.Fatal(err)
-	}
+	dev := testdevice.Open(t, 2)
 	model := reducedModel(t, dev, c)
 	defer func() {
 		model.Close()

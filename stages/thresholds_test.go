@@ -9,9 +9,9 @@ import (
 
 	"github.com/seed49bbd0e6/tachi/graph"
 	"github.com/seed49bbd0e6/tachi/kernels"
-	"github.com/seed49bbd0e6/tachi/kernels/cpu"
 	"github.com/seed49bbd0e6/tachi/stages/internal/choose"
 	"github.com/seed49bbd0e6/tachi/stages/internal/sam2"
+	"github.com/seed49bbd0e6/tachi/stages/internal/testdevice"
 	"github.com/seed49bbd0e6/tachi/stages/internal/token"
 	"github.com/seed49bbd0e6/tachi/stages/memoryencode"
 	"github.com/seed49bbd0e6/tachi/stages/sam2select"
@@ -102,10 +102,7 @@ func TestAMemoryWithLogitZeroIsThatOfAnAbsentObject(t *testing.T) {
 // reducedEnv is what stages get, with the reduced network.
 func reducedEnv(t *testing.T) (*graph.Env, *sam2.Model) {
 	t.Helper()
-	dev, err := cpu.New(2)
-	if err != nil {
-		t.Fatal(err)
-	}
+	dev := testdevice.Open(t, 2)
 	var c goldenConfig
 	readJSON(t, "reduced.json", &c)
 	model := reducedModel(t, dev, c)

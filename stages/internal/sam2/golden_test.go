@@ -12,8 +12,8 @@ import (
 	"testing"
 
 	"github.com/seed49bbd0e6/tachi/kernels"
-	"github.com/seed49bbd0e6/tachi/kernels/cpu"
 	"github.com/seed49bbd0e6/tachi/kernels/weights"
+	"github.com/seed49bbd0e6/tachi/stages/internal/testdevice"
 )
 
 // Every module against the official implementation. testdata/golden.py ran each one in float64 and kept the whole
@@ -292,10 +292,7 @@ type rig struct {
 // openGoldens loads the goldens and the reduced network.
 func openGoldens(t *testing.T) *goldens {
 	t.Helper()
-	dev, err := cpu.New(2)
-	if err != nil {
-		t.Fatal(err)
-	}
+	dev := testdevice.Open(t, 2)
 	m, err := loadReduced(dev)
 	if err != nil {
 		t.Fatal(err)

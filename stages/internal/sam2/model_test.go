@@ -10,15 +10,12 @@ import (
 	"github.com/seed49bbd0e6/tachi/kernels"
 	"github.com/seed49bbd0e6/tachi/kernels/cpu"
 	"github.com/seed49bbd0e6/tachi/kernels/null"
+	"github.com/seed49bbd0e6/tachi/stages/internal/testdevice"
 )
 
-// nano loads a random nano on a CPU device of so many threads.
-func nano(t *testing.T, threads int) (*Model, kernels.Device) {
+// nano loads a random nano on a device, and closes both at the end.
+func nano(t *testing.T, dev kernels.Device) *Model {
 	t.Helper()
-	dev, err := cpu.New(threads)
-	if err != nil {
-		t.Fatal(err)
-	}
 	c := variant(t, "nano")
 	m, err := Load(dev, c, checkpoint(t, c, nil))
 	if err != nil {
@@ -30,7 +27,7 @@ func nano(t *testing.T, threads int) (*Model, kernels.Device) {
 			t.Error(err)
 		}
 	})
-	return m, dev
+	return m
 }
 
 // track runs a frame prompted by a click and a frame that remembers it, and returns the second frame's logits.
@@ -90,9 +87,15 @@ func track(t *testing.T, m *Model, dev kernels.Device) []float32 {
 }
 
 func TestResultsDoNotDependOnThreads(t *testing.T) {
-	one, dev1 := nano(t, 1)
-	three, dev3 := nano(t, 3)
-	want, got := track(t, one, dev1), track(t, three, dev3)
+	var all [2][]float32
+	for i, threads := range []int{1, 3} {
+		dev, err := cpu.New(threads)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all[i] = track(t, nano(t, dev), dev)
+	}
+	want, got := all[0], all[1]
 	if !slices.Equal(want, got) {
 		t.Error("one thread and three give different logits")
 	}
@@ -102,7 +105,8 @@ func TestResultsDoNotDependOnThreads(t *testing.T) {
 }
 
 func TestAModelServesSeveralGoroutines(t *testing.T) {
-	m, dev := nano(t, 2)
+	dev := testdevice.Open(t, 2)
+	m := nano(t, dev)
 	want := track(t, m, dev)
 	var wg sync.WaitGroup
 	for range 4 {
