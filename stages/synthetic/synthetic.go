@@ -49,6 +49,7 @@ type Options struct {
 	Frames int    `toml:"frames" default:"60" doc:"length"`
 	FPS    int    `toml:"fps" default:"30" doc:"frames per second"`
 	Seed   int    `toml:"seed" default:"1" doc:"which clip of the family"`
+	Drawn  int    `toml:"drawn" default:"0" doc:"so many frames are drawn and the others are these again, to and fro: a source that does not limit a benchmark; 0 draws all"`
 	Family string `toml:"family" default:"easy" enum:"easy,occlusion,crossing,exit,tour" doc:"what happens to the target"`
 	prompt.Options
 }
@@ -58,7 +59,7 @@ func (o *Options) Validate() error {
 	for _, c := range []struct {
 		key            string
 		v, least, most int
-	}{{"width", o.Width, 32, 8192}, {"height", o.Height, 32, 8192}, {"frames", o.Frames, 1, 1 << 20}, {"fps", o.FPS, 1, 1000}, {"seed", o.Seed, 0, 1 << 53}} {
+	}{{"width", o.Width, 32, 8192}, {"height", o.Height, 32, 8192}, {"frames", o.Frames, 1, 1 << 20}, {"fps", o.FPS, 1, 1000}, {"seed", o.Seed, 0, 1 << 53}, {"drawn", o.Drawn, 0, 1000}} {
 		if c.v < c.least || c.v > c.most {
 			return &graph.OptionError{Key: c.key, Msg: fmt.Sprintf("must be %d to %d", c.least, c.most)}
 		}
@@ -121,6 +122,17 @@ func open(env *graph.Env, o *Options) (func(context.Context, func(*Out) error) e
 	}, nil, nil
 }
 
+// fold goes to and fro from 0 to n-1.
+func fold(t, n int) int {
+	if n == 1 {
+		return 0
+	}
+	if t %= 2 * (n - 1); t >= n {
+		t = 2*(n-1) - t
+	}
+	return t
+}
+
 // Play draws the clip and calls visit with each frame. The target is prompted with its true box.
 func (o *Options) Play(ctx context.Context, visit func(*token.Frame) error) error {
 	return o.play(ctx, nil, visit)
@@ -130,12 +142,23 @@ func (o *Options) play(ctx context.Context, set *prompt.Set, visit func(*token.F
 	stream := &token.Stream{ID: "synthetic", Width: o.Width, Height: o.Height, Rate: token.Ratio{Num: o.FPS, Den: 1},
 		TimeBase: token.Ratio{Num: 1, Den: o.FPS}, Frames: o.Frames}
 	s := o.Scene()
+	var drawn []*token.Frame
 	for t := range o.Frames {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
 		h := &token.Header{Stream: stream, Index: t, PTS: int64(t), Duration: 1}
-		f := s.frame(t, h)
+		var f *token.Frame
+		if o.Drawn > 0 && t >= o.Drawn {
+			again := *drawn[fold(t, o.Drawn)]
+			again.Header = h
+			f = &again
+		} else {
+			f = s.frame(t, h)
+		}
+		if t < o.Drawn {
+			drawn = append(drawn, f)
+		}
 		if set == nil {
 			b := box(f.Truth[0].Mask)
 			set = prompt.First([]token.Prompt{{Object: 1, Box: &b}})
