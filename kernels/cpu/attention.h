@@ -57,24 +57,24 @@ static long attendwork(long d, long dv) { // floats
     return QUERIES * (d + dv + 2) + KEYS * NR + keysof(d, dv) * d + (dv + MR - 1) / MR * strip(keysof(d, dv));
 }
 
-// softmax turns a block of n rows of nv vectors of scores into weights against the new maximum, and returns what old sums
-// shrink by.
-static inline __attribute__((always_inline)) void softmax(vf *s, int nv, long n, vf *m, vf *l, vf *shrink) {
-    for (int v = 0; v < nv; v++) {
-        vf top = m[v];
-        for (long i = 0; i < n; i++) top = vmax(top, s[i * nv + v]);
-        shrink[v] = vexp2(m[v] - top);
-        m[v] = top;
-    }
-    vf sum[nv];
-    for (int v = 0; v < nv; v++) sum[v] = (vf){};
+// softmax turns a block of n rows of nv vectors of scores, at most 3, into weights against the new maximum, and returns what
+// old sums shrink by.
+static inline __attribute__((always_inline)) void softmax(vf *s, const int nv, long n, vf *m, vf *l, vf *shrink) {
+    vf top[3], sum[3] = {}; // in registers
+    for (int v = 0; v < nv; v++) top[v] = m[v];
+    for (long i = 0; i < n; i++)
+        for (int v = 0; v < nv; v++) top[v] = vmax(top[v], s[i * nv + v]);
     for (long i = 0; i < n; i++)
         for (int v = 0; v < nv; v++) {
-            vf p = vexp2(s[i * nv + v] - m[v]);
+            vf p = vexp2(s[i * nv + v] - top[v]);
             s[i * nv + v] = p;
             sum[v] += p;
         }
-    for (int v = 0; v < nv; v++) l[v] = l[v] * shrink[v] + sum[v];
+    for (int v = 0; v < nv; v++) {
+        shrink[v] = vexp2(m[v] - top[v]);
+        m[v] = top[v];
+        l[v] = l[v] * shrink[v] + sum[v];
+    }
 }
 
 // begin packs queries.

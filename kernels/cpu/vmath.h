@@ -97,36 +97,39 @@ static inline float vhmax(vf v) {
     return v[0] > v[1] ? v[0] : v[1];
 }
 
-// vround returns the nearest integer, vscale p 2^n for such an integer, where the result is a normal number.
+// vwhole holds the nearest integer n in a form of the processor's own, vnearest reads it, and vscale returns p 2^n, where the
+// result is a normal number.
 #if VL == 16 && defined(__AVX512F__)
-static inline vf vround(vf x) { return (vf)_mm512_roundscale_ps((__m512)x, 0); }
-static inline vf vscale(vf p, vf n) { return (vf)_mm512_scalef_ps((__m512)p, (__m512)n); }
+static inline vf vwhole(vf x) { return (vf)_mm512_roundscale_ps((__m512)x, 0); }
+static inline vf vnearest(vf z) { return z; }
+static inline vf vscale(vf p, vf z) { return (vf)_mm512_scalef_ps((__m512)p, (__m512)z); }
 #else
 #define VROUND 12582912.0f // adding 1.5 * 2^23 rounds to an integer and leaves it in the low bits
-static inline vf vround(vf x) { return x + VROUND - VROUND; }
-static inline vf vscale(vf p, vf n) { return (vf)((vi)p + ((vi)(n + VROUND) << 23)); }
+static inline vf vwhole(vf x) { return x + VROUND; }
+static inline vf vnearest(vf z) { return z - VROUND; }
+static inline vf vscale(vf p, vf z) { return (vf)((vi)p + ((vi)z << 23)); }
 #endif
 
 static inline vf vexp(vf x) {
     x = vmin(vset(88.37f), vmax(vset(-87.33f), x));
-    vf n = vround(x * 1.44269504f);
+    vf z = vwhole(x * 1.44269504f), n = vnearest(z);
     vf r = x - n * 0.693359375f + n * 2.12194440e-4f;
     vf q = r * 1.381455977e-03f + 8.368735570e-03f;
     q = q * r + 4.166838986e-02f;
     q = q * r + 1.666652048e-01f;
     q = q * r + 4.999999344e-01f;
-    return vscale(q * (r * r) + r + 1.0f, n);
+    return vscale(q * (r * r) + r + 1.0f, z);
 }
 
 static inline vf vexp2(vf y) {
     y = vmax(vset(-126.0f), y);
-    vf n = vround(y), r = y - n;
+    vf z = vwhole(y), r = y - vnearest(z);
     vf p = r * 1.535336189e-04f + 1.339887442e-03f;
     p = p * r + 9.618437358e-03f;
     p = p * r + 5.550332471e-02f;
     p = p * r + 2.402264791e-01f;
     p = p * r + 6.931472029e-01f;
-    return vscale(p * r + 1.0f, n);
+    return vscale(p * r + 1.0f, z);
 }
 
 static inline vf vrelu(vf x) { return vmax(vset(0.0f), x); }
