@@ -12,9 +12,19 @@
 // A block of keys and values that several panels use is copied first: keys row by row, values in strips as wide as a tile is
 // high, so that the tiles read nothing but what they need, one float after the other.
 
-#define QUERIES 256 // of a block: how often a key is used while it is in the second-level cache
-#define KEYS 256    // of a block, at most
-#define COPIED (40 << 10) // floats of a block of keys and values, at most
+// The state of a block of queries and a block of copied keys and values fill the second-level cache together. The queries
+// have the larger part of it, for the keys are copied once for each block of queries.
+#define QUERIES 512       // of a block, at most
+#define STATE (128 << 10) // floats of a block's queries and results
+#define KEYS 256          // of a block, at most
+#define COPIED (20 << 10) // floats of a block's keys and values
+
+static inline long least(long a, long b) { return a < b ? a : b; }
+static inline long most(long a, long b) { return a > b ? a : b; }
+
+// queriesof and keysof say how many a block has, at most, with d channels of a key and dv of a value.
+static long queriesof(long d, long dv) { return least(QUERIES, most(1, STATE / (d + dv) / NR) * NR); }
+static long keysof(long d, long dv) { return least(KEYS, most(80, COPIED / (d + dv))); }
 
 // A rectangle of memory that is wanted next, fetched into the second-level cache step lines at a time, and then another.
 typedef struct region {
@@ -23,8 +33,6 @@ typedef struct region {
     long row, col, step;
     struct region *then;
 } region;
-
-static inline long least(long a, long b) { return a < b ? a : b; }
 
 static inline void fetch(region *r) {
     while (r && r->row >= r->rows) r = r->then;
@@ -36,25 +44,20 @@ static inline void fetch(region *r) {
 
 // The queries of one head on their way through the keys.
 typedef struct {
-    long nq, d, dv;       // at most QUERIES; channels of a query and of a value
+    long nq, d, dv;       // at most queriesof; channels of a query and of a value
     float *q, *o, *m, *l; // panels of [d][NR] and of [dv][NR], and NR floats for each
     float *s, *k, *v;     // scores, and room for a block of keys and its values
     region *next;         // or null; a step for each tile of values
     int begun;            // o holds something
 } attention;
 
-// keysof is how many keys a block has at most.
-static long keysof(long d, long dv) {
-    long n = COPIED / (d + dv);
-    return n > KEYS ? KEYS : n < MR ? MR : n;
-}
-
 // A strip is n rows of MR values. A whole vector is stored of each, over the start of the next, for which there is room behind
 // a strip.
 static inline long strip(long n) { return n * MR + VL; }
 
 static long attendwork(long d, long dv) { // floats
-    return QUERIES * (d + dv + 2) + KEYS * NR + keysof(d, dv) * d + (dv + MR - 1) / MR * strip(keysof(d, dv));
+    long q = queriesof(d, dv), k = keysof(d, dv);
+    return q * (d + dv + 2) + k * (NR + d) + (dv + MR - 1) / MR * strip(k);
 }
 
 // softmax turns a block of n rows of nv vectors of scores, at most 3, into weights against the new maximum, and returns what
@@ -80,8 +83,9 @@ static inline __attribute__((always_inline)) void softmax(vf *s, const int nv, l
 // begin packs queries.
 static attention begin(const float *const *q, long nq, long d, long dv, float scale, float *work) {
     attention a = {.nq = nq, .d = d, .dv = dv, .q = work};
-    a.o = a.q + QUERIES * d, a.m = a.o + QUERIES * dv, a.l = a.m + QUERIES, a.s = a.l + QUERIES;
-    a.k = a.s + KEYS * NR, a.v = a.k + keysof(d, dv) * d;
+    long most = queriesof(d, dv), keys = keysof(d, dv);
+    a.o = a.q + most * d, a.m = a.o + most * dv, a.l = a.m + most;
+    a.s = a.l + most, a.k = a.s + keys * NR, a.v = a.k + keys * d;
     for (long i = 0; i < nq; i += NR) columns(a.q + i * d, NR, q + i, nq - i, d, scale * 1.44269504f);
     for (long i = 0; i < nq; i += NR)
         for (long j = i; j < i + NR; j++) a.m[j] = -INFINITY, a.l[j] = 0;
@@ -139,7 +143,7 @@ static void end(attention *a, float *const *y) {
     }
 }
 
-// attend does queries q0..q1, at most QUERIES, of one head.
+// attend does queries q0..q1, at most queriesof, of one head.
 static void attend(const float *q, long ldq, const float *k, long ldk, const float *v, long ldv, float *y, long ldy,
                    long q0, long q1, long nk, long d, long dv, float scale, float *work) {
     const float *from[QUERIES];

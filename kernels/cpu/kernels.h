@@ -85,7 +85,7 @@ typedef struct {
                     float *y);
 
     // Attention; see attention.h and window.h. Work is counted in floats.
-    long queries; // at most, of one call of attend
+    long (*queries)(long d, long dv); // at most, of one call of attend or attendwhole
     long (*attendwork)(long d, long dv);
     void (*attend)(const float *q, long ldq, const float *k, long ldk, const float *v, long ldv, float *y, long ldy,
                    long q0, long q1, long nk, long d, long dv, float scale, float *work);
@@ -148,6 +148,7 @@ static inline void call_scatter(const kernels *t, const float *p, long r0, long 
                                 const float *bias, const float *res, int act, float *y) {
     t->scatter(p, r0, r1, w, n, bias, res, act, y);
 }
+static inline long call_queries(const kernels *t, long d, long dv) { return t->queries(d, dv); }
 static inline long call_attendwork(const kernels *t, long d, long dv) { return t->attendwork(d, dv); }
 static inline void call_attend(const kernels *t, const float *q, long ldq, const float *k, long ldk, const float *v,
                                long ldv, float *y, long ldy, long q0, long q1, long nk, long d, long dv, float scale,

@@ -5,7 +5,7 @@
 // one before it is computed.
 
 static long windowwork(window w) { // floats
-    return attendwork(w.d, w.d) + (w.pool ? QUERIES * w.d : 0);
+    return attendwork(w.d, w.d) + (w.pool ? queriesof(w.d, w.d) * w.d : 0);
 }
 
 // attendwindow does queries q0..q1 of the window at (y0, x0), counted row by row over those inside the map.
@@ -16,7 +16,7 @@ static void attendwindow(window w, long q0, long q1, float scale, float *work, r
     const float *from[QUERIES];
     float *to[QUERIES];
     for (long i = q0, nq; i < q1; i += nq) {
-        for (nq = 0; nq < QUERIES && i + nq < q1; nq++) {
+        for (nq = 0; nq < queriesof(w.d, w.d) && i + nq < q1; nq++) {
             long y = w.y0 / f + (i + nq) / across, x = w.x0 / f + (i + nq) % across;
             to[nq] = w.y + (y * (w.w / f) + x) * w.c;
             const float *q = w.qkv + (y * f * w.w + x * f) * ld, *below = q + w.w * ld;
