@@ -19,28 +19,9 @@
 #define KEYS 256          // of a block, at most
 #define COPIED (20 << 10) // floats of a block's keys and values
 
-static inline long least(long a, long b) { return a < b ? a : b; }
-static inline long most(long a, long b) { return a > b ? a : b; }
-
 // queriesof and keysof say how many a block has, at most, with d channels of a key and dv of a value.
 static long queriesof(long d, long dv) { return least(QUERIES, most(1, STATE / (d + dv) / NR) * NR); }
 static long keysof(long d, long dv) { return least(KEYS, most(80, COPIED / (d + dv))); }
-
-// A rectangle of memory that is wanted next, fetched into the second-level cache step lines at a time, and then another.
-typedef struct region {
-    const float *p;
-    long rows, cols, pitch; // in floats
-    long row, col, step;
-    struct region *then;
-} region;
-
-static inline void fetch(region *r) {
-    while (r && r->row >= r->rows) r = r->then;
-    for (long i = 0; r && i < r->step && r->row < r->rows; i++) {
-        __builtin_prefetch(r->p + r->row * r->pitch + r->col, 0, 2);
-        if ((r->col += 16) >= r->cols) r->col = 0, r->row++;
-    }
-}
 
 // The queries of one head on their way through the keys.
 typedef struct {

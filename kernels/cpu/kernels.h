@@ -77,9 +77,10 @@ typedef struct {
     long nr; // columns of a panel of packed weights
 
     void (*pack)(float *dst, const float *w, long ldw, long n, long k, long p0, long p1);
-    // gemm does some rows and the panels p0..p1. work is null or rows * (k + 16) floats to copy a to first.
+    // gemm does some rows and the panels p0..p1. work is null or rows * (k + 16) floats to copy a to first. next is so many
+    // floats that are fetched meanwhile.
     void (*gemm)(const float *a, long lda, long rows, long k, const float *b, long p0, long p1, long n, float *y,
-                 long ldy, epilogue e, float *work);
+                 long ldy, epilogue e, float *work, const float *next, long floats);
     void (*im2col)(float *dst, long ldd, const float *x, convshape s, long o0, long o1);
     void (*scatter)(const float *t, long r0, long r1, long w, long n, const float *bias, const float *res, int act,
                     float *y);
@@ -137,8 +138,9 @@ static inline void call_pack(const kernels *t, float *dst, const float *w, long 
     t->pack(dst, w, ldw, n, k, p0, p1);
 }
 static inline void call_gemm(const kernels *t, const float *a, long lda, long rows, long k, const float *b, long p0,
-                             long p1, long n, float *y, long ldy, epilogue e, float *work) {
-    t->gemm(a, lda, rows, k, b, p0, p1, n, y, ldy, e, work);
+                             long p1, long n, float *y, long ldy, epilogue e, float *work, const float *next,
+                             long floats) {
+    t->gemm(a, lda, rows, k, b, p0, p1, n, y, ldy, e, work, next, floats);
 }
 static inline void call_im2col(const kernels *t, float *dst, long ldd, const float *x, convshape s, long o0,
                                long o1) {
