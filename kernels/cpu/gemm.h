@@ -78,6 +78,19 @@ static inline __attribute__((always_inline)) void finish(const vf *tile, long m,
     }
 }
 
+// gelu is finish with that activation, by the tile.
+static void gelu(vf *tile, long m, long row, long j, long n, float *y, long ldy, epilogue e) {
+    if (j + NR > n) {
+        finish(tile, m, row, j, n, y, ldy, e, ACT_GELU);
+        return;
+    }
+    finish(tile, m, row, j, n, (float *)tile, NR, e, ACT_NONE);
+    long i = 0;
+    for (; i + 6 <= m * NV; i += 6) vgelus(tile + i, 6);
+    for (; i < m * NV; i += NV) vgelus(tile + i, NV);
+    finish(tile, m, row, j, n, y, ldy, (epilogue){.resrows = 1}, ACT_NONE);
+}
+
 // A rectangle of memory that is wanted next, fetched into the second-level cache step lines at a time, and then another.
 typedef struct region {
     const float *p;
@@ -114,7 +127,7 @@ static void gemm(const float *a, long lda, long rows, long k, const float *b, lo
             switch (e.act) {
             case ACT_NONE: finish(tile, m, e.row0 + i0, j, n, to, ldy, e, ACT_NONE); break;
             case ACT_RELU: finish(tile, m, e.row0 + i0, j, n, to, ldy, e, ACT_RELU); break;
-            case ACT_GELU: finish(tile, m, e.row0 + i0, j, n, to, ldy, e, ACT_GELU); break;
+            case ACT_GELU: gelu(tile, m, e.row0 + i0, j, n, to, ldy, e); break;
             default: finish(tile, m, e.row0 + i0, j, n, to, ldy, e, e.act);
             }
         }
