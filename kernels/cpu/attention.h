@@ -2,8 +2,8 @@
 // at a time, and nothing more.
 //
 // Scores are computed transposed, a row for each key and a lane for each query. So keys and values are the left, broadcast
-// operands of the two products, queries are packed once, and the softmax is
-// vertical: for each lane, over a block of keys with scores s in powers of two (log2 e is folded into the scale),
+// operands of the two products, queries are packed once, and the softmax is vertical: for each lane, over a block of keys
+// with scores s in powers of two (log2 e is folded into the scale),
 //
 //	m' = max(m, max s)    a = 2^(m - m')    p = 2^(s - m')    l = a l + sum p    o = a o + p V
 //
