@@ -15,7 +15,7 @@ func (d *Device) attention(op kernels.Attention) error {
 	ldk, ldv := op.K.Dim(1), op.V.Dim(1)
 	dk, dv := ldk/op.Heads, ldv/op.Heads
 	q, k, v, y := floats(op.Q), floats(op.K), floats(op.V), floats(op.Y)
-	block := int(d.isa.queries)
+	block := d.queries(nq, op.Heads, dk, dv)
 	size, _ := d.scratch(op)
 	d.parallel(ceil(nq, block)*op.Heads, func(i, worker int) {
 		h, q0 := i%op.Heads, i/op.Heads*block
@@ -24,6 +24,16 @@ func (d *Device) attention(op kernels.Attention) error {
 			C.float(op.Scale), (*C.float)(d.mem.workspace(worker, size)))
 	})
 	return nil
+}
+
+// queries is how many of n queries of each head a task does: as many as the kernels take, fewer where workers would get
+// nothing.
+func (d *Device) queries(n, heads, dk, dv int) int {
+	block := int(C.call_queries(d.isa, C.long(dk), C.long(dv)))
+	for block > 64 && ceil(n, block)*heads < 4*d.threads() {
+		block /= 2
+	}
+	return block
 }
 
 // windowAttention does some windows in a task, or a block of queries of one head where the window is the whole map;
@@ -42,7 +52,7 @@ func (d *Device) windowAttention(op kernels.WindowAttention) error {
 		return one
 	}
 	if op.Window == 0 {
-		block := int(d.isa.queries)
+		block := d.queries(queries, batch*op.Heads, c/op.Heads, c/op.Heads)
 		blocks := ceil(queries, block)
 		d.parallel(batch*blocks*op.Heads, func(i, worker int) {
 			head, q0, b := i%op.Heads, i/op.Heads%blocks*block, i/op.Heads/blocks

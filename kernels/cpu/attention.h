@@ -2,99 +2,146 @@
 // at a time, and nothing more.
 //
 // Scores are computed transposed, a row for each key and a lane for each query. So keys and values are the left, broadcast
-// operands of the two products and are read where they lie, queries are packed once, and the softmax is
-// vertical: for each lane, over a block of keys with scores s in powers of two (log2 e is folded into the scale),
+// operands of the two products, queries are packed once, and the softmax is vertical: for each lane, over a block of keys
+// with scores s in powers of two (log2 e is folded into the scale),
 //
 //	m' = max(m, max s)    a = 2^(m - m')    p = 2^(s - m')    l = a l + sum p    o = a o + p V
 //
 // and y = o / l at the end. What a query gets does not depend on the queries beside it, and the keys are taken in order.
+//
+// A block of keys and values that several panels use is copied first: keys row by row, values in strips as wide as a tile is
+// high, so that the tiles read nothing but what they need, one float after the other.
 
-#define QUERIES 128 // of a block: how often a key is used while it is in the second-level cache
-#define KEYS 128    // of a block, at most
+// The state of a block of queries and a block of copied keys and values fill the second-level cache together. The queries
+// have the larger part of it, for the keys are copied once for each block of queries.
+#define QUERIES 512       // of a block, at most
+#define STATE (128 << 10) // floats of a block's queries and results
+#define KEYS 256          // of a block, at most
+#define COPIED (20 << 10) // floats of a block's keys and values
 
-// A rectangle of memory that is wanted next, fetched into the second-level cache step lines at a time.
+// queriesof and keysof say how many a block has, at most, with d channels of a key and dv of a value.
+static long queriesof(long d, long dv) { return least(QUERIES, most(1, STATE / (d + dv) / NR) * NR); }
+static long keysof(long d, long dv) { return least(KEYS, most(80, COPIED / (d + dv))); }
+
+// The queries of one head on their way through the keys.
 typedef struct {
-    const float *p;
-    long rows, cols, pitch; // in floats
-    long row, col, step;
-} region;
-
-static inline void fetch(region *r) {
-    for (long i = 0; r && i < r->step && r->row < r->rows; i++) {
-        __builtin_prefetch(r->p + r->row * r->pitch + r->col, 0, 2);
-        if ((r->col += 16) >= r->cols) r->col = 0, r->row++;
-    }
-}
-
-typedef struct {
-    const float *const *q; // rows of d floats
-    float *const *y;       // rows of dv floats
-    long nq;               // at most QUERIES
-    const float *k, *v;    // rows of d and of dv floats
-    long ldk, ldv, nk;
-    long d, dv;
-    float scale;
-    region *next; // or null; a step for each tile of values
+    long nq, d, dv;       // at most queriesof; channels of a query and of a value
+    float *q, *o, *m, *l; // panels of [d][NR] and of [dv][NR], and NR floats for each
+    float *s, *k, *v;     // scores, and room for a block of keys and its values
+    region *next;         // or null; a step for each tile of values
+    int begun;            // o holds something
 } attention;
 
-static long attendwork(long d, long dv) { return QUERIES * (d + dv + 2) + KEYS * NR; } // floats
+// A strip is n rows of MR values. A whole vector is stored of each, over the start of the next, for which there is room behind
+// a strip.
+static inline long strip(long n) { return n * MR + VL; }
 
-// softmax turns a block of n rows of nv vectors of scores into weights against the new maximum, and returns what old sums
-// shrink by.
-static inline __attribute__((always_inline)) void softmax(vf *s, int nv, long n, vf *m, vf *l, vf *shrink) {
-    for (int v = 0; v < nv; v++) {
-        vf top = m[v];
-        for (long i = 0; i < n; i++) top = vmax(top, s[i * nv + v]);
-        shrink[v] = vexp2(m[v] - top);
-        m[v] = top;
-    }
-    vf sum[nv];
-    for (int v = 0; v < nv; v++) sum[v] = (vf){};
+static long attendwork(long d, long dv) { // floats
+    long q = queriesof(d, dv), k = keysof(d, dv);
+    return q * (d + dv + 2) + k * (NR + d) + (dv + MR - 1) / MR * strip(k);
+}
+
+// softmax turns a block of n rows of nv vectors of scores, at most 3, into weights against the new maximum, and returns what
+// old sums shrink by.
+static inline __attribute__((always_inline)) void softmax(vf *s, const int nv, long n, vf *m, vf *l, vf *shrink) {
+    vf top[3], sum[3] = {}; // in registers
+    for (int v = 0; v < nv; v++) top[v] = m[v];
+    for (long i = 0; i < n; i++)
+        for (int v = 0; v < nv; v++) top[v] = vmax(top[v], s[i * nv + v]);
     for (long i = 0; i < n; i++)
         for (int v = 0; v < nv; v++) {
-            vf p = vexp2(s[i * nv + v] - m[v]);
+            vf p = vexp2(s[i * nv + v] - top[v]);
             s[i * nv + v] = p;
             sum[v] += p;
         }
-    for (int v = 0; v < nv; v++) l[v] = l[v] * shrink[v] + sum[v];
+    for (int v = 0; v < nv; v++) {
+        shrink[v] = vexp2(m[v] - top[v]);
+        m[v] = top[v];
+        l[v] = l[v] * shrink[v] + sum[v];
+    }
 }
 
-static void attend_block(attention a, float *work) {
-    long panels = (a.nq + NR - 1) / NR, blocks = (a.nk + KEYS - 1) / KEYS;
-    float *q = work, *o = q + QUERIES * a.d, *m = o + QUERIES * a.dv, *l = m + QUERIES, *s = l + QUERIES;
-    for (long p = 0; p < panels; p++) columns(q + p * a.d * NR, NR, a.q + p * NR, a.nq - p * NR, a.d, a.scale * 1.44269504f);
-    for (long i = 0; i < panels * NR; i++) m[i] = -INFINITY, l[i] = 0;
+// begin packs queries.
+static attention begin(const float *const *q, long nq, long d, long dv, float scale, float *work) {
+    attention a = {.nq = nq, .d = d, .dv = dv, .q = work};
+    long most = queriesof(d, dv), keys = keysof(d, dv);
+    a.o = a.q + most * d, a.m = a.o + most * dv, a.l = a.m + most;
+    a.s = a.l + most, a.k = a.s + keys * NR, a.v = a.k + keys * d;
+    for (long i = 0; i < nq; i += NR) columns(a.q + i * d, NR, q + i, nq - i, d, scale * 1.44269504f);
+    for (long i = 0; i < nq; i += NR)
+        for (long j = i; j < i + NR; j++) a.m[j] = -INFINITY, a.l[j] = 0;
+    return a;
+}
 
-    for (long b = 0; b < blocks; b++) {
-        long k0 = b * a.nk / blocks, n = (b + 1) * a.nk / blocks - k0;
-        for (long p = 0; p < panels; p++) {
-            product(n, a.d, a.k + k0 * a.ldk, a.ldk, 1, q + p * a.d * NR, s); // [n keys][NR queries]
-            vf shrink[NV];
-            softmax((vf *)s, NV, n, (vf *)(m + p * NR), (vf *)(l + p * NR), shrink);
-            vf *op = (vf *)(o + p * a.dv * NR); // [dv][NR queries]
-            long steps = (a.dv + MR - 1) / MR;
-            for (long t = 0; t < steps; t++) {
-                long c0 = t * a.dv / steps, c1 = (t + 1) * a.dv / steps;
-                vf out[MR * NV];
-                fetch(a.next);
-                tiles[c1 - c0](n, a.v + k0 * a.ldv + c0, 1, a.ldv, s, NR, out);
-                for (long c = c0; c < c1; c++)
-                    for (int v = 0; v < NV; v++) {
-                        vf *to = op + c * NV + v, sum = out[(c - c0) * NV + v];
-                        *to = b ? *to * shrink[v] + sum : sum;
-                    }
+// copykey puts row i of n beside the others: a key, and its value in strips.
+static inline void copykey(attention *a, long i, long n, const float *k, const float *v) {
+    float *to = a->k + i * a->d;
+    long c = 0, pitch = strip(n);
+    for (; c + VL <= a->d; c += VL) vstore(to + c, vload(k + c));
+    if (c < a->d) vstore_n(to + c, vload_n(k + c, a->d - c), a->d - c);
+    to = a->v + i * MR;
+    for (c = 0; c + MR + VL <= a->dv; c += MR, to += pitch)
+        for (int j = 0; j < MR; j += VL) vstore(to + j, vload(v + c + j));
+    for (; c < a->dv; c += MR, to += pitch)
+        for (long j = 0, left = a->dv - c; j < MR && j < left; j += VL)
+            vstore(to + j, left - j >= VL ? vload(v + c + j) : vload_n(v + c + j, left - j));
+}
+
+// attendto adds n keys, rows of k, and their values, rows of v or, where ldv is 0, the strips of copykey.
+static void attendto(attention *a, long n, const float *k, long ldk, const float *v, long ldv) {
+    for (long i = 0; i < a->nq; i += NR) {
+        vf shrink[NV];
+        product(n, a->d, k, ldk, 1, a->q + i * a->d, a->s); // [n keys][NR queries]
+        softmax((vf *)a->s, NV, n, (vf *)(a->m + i), (vf *)(a->l + i), shrink);
+        vf *o = (vf *)(a->o + i * a->dv); // [dv][NR queries]
+        for (long c0 = 0; c0 < a->dv; c0 += MR) {
+            long m = least(MR, a->dv - c0);
+            vf out[MR * NV];
+            fetch(a->next);
+            tiles[m](n, ldv ? v + c0 : v + c0 / MR * strip(n), 1, ldv ? ldv : MR, a->s, NR, out);
+            for (long c = 0; c < m * NV; c++) {
+                vf *to = o + c0 * NV + c;
+                *to = a->begun ? *to * shrink[c % NV] + out[c] : out[c];
             }
         }
     }
-    for (long i = 0; i < panels * NR; i += VL) vstore(l + i, 1.0f / vload(l + i));
-    for (long p = 0; p < panels; p++) rows(a.y + p * NR, o + p * a.dv * NR, NR, a.nq - p * NR < NR ? a.nq - p * NR : NR, a.dv, l + p * NR);
+    a->begun = 1;
 }
 
-// attend does queries q0..q1, at most QUERIES, of one head.
+// expect lays out the fetching of n keys and their values while others are attended to.
+static void expect(attention *a, region next[2], long n, const float *k, long ldk, const float *v, long ldv) {
+    long tiles = (a->nq + NR - 1) / NR * ((a->dv + MR - 1) / MR), lines = n * (a->d + a->dv + 2 * 16) / 16;
+    next[0] = (region){.p = k, .rows = n, .cols = a->d, .pitch = ldk, .step = lines / tiles + 1, .then = next + 1};
+    next[1] = (region){.p = v, .rows = n, .cols = a->dv, .pitch = ldv, .step = lines / tiles + 1};
+    a->next = next;
+}
+
+// end writes the results.
+static void end(attention *a, float *const *y) {
+    for (long i = 0; i < a->nq; i += NR) {
+        for (long j = i; j < i + NR; j += VL) vstore(a->l + j, 1.0f / vload(a->l + j));
+        rows(y + i, a->o + i * a->dv, NR, least(a->nq - i, NR), a->dv, a->l + i);
+    }
+}
+
+// attend does queries q0..q1, at most queriesof, of one head.
 static void attend(const float *q, long ldq, const float *k, long ldk, const float *v, long ldv, float *y, long ldy,
                    long q0, long q1, long nk, long d, long dv, float scale, float *work) {
     const float *from[QUERIES];
     float *to[QUERIES];
     for (long i = q0; i < q1; i++) from[i - q0] = q + i * ldq, to[i - q0] = y + i * ldy;
-    attend_block((attention){from, to, q1 - q0, k, v, ldk, ldv, nk, d, dv, scale, 0}, work);
+    attention a = begin(from, q1 - q0, d, dv, scale, work);
+    long blocks = (nk + keysof(d, dv) - 1) / keysof(d, dv);
+    region next[2];
+    for (long b = 0; b < blocks; b++) {
+        long k0 = b * nk / blocks, k1 = (b + 1) * nk / blocks, n = k1 - k0;
+        if (a.nq <= NR) { // nothing is used twice
+            attendto(&a, n, k + k0 * ldk, ldk, v + k0 * ldv, ldv);
+            continue;
+        }
+        for (long i = 0; i < n; i++) copykey(&a, i, n, k + (k0 + i) * ldk, v + (k0 + i) * ldv);
+        if (b + 1 < blocks) expect(&a, next, (b + 2) * nk / blocks - k1, k + k1 * ldk, ldk, v + k1 * ldv, ldv);
+        attendto(&a, n, a.k, d, a.v, 0);
+    }
+    end(&a, to);
 }

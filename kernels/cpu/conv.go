@@ -26,7 +26,7 @@ func (d *Device) conv2D(op kernels.Conv2D) error {
 		r0 += b * oh * ow
 		r1 += b * oh * ow
 		C.call_gemm(d.isa, cols, C.long(ld), C.long(r1-r0), C.long(k), wt, C.long(p0), C.long(p1), C.long(n),
-			at(y, r0*n), C.long(n), newEpilogue(op.Bias, op.Res, op.Act, r0, n), nil)
+			at(y, r0*n), C.long(n), newEpilogue(op.Bias, op.Res, op.Act, r0, n), nil, nil, 0)
 	})
 	return nil
 }
@@ -48,7 +48,7 @@ func (d *Device) upConv(op kernels.UpConv) error {
 		r0, r1 := i*upRows, min(m, (i+1)*upRows)
 		t := (*C.float)(d.mem.workspace(worker, size))
 		C.call_gemm(d.isa, at(x, r0*c), C.long(c), C.long(r1-r0), C.long(c), wt, 0, C.long(d.panels(4*n)), C.long(4*n),
-			t, C.long(4*n), newEpilogue(nil, nil, kernels.None, 0, 1), nil)
+			t, C.long(4*n), newEpilogue(nil, nil, kernels.None, 0, 1), nil, nil, 0)
 		C.call_scatter(d.isa, t, C.long(r0), C.long(r1), C.long(w), C.long(n), floats(op.Bias), floats(op.Res),
 			C.int(op.Act), floats(op.Y))
 	})

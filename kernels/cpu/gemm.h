@@ -8,6 +8,9 @@
 // Each element is one chain of fused multiply-adds in the order of k from zero, whatever the tile it falls
 // in; that makes results independent of the number of rows, the split into tasks and the vector length.
 
+static inline long least(long a, long b) { return a < b ? a : b; }
+static inline long most(long a, long b) { return a > b ? a : b; }
+
 // A tile function computes M rows of a b into out [M][NV]. Element (i, s) of a is a[i * ra + s * sa], row s of b is
 // b + s * ldb. M is a constant, so that acc lives in registers.
 typedef void tilefn(long k, const float *a, long ra, long sa, const float *b, long ldb, vf *out);
@@ -75,25 +78,56 @@ static inline __attribute__((always_inline)) void finish(const vf *tile, long m,
     }
 }
 
+// gelu is finish with that activation, by the tile.
+static void gelu(vf *tile, long m, long row, long j, long n, float *y, long ldy, epilogue e) {
+    if (j + NR > n) {
+        finish(tile, m, row, j, n, y, ldy, e, ACT_GELU);
+        return;
+    }
+    finish(tile, m, row, j, n, (float *)tile, NR, e, ACT_NONE);
+    long i = 0;
+    for (; i + 6 <= m * NV; i += 6) vgelus(tile + i, 6);
+    for (; i < m * NV; i += NV) vgelus(tile + i, NV);
+    finish(tile, m, row, j, n, y, ldy, (epilogue){.resrows = 1}, ACT_NONE);
+}
+
+// A rectangle of memory that is wanted next, fetched into the second-level cache step lines at a time, and then another.
+typedef struct region {
+    const float *p;
+    long rows, cols, pitch; // in floats
+    long row, col, step;
+    struct region *then;
+} region;
+
+static inline void fetch(region *r) {
+    while (r && r->row >= r->rows) r = r->then;
+    for (long i = 0; r && i < r->step && r->row < r->rows; i++) {
+        __builtin_prefetch(r->p + r->row * r->pitch + r->col, 0, 2);
+        if ((r->col += 16) >= r->cols) r->col = 0, r->row++;
+    }
+}
+
 static void gemm(const float *a, long lda, long rows, long k, const float *b, long p0, long p1, long n, float *y,
-                 long ldy, epilogue e, float *work) {
+                 long ldy, epilogue e, float *work, const float *next, long floats) {
     if (work) { // rows a multiple of 4 KiB apart would compete for one set of the first-level cache
         for (long i = 0; i < rows; i++) memcpy(work + i * (k + 16), a + i * lda, 4 * k);
         a = work, lda = k + 16;
     }
     long steps = (rows + MR - 1) / MR; // as in product
+    region wanted = {.p = next, .rows = 1, .cols = floats, .step = floats / 16 / (steps * (p1 - p0)) + 1};
     for (long p = p0; p < p1; p++)
         for (long t = 0; t < steps; t++) {
             long i0 = t * rows / steps, m = (t + 1) * rows / steps - i0, j = p * NR;
             float *to = y + i0 * ldy + j;
             for (long i = 0; i < m; i++)
                 for (int v = 0; v < NR; v += 16) __builtin_prefetch(to + i * ldy + v, 1); // to be written
+            if (floats) fetch(&wanted);
             vf tile[MR * NV];
             tiles[m](k, a + i0 * lda, lda, 1, b + p * k * NR, NR, tile);
             switch (e.act) {
             case ACT_NONE: finish(tile, m, e.row0 + i0, j, n, to, ldy, e, ACT_NONE); break;
             case ACT_RELU: finish(tile, m, e.row0 + i0, j, n, to, ldy, e, ACT_RELU); break;
-            case ACT_GELU: finish(tile, m, e.row0 + i0, j, n, to, ldy, e, ACT_GELU); break;
+            case ACT_GELU: gelu(tile, m, e.row0 + i0, j, n, to, ldy, e); break;
             default: finish(tile, m, e.row0 + i0, j, n, to, ldy, e, e.act);
             }
         }

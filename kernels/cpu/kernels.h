@@ -77,15 +77,16 @@ typedef struct {
     long nr; // columns of a panel of packed weights
 
     void (*pack)(float *dst, const float *w, long ldw, long n, long k, long p0, long p1);
-    // gemm does some rows and the panels p0..p1. work is null or rows * (k + 16) floats to copy a to first.
+    // gemm does some rows and the panels p0..p1. work is null or rows * (k + 16) floats to copy a to first. next is so many
+    // floats that are fetched meanwhile.
     void (*gemm)(const float *a, long lda, long rows, long k, const float *b, long p0, long p1, long n, float *y,
-                 long ldy, epilogue e, float *work);
+                 long ldy, epilogue e, float *work, const float *next, long floats);
     void (*im2col)(float *dst, long ldd, const float *x, convshape s, long o0, long o1);
     void (*scatter)(const float *t, long r0, long r1, long w, long n, const float *bias, const float *res, int act,
                     float *y);
 
     // Attention; see attention.h and window.h. Work is counted in floats.
-    long queries; // at most, of one call of attend
+    long (*queries)(long d, long dv); // at most, of one call of attend or attendwhole
     long (*attendwork)(long d, long dv);
     void (*attend)(const float *q, long ldq, const float *k, long ldk, const float *v, long ldv, float *y, long ldy,
                    long q0, long q1, long nk, long d, long dv, float scale, float *work);
@@ -137,8 +138,9 @@ static inline void call_pack(const kernels *t, float *dst, const float *w, long 
     t->pack(dst, w, ldw, n, k, p0, p1);
 }
 static inline void call_gemm(const kernels *t, const float *a, long lda, long rows, long k, const float *b, long p0,
-                             long p1, long n, float *y, long ldy, epilogue e, float *work) {
-    t->gemm(a, lda, rows, k, b, p0, p1, n, y, ldy, e, work);
+                             long p1, long n, float *y, long ldy, epilogue e, float *work, const float *next,
+                             long floats) {
+    t->gemm(a, lda, rows, k, b, p0, p1, n, y, ldy, e, work, next, floats);
 }
 static inline void call_im2col(const kernels *t, float *dst, long ldd, const float *x, convshape s, long o0,
                                long o1) {
@@ -148,6 +150,7 @@ static inline void call_scatter(const kernels *t, const float *p, long r0, long 
                                 const float *bias, const float *res, int act, float *y) {
     t->scatter(p, r0, r1, w, n, bias, res, act, y);
 }
+static inline long call_queries(const kernels *t, long d, long dv) { return t->queries(d, dv); }
 static inline long call_attendwork(const kernels *t, long d, long dv) { return t->attendwork(d, dv); }
 static inline void call_attend(const kernels *t, const float *q, long ldq, const float *k, long ldk, const float *v,
                                long ldv, float *y, long ldy, long q0, long q1, long nk, long d, long dv, float scale,

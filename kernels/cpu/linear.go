@@ -36,6 +36,8 @@ func newEpilogue(bias, res *kernels.Tensor, act kernels.Act, row0, n int) C.epil
 	return e
 }
 
+// linear has the rows of the task that this worker will most likely get next fetched during each task, unless the product is
+// so deep that the time for it does not matter.
 func (d *Device) linear(op kernels.Linear) error {
 	m, n, k := op.X.Rows(), op.W.Dim(0), op.W.Dim(1)
 	x, w, y := floats(op.X), floats(op.W), floats(op.Y)
@@ -47,8 +49,13 @@ func (d *Device) linear(op kernels.Linear) error {
 		if size > 0 && p1-p0 > 1 {
 			work = d.mem.workspace(worker, size)
 		}
+		next, end, _, _ := t.task(min(i+d.threads(), t.tasks()))
+		if k > 384 || t.across > 1 {
+			next, end = 0, 0
+		}
 		C.call_gemm(d.isa, at(x, r0*k), C.long(k), C.long(r1-r0), C.long(k), w, C.long(p0), C.long(p1), C.long(n),
-			at(y, r0*n), C.long(n), newEpilogue(op.Bias, op.Res, op.Act, r0, n), (*C.float)(work))
+			at(y, r0*n), C.long(n), newEpilogue(op.Bias, op.Res, op.Act, r0, n), (*C.float)(work),
+			at(x, next*k), C.long(max(0, end-next)*k))
 	})
 	return nil
 }
@@ -66,7 +73,7 @@ func (d *Device) matMulNT(op kernels.MatMulNT) error {
 			C.call_pack(d.isa, panel, b, C.long(k), C.long(n), C.long(k), C.long(p), C.long(p+1))
 			j := p * d.nr()
 			C.call_gemm(d.isa, at(a, r0*k), C.long(k), C.long(r1-r0), C.long(k), panel, 0, 1, C.long(n-j),
-				at(y, r0*n+j), C.long(n), newEpilogue(nil, nil, kernels.None, 0, n), nil)
+				at(y, r0*n+j), C.long(n), newEpilogue(nil, nil, kernels.None, 0, n), nil, nil, 0)
 		}
 	})
 	return nil

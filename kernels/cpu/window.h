@@ -1,53 +1,53 @@
 // The attention of a Hiera block inside the windows of a map, read in place from the fused projections.
 //
-// A window's keys and values are gathered into contiguous rows first, pad tokens included; queries are read in place,
-// or max-pooled 2 x 2 into rows, pad tokens left out. The whole map as one window is not gathered. The map is larger
-// than the caches and its windows are read in short pieces, so each is fetched while the one before it is computed.
-
-static inline long least(long a, long b) { return a < b ? a : b; }
-
-static inline int whole(window w) { return w.wh == w.h && w.ww == w.w; }
+// A window's keys and values are copied, pad tokens included; queries are read in place, or max-pooled 2 x 2 into rows, pad
+// tokens left out. The map is larger than the caches and its windows are read in short pieces, so each is fetched while the
+// one before it is computed.
 
 static long windowwork(window w) { // floats
-    return attendwork(w.d, w.d) + (w.pool ? QUERIES * w.d : 0) + (whole(w) ? 0 : 2 * w.wh * w.ww * w.d);
+    return attendwork(w.d, w.d) + (w.pool ? queriesof(w.d, w.d) * w.d : 0);
 }
 
 // attendwindow does queries q0..q1 of the window at (y0, x0), counted row by row over those inside the map.
 static void attendwindow(window w, long q0, long q1, float scale, float *work, region *next) {
-    float *pooled = work + attendwork(w.d, w.d), *kv = pooled + (w.pool ? QUERIES * w.d : 0);
-    long ld = 3 * w.c, n = w.wh * w.ww;
-    attention a = {.k = w.qkv + w.c, .v = w.qkv + 2 * w.c, .ldk = ld, .ldv = ld, .nk = n, .d = w.d, .dv = w.d,
-                   .scale = scale, .next = next};
-    if (!whole(w)) {
-        for (long i = 0; i < n; i++) {
-            long y = w.y0 + i / w.ww, x = w.x0 + i % w.ww;
-            const float *from = y < w.h && x < w.w ? w.qkv + (y * w.w + x) * ld : w.pad;
-            memcpy(kv + i * w.d, from + w.c, 4 * w.d);
-            memcpy(kv + (n + i) * w.d, from + 2 * w.c, 4 * w.d);
-        }
-        a.k = kv, a.v = kv + n * w.d, a.ldk = a.ldv = w.d;
-    }
+    float *pooled = work + attendwork(w.d, w.d);
+    long ld = 3 * w.c, keys = w.wh * w.ww, blocks = (keys + keysof(w.d, w.d) - 1) / keysof(w.d, w.d);
     long f = w.pool ? 2 : 1, across = least(w.ww, w.w - w.x0) / f;
     const float *from[QUERIES];
     float *to[QUERIES];
-    a.q = from, a.y = to;
-    for (long i = q0; i < q1; i += a.nq) {
-        for (a.nq = 0; a.nq < QUERIES && i + a.nq < q1; a.nq++) {
-            long y = w.y0 / f + (i + a.nq) / across, x = w.x0 / f + (i + a.nq) % across;
-            to[a.nq] = w.y + (y * (w.w / f) + x) * w.c;
+    for (long i = q0, nq; i < q1; i += nq) {
+        for (nq = 0; nq < queriesof(w.d, w.d) && i + nq < q1; nq++) {
+            long y = w.y0 / f + (i + nq) / across, x = w.x0 / f + (i + nq) % across;
+            to[nq] = w.y + (y * (w.w / f) + x) * w.c;
             const float *q = w.qkv + (y * f * w.w + x * f) * ld, *below = q + w.w * ld;
-            from[a.nq] = q;
+            from[nq] = q;
             if (w.pool) {
-                float *m = pooled + a.nq * w.d;
+                float *m = pooled + nq * w.d;
                 for (long c = 0; c < w.d; c++) {
                     float top = q[c] > q[ld + c] ? q[c] : q[ld + c];
                     float bottom = below[c] > below[ld + c] ? below[c] : below[ld + c];
                     m[c] = top > bottom ? top : bottom;
                 }
-                from[a.nq] = m;
+                from[nq] = m;
             }
         }
-        attend_block(a, work);
+        attention a = begin(from, nq, w.d, w.d, scale, work);
+        region block[2];
+        a.next = next;
+        for (long b = 0; b < blocks; b++) {
+            long k0 = b * keys / blocks, n = (b + 1) * keys / blocks - k0;
+            for (long j = 0; j < n; j++) {
+                long y = w.y0 + (k0 + j) / w.ww, x = w.x0 + (k0 + j) % w.ww;
+                const float *token = y < w.h && x < w.w ? w.qkv + (y * w.w + x) * ld : w.pad;
+                copykey(&a, j, n, token + w.c, token + 2 * w.c);
+            }
+            if (w.ww == w.w && b + 1 < blocks) { // the tokens of the next block follow these
+                const float *after = w.qkv + (w.y0 * w.w + k0 + n) * ld;
+                expect(&a, block, (b + 2) * keys / blocks - k0 - n, after + w.c, ld, after + 2 * w.c, ld);
+            }
+            attendto(&a, n, a.k, w.d, a.v, 0);
+        }
+        end(&a, to);
     }
 }
 
