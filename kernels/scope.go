@@ -10,8 +10,8 @@ type Scope struct {
 	Dev    Device
 	batch  Batch // nil where the device takes ops one by one
 	narrow DType // what factors are kept in
-	temps map[*Tensor]struct{}
-	err   error
+	temps  map[*Tensor]struct{}
+	err    error
 }
 
 // Batcher is a device that takes several ops at once for less than one by one.

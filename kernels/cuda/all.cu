@@ -11,5 +11,6 @@
 #include "preprocess.cu"
 #include "attention.cu"
 #include "flash.cu"
+#include "peak.cu"
 #include "weights.cu"
 #include "gemm.cu"

@@ -75,6 +75,13 @@ static __device__ inline float exp2_fast(float x) {
     return y;
 }
 
+// 1/x as the hardware approximates it, within 1 unit in the last place.
+static __device__ inline float reciprocal_fast(float x) {
+    float y;
+    asm("rcp.approx.ftz.f32 %0, %1;\n" : "=f"(y) : "f"(x));
+    return y;
+}
+
 #else
 #include "emulator.h"
 #endif
@@ -95,6 +102,39 @@ static __device__ inline float act(float x, int kind) {
     case ACT_STEP: return x > 0.0f ? 1.0f : 0.0f;
     }
     return x;
+}
+
+// GELU for results that will be rounded to 16 bits, or were made of such: the error function by a polynomial within 1.5e-7
+// (Abramowitz and Stegun, Handbook of Mathematical Functions, 7.1.26).
+static __device__ inline float gelu_fast(float x) {
+    float z = fabsf(x) * 0.70710678118654752f, t = reciprocal_fast(fmaf(0.3275911f, z, 1.0f));
+    float p = fmaf(fmaf(fmaf(fmaf(1.061405429f, t, -1.453152027f), t, 1.421413741f), t, -0.284496736f), t, 0.254829592f);
+    float tail = p * t * exp2_fast(-1.4426950408889634f * z * z); // 1 - erf(z)
+    return 0.5f * x * (x < 0.0f ? tail : 2.0f - tail);
+}
+
+// act, where the factors were 16 bits.
+static __device__ inline float act_fast(float x, int kind) { return kind == ACT_GELU ? gelu_fast(x) : act(x, kind); }
+
+// The types that factors are in, in the order of Precision.
+enum { FLOAT32, BFLOAT16, FLOAT16 };
+
+// Vector i of four factors, read and written in any of the types.
+static __device__ inline float4 read_factors(const void *p, long long i, int type) {
+    if (type == FLOAT32) return ((const float4 *)p)[i];
+    uint2 v = ((const uint2 *)p)[i];
+    half_bits h[4] = {(half_bits)v.x, (half_bits)(v.x >> 16), (half_bits)v.y, (half_bits)(v.y >> 16)};
+    if (type == BFLOAT16) return make_float4(from_bf16(h[0]), from_bf16(h[1]), from_bf16(h[2]), from_bf16(h[3]));
+    return make_float4(from_f16(h[0]), from_f16(h[1]), from_f16(h[2]), from_f16(h[3]));
+}
+static __device__ inline void write_factors(void *p, long long i, int type, float4 v) {
+    if (type == FLOAT32) {
+        ((float4 *)p)[i] = v;
+    } else if (type == BFLOAT16) {
+        ((uint2 *)p)[i] = make_uint2(bf16::pack(v.x, v.y), bf16::pack(v.z, v.w));
+    } else {
+        ((uint2 *)p)[i] = make_uint2(f16::pack(v.x, v.y), f16::pack(v.z, v.w));
+    }
 }
 
 template <class T> static __device__ inline T least(T a, T b) { return a < b ? a : b; }

@@ -140,6 +140,7 @@ static inline float __fmul_rn(float a, float b) { return a * b; } // compiled wi
 static inline float __fadd_rn(float a, float b) { return a + b; }
 static inline float __fdiv_rn(float a, float b) { return a / b; }
 static inline float exp2_fast(float x) { return exp2f(x); }
+static inline float reciprocal_fast(float x) { return 1.0f / x; }
 
 // The twins of the inline PTX of device.cuh.
 

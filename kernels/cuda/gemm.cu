@@ -7,16 +7,17 @@
 // v ^ (r / 2 % 4): so eight rows that are read together lie in different banks.
 
 struct gemm_args {
-    const float *a;
+    const float *a; // or 16-bit factors, where the kernel says so
     const void *b;
     const float *bias, *res; // or NULL
-    float *y;
+    float *y;                // or 16-bit factors
     int m, n, k;
     int row;      // factors of a row of B in memory, zeros beyond k
     int res_rows; // of res, which repeats
     int act;
     int h, w, c, oh, ow, kernel, stride, pad; // of convolutions: the map [., h, w, c] and the result's [., oh, ow, n]
     int up; // the width of the map of a transposed convolution, else 0
+    int narrow; // whether Y is in the 16 bits of the device
 };
 
 // How rows of A lie: dense in vectors of 4, gathered in such vectors, or gathered one by one. Dense rows that are no
@@ -66,8 +67,18 @@ static __device__ inline void store_one(const gemm_args &g, int r, int c, float 
     g.y[at] = act(v, g.act);
 }
 
+// In float32 there are no 16 bits to store, and GELU is exact.
+struct f32 {
+    static __device__ inline unsigned pack(float, float) { return 0; }
+    static __device__ inline float activate(float v, int kind) { return act(v, kind); }
+};
+template <class Half> struct in_half {
+    static __device__ inline unsigned pack(float lo, float hi) { return Half::pack(lo, hi); }
+    static __device__ inline float activate(float v, int kind) { return act_fast(v, kind); }
+};
+
 // Stores elements (r, c) to (r, c+3), where they are, from memory. c is a multiple of 4.
-static __device__ inline void store_four(const gemm_args &g, int r, int c, const float *sums) {
+template <class To> static __device__ inline void store_four(const gemm_args &g, int r, int c, const float *sums) {
     if (r >= g.m || c >= g.n) return;
     if (g.up || g.n % 4) {
 #pragma unroll 1
@@ -83,8 +94,13 @@ static __device__ inline void store_four(const gemm_args &g, int r, int c, const
         float4 b = *(const float4 *)(g.res + (size_t)(r % g.res_rows) * g.n + c);
         v.x += b.x, v.y += b.y, v.z += b.z, v.w += b.w;
     }
-    if (g.act) v.x = act(v.x, g.act), v.y = act(v.y, g.act), v.z = act(v.z, g.act), v.w = act(v.w, g.act);
-    *(float4 *)(g.y + (size_t)r * g.n + c) = v;
+    if (g.act) v.x = To::activate(v.x, g.act), v.y = To::activate(v.y, g.act), v.z = To::activate(v.z, g.act), v.w = To::activate(v.w, g.act);
+    size_t at = (size_t)r * g.n + c;
+    if (g.narrow) {
+        *(uint2 *)((half_bits *)g.y + at) = make_uint2(To::pack(v.x, v.y), To::pack(v.z, v.w));
+    } else {
+        *(float4 *)(g.y + at) = v;
+    }
 }
 
 static const int TILE_K = 32;
@@ -92,6 +108,28 @@ static const int SUMS = 36; // floats from one row of a warp's 32 columns to the
 
 // The vector of 8 factors at place v of row r of a tile.
 static __device__ inline half_bits *tile_vector(half_bits *tile, int r, int v) { return tile + r * TILE_K + (v ^ (r >> 1 & 3)) * 8; }
+
+// Each warp turns its sums of 16*MT rows and 32 columns, 32 rows at a time, from fragments into rows, and stores those.
+template <class Half, int MT> static __device__ inline void store_sums(const gemm_args &g, int m0, int n0, const float (&sum)[MT][4][4]) {
+    int lane = threadIdx.x % 32;
+    float *own = (float *)shared_memory() + threadIdx.x / 32 * 32 * SUMS;
+#pragma unroll
+    for (int i0 = 0; i0 < MT; i0 += 2) {
+#pragma unroll
+        for (int i = 0; i < 2; i++)
+#pragma unroll
+            for (int j = 0; j < 4; j++) {
+                float *at = own + (i * 16 + lane / 4) * SUMS + j * 8 + lane % 4 * 2;
+                *(float2 *)at = make_float2(sum[i0 + i][j][0], sum[i0 + i][j][1]);
+                *(float2 *)(at + 8 * SUMS) = make_float2(sum[i0 + i][j][2], sum[i0 + i][j][3]);
+            }
+        __syncwarp();
+#pragma unroll 1
+        for (int r = lane / 8; r < 32; r += 4)
+            store_four<in_half<Half>>(g, m0 + i0 * 16 + r, n0 + lane % 8 * 4, own + r * SUMS + lane % 8 * 4);
+        __syncwarp();
+    }
+}
 
 // A block of WARPS_M x WARPS_N warps, each of which makes 16*MT x 32 of Y.
 template <class Half, int KIND, int WARPS_M, int WARPS_N, int MT> static __device__ void gemm_half(const gemm_args &g) {
@@ -168,24 +206,73 @@ template <class Half, int KIND, int WARPS_M, int WARPS_N, int MT> static __devic
         __syncthreads();
     }
 
-    // Each warp turns its sums, 32 rows at a time, from fragments into rows, and stores those.
-    float *own = (float *)shared_memory() + warp * 32 * SUMS;
+    store_sums<Half, MT>(g, m0 + wm, n0 + wn, sum);
+}
+
+// The same for A of 16-bit factors, dense: both come by asynchronous copies, STAGES - 1 tiles ahead.
+template <class Half, int WARPS_M, int WARPS_N, int MT, int STAGES> static __device__ void gemm_narrow(const gemm_args &g) {
+    const int NT = 4, BM = WARPS_M * MT * 16, BN = WARPS_N * NT * 8, THREADS = WARPS_M * WARPS_N * 32, TILE = (BM + BN) * TILE_K;
+    half_bits *tiles = (half_bits *)shared_memory(); // STAGES of A [BM, 32] and B [BN, 32]
+    int t = threadIdx.x, lane = t % 32, warp = t / 32;
+    int m0 = blockIdx.y * BM, n0 = blockIdx.x * BN;
+    int wm = warp / WARPS_N * MT * 16, wn = warp % WARPS_N * NT * 8;
+
+    // This thread copies vector t % 4 of rows t / 4, t / 4 + THREADS / 4, ... of A, and then of B.
+    const half_bits *a = (const half_bits *)g.a + (size_t)(m0 + t / 4) * g.k, *b = (const half_bits *)g.b + (size_t)(n0 + t / 4) * g.row;
+    int at = t % 4 * 8;
+    half_bits *to = tile_vector(tiles, t / 4, t % 4); // rows THREADS / 4 further are in the same place of their tile
+    auto fetch = [&](int s) {
+        int k = s * TILE_K + at;
+        half_bits *p = to + s % STAGES * TILE;
 #pragma unroll
-    for (int i0 = 0; i0 < MT; i0 += 2) {
+        for (int i = 0; i < BM * 4 / THREADS; i++) {
+            bool in = k < g.k && m0 + t / 4 + i * (THREADS / 4) < g.m;
+            copy_async(p + i * (THREADS / 4) * TILE_K, in ? a + (size_t)i * (THREADS / 4) * g.k + k : (const half_bits *)g.a, in ? 16 : 0);
+        }
 #pragma unroll
-        for (int i = 0; i < 2; i++)
+        for (int i = 0; i < BN * 4 / THREADS; i++) {
+            bool in = k < g.row && n0 + t / 4 + i * (THREADS / 4) < g.n;
+            copy_async(p + BM * TILE_K + i * (THREADS / 4) * TILE_K, in ? b + (size_t)i * (THREADS / 4) * g.row + k : (const half_bits *)g.b, in ? 16 : 0);
+        }
+    };
+
+    float sum[MT][NT][4];
 #pragma unroll
-            for (int j = 0; j < NT; j++) {
-                float *at = own + (i * 16 + lane / 4) * SUMS + j * 8 + lane % 4 * 2;
-                *(float2 *)at = make_float2(sum[i0 + i][j][0], sum[i0 + i][j][1]);
-                *(float2 *)(at + 8 * SUMS) = make_float2(sum[i0 + i][j][2], sum[i0 + i][j][3]);
-            }
-        __syncwarp();
+    for (int i = 0; i < MT; i++)
+#pragma unroll
+        for (int j = 0; j < NT; j++)
+#pragma unroll
+            for (int e = 0; e < 4; e++) sum[i][j][e] = 0;
+
+    int steps = ceil_div(g.k, TILE_K);
 #pragma unroll 1
-        for (int r = lane / 8; r < 32; r += 4)
-            store_four(g, m0 + wm + i0 * 16 + r, n0 + wn + lane % 8 * 4, own + r * SUMS + lane % 8 * 4);
-        __syncwarp();
+    for (int s = 0; s < STAGES - 1; s++) {
+        if (s < steps) fetch(s);
+        copy_commit();
     }
+#pragma unroll 1
+    for (int s = 0; s < steps; s++) {
+        copy_wait<STAGES - 2>();
+        __syncthreads(); // tile s is here, and tile s - 1 done with
+        if (s + STAGES - 1 < steps) fetch(s + STAGES - 1);
+        copy_commit();
+        half_bits *ta = tiles + s % STAGES * TILE, *tb = ta + BM * TILE_K;
+#pragma unroll
+        for (int half = 0; half < 2; half++) {
+            unsigned fa[MT][4], fb[NT / 2][4];
+#pragma unroll
+            for (int i = 0; i < MT; i++) load_matrix4(fa[i], tile_vector(ta, wm + i * 16 + lane % 16, half * 2 + lane / 16));
+#pragma unroll
+            for (int j = 0; j < NT / 2; j++) load_matrix4(fb[j], tile_vector(tb, wn + j * 16 + lane / 16 * 8 + lane % 8, half * 2 + lane / 8 % 2));
+#pragma unroll
+            for (int i = 0; i < MT; i++)
+#pragma unroll
+                for (int j = 0; j < NT; j++) Half::mma(sum[i][j], fa[i], fb[j / 2][j % 2 * 2], fb[j / 2][j % 2 * 2 + 1]);
+        }
+    }
+    copy_wait<0>();
+    __syncthreads();
+    store_sums<Half, MT>(g, m0 + wm, n0 + wn, sum);
 }
 
 // Two sizes of tile: 128 x 128 by 8 warps, and 64 x 64 by 4 where the large ones would leave multiprocessors idle.
@@ -200,7 +287,11 @@ template <class Half, int KIND, int WARPS_M, int WARPS_N, int MT> static __devic
     GEMM_SMALL(half, dense, DENSE)                                                                                          \
     GEMM_LARGE(half, gather, GATHER)                                                                                        \
     GEMM_SMALL(half, gather, GATHER)                                                                                        \
-    GEMM_SMALL(half, gather_one, GATHER_ONE)
+    GEMM_SMALL(half, gather_one, GATHER_ONE)                                                                                \
+    typedef gemm_args gemm_##half##_narrow_large_args;                                                                      \
+    KERNEL_BOUNDS(gemm_##half##_narrow_large, 256, 2) { gemm_narrow<half, 2, 4, 4, 4>(args); }                              \
+    typedef gemm_args gemm_##half##_narrow_small_args;                                                                      \
+    KERNEL_BOUNDS(gemm_##half##_narrow_small, 128, 4) { gemm_narrow<half, 2, 2, 2, 4>(args); }
 GEMM_KINDS(bf16)
 GEMM_KINDS(f16)
 
@@ -239,7 +330,7 @@ template <int KIND> static __device__ void gemm_float(const gemm_args &g) {
 #pragma unroll
     for (int i = 0; i < 4; i++) {
         *(float4 *)own = make_float4(sum[i][0], sum[i][1], sum[i][2], sum[i][3]);
-        store_four(g, m0 + ty * 4 + i, n0 + tx * 4, own);
+        store_four<f32>(g, m0 + ty * 4 + i, n0 + tx * 4, own);
     }
 }
 

@@ -1,6 +1,7 @@
 package cuda
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/seed49bbd0e6/tachi/kernels"
@@ -16,7 +17,7 @@ type gemmArgs struct {
 	act                                  int32
 	h, w, c, oh, ow, kernel, stride, pad int32
 	up                                   int32
-	_                                    int32
+	narrow                               int32 // Y is
 }
 
 // few is how many rows at most are multiplied by one warp for each column.
@@ -26,7 +27,16 @@ func (d *Device) linear(op kernels.Linear) error {
 	m, n, k := op.Y.Rows(), op.W.Dim(0), op.W.Dim(1)
 	g := gemmArgs{a: address(op.X), b: address(op.W), bias: address(op.Bias), res: address(op.Res), y: address(op.Y),
 		m: int32(m), n: int32(n), k: int32(k), row: int32(d.packedRow(k)), resRows: residualRows(op.Res, n), act: int32(op.Act)}
-	if m <= few {
+	if err := d.narrows(op.Name(), op.X, op.Y); err != nil {
+		return err
+	}
+	if op.Y.DType != kernels.F32 {
+		g.narrow = 1
+	}
+	if op.X.DType != kernels.F32 {
+		return d.gemmNarrow(g)
+	}
+	if m <= few && op.Y.DType == kernels.F32 {
 		const warps = 4
 		return launch(d, "gemm_"+d.precision.String()+"_few", dim{ceil(n, warps), ceil(m, 8), 1}, dim{32 * warps, 1, 1}, 0, g)
 	}
@@ -76,10 +86,42 @@ func (d *Device) gemm(g gemmArgs) error {
 		return launch(d, name, grid(64, 64), dim{256, 1, 1}, 2*16*68*4, g)
 	}
 	const sums = 32 * 36 * 4 // of a warp
-	if large := grid(128, 128); large.x*large.y >= d.be.info().Threads && kind != "gather_one" {
+	if large := grid(128, 128); large.x*large.y >= d.processors && kind != "gather_one" {
 		return launch(d, name+"_large", large, dim{256, 1, 1}, max(2*(128+128)*32*2, 8*sums), g)
 	}
 	return launch(d, name+"_small", grid(64, 64), dim{128, 1, 1}, max(2*(64+64)*32*2, 4*sums), g)
+}
+
+// narrows wants tensors to be in float32 or in the device's own 16 bits.
+func (d *Device) narrows(op string, ts ...*kernels.Tensor) error {
+	for _, t := range ts {
+		if t.DType != kernels.F32 && t.DType != d.Narrow() {
+			return &kernels.UnsupportedError{Device: "cuda", Op: op + " of " + t.DType.String() + " in " + d.precision.String()}
+		}
+	}
+	return nil
+}
+
+// typeOf returns the type of factors as the kernels number it.
+func (d *Device) typeOf(t *kernels.Tensor) int32 {
+	if t.DType == kernels.F32 {
+		return int32(Float32)
+	}
+	return int32(d.precision)
+}
+
+// gemmNarrow launches the product of 16-bit factors.
+func (d *Device) gemmNarrow(g gemmArgs) error {
+	if (g.a|g.y|g.res|g.bias)%16 != 0 {
+		return errors.New("cuda: a product of 16-bit factors wants its operands aligned to 16 bytes")
+	}
+	name := "gemm_" + d.precision.String() + "_narrow"
+	grid := func(bm, bn int) dim { return dim{ceil(int(g.n), bn), ceil(int(g.m), bm), 1} }
+	const stages = 4
+	if large := grid(128, 128); large.x*large.y >= d.processors {
+		return launch(d, name+"_large", large, dim{256, 1, 1}, stages*(128+128)*32*2, g)
+	}
+	return launch(d, name+"_small", grid(64, 64), dim{128, 1, 1}, stages*(64+64)*32*2, g)
 }
 
 // residualRows returns after how many rows of n a residual repeats.

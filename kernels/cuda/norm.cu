@@ -5,12 +5,13 @@
 
 struct layer_norm_args {
     const float *x, *gamma, *beta;
-    float *y;
+    float *y; // or 16-bit factors, in vectors
     long long rows;
     int c;
     int shift; // 2^shift lanes share a row
     float eps;
     int act;
+    int to; // the type of y
 };
 
 // The sum over groups of 2^shift lanes, in all of them.
@@ -40,14 +41,14 @@ template <int N, int ACT> static __device__ inline void layer_norm_held(const la
         if (lane + i * lanes < n) square += (v[i].x * v[i].x + v[i].y * v[i].y) + (v[i].z * v[i].z + v[i].w * v[i].w);
     }
     float inv = 1.0f / sqrtf(sum_lanes(square, args.shift) / args.c + args.eps);
-    float4 *y = (float4 *)(args.y + row * args.c);
 #pragma unroll
     for (int i = 0; i < N; i++) {
         int at = lane + i * lanes;
         if (at < n) {
             float4 g = ((const float4 *)args.gamma)[at], b = ((const float4 *)args.beta)[at];
-            y[at] = make_float4(act(v[i].x * inv * g.x + b.x, ACT), act(v[i].y * inv * g.y + b.y, ACT),
-                                act(v[i].z * inv * g.z + b.z, ACT), act(v[i].w * inv * g.w + b.w, ACT));
+            write_factors(args.y, row * (args.c / 4) + at, args.to,
+                          make_float4(act(v[i].x * inv * g.x + b.x, ACT), act(v[i].y * inv * g.y + b.y, ACT),
+                                      act(v[i].z * inv * g.z + b.z, ACT), act(v[i].w * inv * g.w + b.w, ACT)));
         }
     }
 }

@@ -16,16 +16,24 @@ type layerNormArgs struct {
 	c, shift          int32
 	eps               float32
 	act               int32
+	to                int32
+	_                 int32
 }
 
 func (d *Device) layerNorm(op kernels.LayerNorm) error {
+	if err := d.narrows(op.Name(), op.Y); err != nil {
+		return err
+	}
 	rows, c := op.X.Rows(), op.X.Dim(-1)
 	kernel, shift := normKernel(c, op.Act)
 	if vectors(c, op.X, op.Gamma, op.Beta, op.Y) == 0 {
 		kernel, shift = "layer_norm_any", 5
 	}
+	if kernel == "layer_norm_any" && op.Y.DType != kernels.F32 {
+		return &kernels.UnsupportedError{Device: "cuda", Op: "layer-norm to 16 bits of unaligned operands, of more than 2304 channels, or with an activation and more than 512"}
+	}
 	return launch(d, kernel, dim{ceil(rows<<shift, normThreads), 1, 1}, dim{normThreads, 1, 1}, 0,
-		layerNormArgs{address(op.X), address(op.Gamma), address(op.Beta), address(op.Y), int64(rows), int32(c), int32(shift), op.Eps, int32(op.Act)})
+		layerNormArgs{address(op.X), address(op.Gamma), address(op.Beta), address(op.Y), int64(rows), int32(c), int32(shift), op.Eps, int32(op.Act), d.typeOf(op.Y), 0})
 }
 
 // normKernel chooses the kernel for aligned rows of c elements, and of how many lanes a row has the logarithm. A narrow row

@@ -1,7 +1,5 @@
 // Weights in the device's precision, rows padded with zeros.
 
-enum { FLOAT32, BFLOAT16, FLOAT16 }; // the order of Precision
-
 struct pack_args {
     const float *w;
     void *y;

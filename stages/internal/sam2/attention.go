@@ -172,6 +172,9 @@ func (m *Model) condition(f2 *kernels.Tensor, memories []Memory, pointers []Poin
 	s := kernels.NewScope(m.dev)
 	defer s.Close()
 	bare, keyed, err := a.gather(s, m.hw(), memories, pointers) // [N, m]
+	if err == nil {
+		err = s.Err() // what follows is the same work whatever was gathered: a batch of its own
+	}
 	if err != nil {
 		return nil, err
 	}
