@@ -118,7 +118,7 @@ func TestEveryAttentionKernel(t *testing.T) {
 				}}
 				err := checkAttention(d, whole)
 				// With any of the operands in 16 bits: all, then some.
-				for _, which := range []uint{15, 6, 9, 2, 5} {
+				for _, which := range []uint{15, 6, 9} {
 					if d.precision == Float32 {
 						break
 					}

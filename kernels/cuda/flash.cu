@@ -271,15 +271,13 @@ template <class Half, int W, class Row> static __device__ __forceinline__ void a
     for (int i = thread; i < n * (W / 8); i += threads) {
         int line = i / (W / 8), c = from + i % (W / 8) * 8, r = row(line), left = x.d - c;
         uint4 v = make_uint4(0, 0, 0, 0);
-        if (r == ROW_PAD && left > 0) v = attend_eight<Half>(x.pad, c, left, FACTORS_F32, vectors);
-        if (r >= 0 && left > 0) {
-            size_t at = (size_t)r * x.ld + c;
-            v = attend_eight<Half>(x.x, at, left, x.type, vectors);
-            if (x.below) {
-                v = attend_larger<Half>(v, attend_eight<Half>(x.x, at + x.ld, left, x.type, vectors));
-                v = attend_larger<Half>(v, attend_eight<Half>(x.x, at + x.below, left, x.type, vectors));
-                v = attend_larger<Half>(v, attend_eight<Half>(x.x, at + x.below + x.ld, left, x.type, vectors));
-            }
+        if (r != ROW_NONE && left > 0) {
+            bool pad = r == ROW_PAD;
+            size_t at = pad ? c : (size_t)r * x.ld + c;
+            v = attend_eight<Half>(pad ? x.pad : x.x, at, left, pad ? (int)FACTORS_F32 : x.type, vectors);
+            if (x.below)
+#pragma unroll 1
+                for (int j = 1; j < 4; j++) v = attend_larger<Half>(v, attend_eight<Half>(x.x, at + j % 2 * x.ld + j / 2 * x.below, left, x.type, vectors));
         }
         *(uint4 *)(to + line * (W + 8) + c - from) = v;
     }
