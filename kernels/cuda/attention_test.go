@@ -1,6 +1,7 @@
 package cuda
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"math/rand/v2"
@@ -101,9 +102,8 @@ func TestEveryAttentionKernel(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			onAttentions(t, func(t *testing.T, d *Device) {
-				made := c.make
-				err := checkAttention(d, kerneltest.Case{Name: c.name, Make: func(m *kerneltest.Maker) kernels.Op {
-					op := made(m)
+				whole := kerneltest.Case{Name: c.name, Make: func(m *kerneltest.Maker) kernels.Op {
+					op := c.make(m)
 					p := d.planOf(op)
 					if d.precision != Float32 && !strings.HasPrefix(p.kernel, c.kernel) {
 						t.Errorf("the kernel is %s, want %s", p.kernel, c.kernel)
@@ -115,11 +115,58 @@ func TestEveryAttentionKernel(t *testing.T) {
 						t.Errorf("%d bytes of memory, %d declared", p.bytes, d.ScratchBytes(op))
 					}
 					return op
-				}})
+				}}
+				err := checkAttention(d, whole)
+				// With any of the operands in 16 bits: all, then some.
+				for _, which := range []uint{15, 6, 9} {
+					if d.precision == Float32 {
+						break
+					}
+					if c, ok := kerneltest.Narrowed(whole, d.Narrow(), which); ok {
+						err = errors.Join(err, checkAttention(d, c))
+					}
+				}
 				if err != nil {
 					t.Error(err)
 				}
 			})
 		})
+	}
+}
+
+// Keys and values in 16 bits, of a kernel's width, are not copied.
+func TestAttentionReadsFactorsInPlace(t *testing.T) {
+	d := open(t, BFloat16)
+	of := func(dt kernels.DType, shape ...int) *kernels.Tensor { return &kernels.Tensor{DType: dt, Shape: shape} }
+	for _, c := range []struct {
+		op    kernels.Op
+		bytes int
+	}{
+		{kernels.Attention{Q: of(kernels.BF16, 300, 192), K: of(kernels.BF16, 300, 192), V: of(kernels.BF16, 300, 192), Heads: 2, Y: of(kernels.BF16, 300, 192)}, 0},
+		{kernels.Attention{Q: of(kernels.F32, 300, 256), K: of(kernels.BF16, 300, 256), V: of(kernels.F32, 300, 64), Heads: 1, Y: of(kernels.F32, 300, 64)}, 2 * 300 * 64},
+		{kernels.Attention{Q: of(kernels.F32, 300, 256), K: of(kernels.F32, 300, 256), V: of(kernels.BF16, 300, 64), Heads: 1, Y: of(kernels.F32, 300, 64)}, 2 * 300 * 256},
+		{kernels.Attention{Q: of(kernels.BF16, 300, 72), K: of(kernels.BF16, 300, 72), V: of(kernels.BF16, 300, 72), Heads: 1, Y: of(kernels.BF16, 300, 72)}, 2 * 2 * 300 * 80},
+		{kernels.WindowAttention{QKV: of(kernels.BF16, 1, 20, 20, 576), PadQKV: of(kernels.F32, 576), Heads: 2, Y: of(kernels.BF16, 1, 20, 20, 192)}, 0},
+		{kernels.RotaryAttention{Q: of(kernels.BF16, 20, 256), X: of(kernels.BF16, 70, 64), Cos: of(kernels.F32, 4, 64), V: of(kernels.BF16, 70, 64), Y: of(kernels.BF16, 20, 64)}, 2 * 70 * 256},
+	} {
+		if got := d.ScratchBytes(c.op); got < c.bytes || got >= c.bytes+512 {
+			t.Errorf("%s: %d bytes beside the operands, want %d", c.op.Name(), got, c.bytes)
+		}
+	}
+}
+
+func TestAttentionRefusesTypesItDoesNotMultiply(t *testing.T) {
+	for p, dt := range map[Precision]kernels.DType{Float32: kernels.BF16, BFloat16: kernels.F16, Float16: kernels.BF16} {
+		d := open(t, p)
+		for _, c := range kerneltest.Cases() {
+			op, _, _ := strings.Cut(c.Name, "/")
+			c, ok := kerneltest.Narrowed(c, dt, 15)
+			if !strings.HasSuffix(op, "attention") || !ok {
+				continue
+			}
+			if _, refused := errors.AsType[*kernels.UnsupportedError](kerneltest.CheckRounded(d, c)); !refused {
+				t.Errorf("%v: %s in %v: not refused", p, c.Name, dt)
+			}
+		}
 	}
 }

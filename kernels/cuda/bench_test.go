@@ -42,6 +42,20 @@ func (m *operands) f32(shape ...int) *kernels.Tensor {
 	return t
 }
 
+// factors are in what the device keeps factors in.
+func (m *operands) factors(shape ...int) *kernels.Tensor {
+	wide := m.f32(shape...)
+	t, err := m.d.Alloc(m.d.Narrow(), shape...)
+	if err == nil {
+		m.all = append(m.all, t)
+		err = m.d.Do(kernels.Cast{X: wide, Y: t})
+	}
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	return t
+}
+
 func (m *operands) packed(n, k int) *kernels.Tensor {
 	w := m.f32(n, k)
 	p, err := m.d.Pack(w)
@@ -75,26 +89,49 @@ func benchCases() []benchCase {
 			return op
 		}}
 	}
-	window := func(side, heads, d, window int, pool bool) benchCase {
-		return benchCase{fmt.Sprintf("window/%d-heads%dx%d-window%d-%v", side, heads, d, window, pool), func(m *operands) kernels.Op {
+	// Attention of float32 operands, and of factors as the device keeps them.
+	kind := map[bool]string{true: "factors", false: "f32"}
+	operand := func(m *operands, narrow bool, shape ...int) *kernels.Tensor {
+		if narrow {
+			return m.factors(shape...)
+		}
+		return m.f32(shape...)
+	}
+	window := func(narrow bool, side, heads, d, window int, pool bool) benchCase {
+		return benchCase{fmt.Sprintf("window-%s/%d-heads%dx%d-window%d-%v", kind[narrow], side, heads, d, window, pool), func(m *operands) kernels.Op {
 			c, out := heads*d, side
 			if pool {
 				out /= 2
 			}
-			return kernels.WindowAttention{QKV: m.f32(1, side, side, 3*c), PadQKV: m.f32(3 * c), Heads: heads, Window: window, Pool: pool, Y: m.f32(1, out, out, c)}
+			return kernels.WindowAttention{QKV: operand(m, narrow, 1, side, side, 3*c), PadQKV: m.f32(3 * c), Heads: heads, Window: window, Pool: pool,
+				Y: operand(m, narrow, 1, out, out, c)}
 		}}
 	}
-	attention := func(nq, nk, heads, d, dv int) benchCase {
-		return benchCase{fmt.Sprintf("attention/%dx%d-heads%dx%d-%d", nq, nk, heads, d, dv), func(m *operands) kernels.Op {
-			return kernels.Attention{Q: m.f32(nq, heads*d), K: m.f32(nk, heads*d), V: m.f32(nk, heads*dv), Heads: heads, Scale: 0.1, Y: m.f32(nq, heads*dv)}
+	attention := func(narrow bool, nq, nk, heads, d, dv int) benchCase {
+		return benchCase{fmt.Sprintf("attention-%s/%dx%d-heads%dx%d-%d", kind[narrow], nq, nk, heads, d, dv), func(m *operands) kernels.Op {
+			return kernels.Attention{Q: operand(m, narrow, nq, heads*d), K: operand(m, narrow, nk, heads*d), V: operand(m, narrow, nk, heads*dv), Heads: heads,
+				Scale: 0.1, Y: operand(m, narrow, nq, heads*dv)}
 		}}
+	}
+	rotary := func(narrow bool) benchCase {
+		return benchCase{"rotary-" + kind[narrow] + "/7 maps", func(m *operands) kernels.Op {
+			return kernels.RotaryAttention{Q: operand(m, narrow, 4096, 256), X: operand(m, narrow, 7*4096+64, 64), W: m.f32(256, 64), Bias: m.f32(256),
+				Cos: m.f32(64, 64), Sin: m.f32(64, 64), Maps: 7, V: operand(m, narrow, 7*4096+64, 64), Scale: 1. / 16, Y: operand(m, narrow, 4096, 64)}
+		}}
+	}
+	var attentions []benchCase
+	for _, narrow := range []bool{false, true} {
+		attentions = append(attentions,
+			window(narrow, 256, 1, 96, 8, false), window(narrow, 128, 2, 96, 4, false), window(narrow, 64, 4, 96, 14, false), window(narrow, 64, 4, 96, 0, false),
+			window(narrow, 256, 2, 96, 8, true), window(narrow, 128, 4, 96, 4, true), attention(narrow, 4096, 4096, 1, 256, 256), attention(narrow, 4096, 28736, 1, 256, 64),
+			attention(narrow, 9, 4096, 8, 16, 16), attention(narrow, 4096, 9, 8, 16, 16), attention(narrow, 9, 9, 8, 32, 32), rotary(narrow))
 	}
 	norm := func(rows, c int) benchCase {
 		return benchCase{fmt.Sprintf("layer-norm/%dx%d", rows, c), func(m *operands) kernels.Op {
 			return kernels.LayerNorm{X: m.f32(rows, c), Gamma: m.f32(c), Beta: m.f32(c), Eps: 1e-6, Y: m.f32(rows, c)}
 		}}
 	}
-	return []benchCase{
+	return append(attentions, []benchCase{
 		{"conv/patches", func(m *operands) kernels.Op {
 			return kernels.Conv2D{X: m.f32(1, 1024, 1024, 3), W: m.packed(96, 147), Bias: m.f32(96), Res: m.f32(256, 256, 96), Kernel: 7, Stride: 4, Pad: 3, Y: m.f32(1, 256, 256, 96)}
 		}},
@@ -104,12 +141,6 @@ func benchCases() []benchCase {
 		linear(4096, 256, 2048, kernels.ReLU, false), linear(4096, 2048, 256, kernels.None, true), linear(4096, 256, 256, kernels.None, false),
 		linear(8192, 8192, 8192, kernels.None, false),
 		linear(8, 256, 2048, kernels.ReLU, false), linear(1, 256, 256, kernels.ReLU, false),
-		window(256, 1, 96, 8, false), window(128, 2, 96, 4, false), window(64, 4, 96, 14, false), window(64, 4, 96, 0, false), window(256, 2, 96, 8, true),
-		attention(4096, 4096, 1, 256, 256), attention(4096, 28736, 1, 256, 64), attention(9, 4096, 8, 16, 16), attention(4096, 9, 8, 16, 16), attention(9, 9, 8, 32, 32),
-		{"rotary/7 maps", func(m *operands) kernels.Op {
-			return kernels.RotaryAttention{Q: m.f32(4096, 256), X: m.f32(7*4096+64, 64), W: m.f32(256, 64), Bias: m.f32(256), Cos: m.f32(64, 64), Sin: m.f32(64, 64), Maps: 7,
-				V: m.f32(7*4096+64, 64), Scale: 1. / 16, Y: m.f32(4096, 64)}
-		}},
 		norm(65536, 96), norm(4096, 256),
 		{"depthwise/7x7", func(m *operands) kernels.Op {
 			return kernels.DepthwiseConv{X: m.f32(1, 64, 64, 256), W: m.f32(7, 7, 256), Bias: m.f32(256), Kernel: 7, Y: m.f32(1, 64, 64, 256)}
@@ -123,7 +154,7 @@ func benchCases() []benchCase {
 		{"resize/4x256 to 1024", func(m *operands) kernels.Op {
 			return kernels.Resize{X: m.f32(4, 256, 256), Y: m.f32(4, 1024, 1024)}
 		}},
-	}
+	}...)
 }
 
 func BenchmarkOps(b *testing.B) {

@@ -103,6 +103,17 @@ func (d *Device) Narrow() kernels.DType {
 // Precision returns the type in which products multiply.
 func (d *Device) Precision() Precision { return d.precision }
 
+// Narrow returns the type that the device keeps factors in.
+func (d *Device) Narrow() kernels.DType {
+	switch d.precision {
+	case BFloat16:
+		return kernels.BF16
+	case Float16:
+		return kernels.F16
+	}
+	return kernels.F32
+}
+
 // Alloc returns a row-major tensor with undefined content.
 func (d *Device) Alloc(dt kernels.DType, shape ...int) (*kernels.Tensor, error) {
 	t := &kernels.Tensor{DType: dt, Shape: append([]int(nil), shape...)}

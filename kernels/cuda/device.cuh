@@ -40,6 +40,12 @@ struct bf16 {
         asm("cvt.rn.bf16x2.f32 %0, %1, %2;\n" : "=r"(r) : "f"(hi), "f"(lo));
         return r;
     }
+    // The larger of each of two pairs.
+    static __device__ inline unsigned larger(unsigned a, unsigned b) {
+        unsigned r;
+        asm("max.bf16x2 %0, %1, %2;\n" : "=r"(r) : "r"(a), "r"(b));
+        return r;
+    }
     // d += a b for a 16x16 (row), b 16x8 (column), d 16x8, in the fragments of mma.m16n8k16.
     static __device__ inline void mma(float (&d)[4], const unsigned (&a)[4], unsigned b0, unsigned b1) {
         asm volatile("mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 {%0,%1,%2,%3}, {%4,%5,%6,%7}, {%8,%9}, {%0,%1,%2,%3};\n"
@@ -51,6 +57,11 @@ struct f16 {
     static __device__ inline unsigned pack(float lo, float hi) {
         unsigned r;
         asm("cvt.rn.f16x2.f32 %0, %1, %2;\n" : "=r"(r) : "f"(hi), "f"(lo));
+        return r;
+    }
+    static __device__ inline unsigned larger(unsigned a, unsigned b) {
+        unsigned r;
+        asm("max.f16x2 %0, %1, %2;\n" : "=r"(r) : "r"(a), "r"(b));
         return r;
     }
     static __device__ inline void mma(float (&d)[4], const unsigned (&a)[4], unsigned b0, unsigned b1) {

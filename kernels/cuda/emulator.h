@@ -114,6 +114,7 @@ static inline unsigned __ballot_sync(unsigned, int yes) {
     for (int i = 0; i < 32; i++) all |= e->word[i][0] << i;
     return all;
 }
+static inline int __any_sync(unsigned m, int yes) { return __ballot_sync(m, yes) != 0; }
 template <class T, class Join> static inline T reduce_lanes(T v, Join join) {
     emulator::give()[0] = bits_of(v);
     emulator::exchange *e = emulator::meet(32);
@@ -199,15 +200,22 @@ template <class Half> static inline void mma(float (&d)[4], const unsigned (&a)[
         d[i] = sum;
     }
 }
+template <class Half> static inline unsigned larger(unsigned a, unsigned b) {
+    unsigned lo = Half::value((uint16_t)a) > Half::value((uint16_t)b) ? a : b;
+    unsigned hi = Half::value((uint16_t)(a >> 16)) > Half::value((uint16_t)(b >> 16)) ? a : b;
+    return (lo & 0xffff) | (hi & 0xffff0000);
+}
 } // namespace emulator
 
 struct bf16 {
     static inline unsigned pack(float lo, float hi) { return round_bf16(lo) | round_bf16(hi) << 16; }
     static inline float value(uint16_t h) { return from_bf16(h); }
+    static inline unsigned larger(unsigned a, unsigned b) { return emulator::larger<bf16>(a, b); }
     static inline void mma(float (&d)[4], const unsigned (&a)[4], unsigned b0, unsigned b1) { emulator::mma<bf16>(d, a, b0, b1); }
 };
 struct f16 {
     static inline unsigned pack(float lo, float hi) { return round_f16(lo) | round_f16(hi) << 16; }
     static inline float value(uint16_t h) { return from_f16(h); }
+    static inline unsigned larger(unsigned a, unsigned b) { return emulator::larger<f16>(a, b); }
     static inline void mma(float (&d)[4], const unsigned (&a)[4], unsigned b0, unsigned b1) { emulator::mma<f16>(d, a, b0, b1); }
 };

@@ -25,8 +25,25 @@ var beyondRounding = map[string]float64{
 	"conv2d/step":                               0.2,             // as of linear
 }
 
-// RunRounded is Run for a device that multiplies in 16 bits.
-func RunRounded(t *testing.T, dev kernels.Device) { run(t, dev, CheckRounded) }
+// RunRounded is Run for a device that multiplies in 16 bits. What such a device may have in 16 bits it is also given so.
+func RunRounded(t *testing.T, dev kernels.Device) {
+	run(t, dev, CheckRounded)
+	dt := kernels.NarrowOf(dev)
+	if dt == kernels.F32 {
+		return
+	}
+	for _, c := range Cases() {
+		c, ok := Narrowed(c, dt, ^uint(0))
+		if !ok {
+			continue
+		}
+		t.Run(c.Name+" in "+dt.String(), func(t *testing.T) {
+			if err := CheckRounded(dev, c); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
 
 // CheckRounded is Check for such a device.
 func CheckRounded(dev kernels.Device, c Case) error {
@@ -35,7 +52,7 @@ func CheckRounded(dev kernels.Device, c Case) error {
 		switch {
 		case exact(op):
 			return same(got, want)
-		case !multiplies(op):
+		case !multiplies(op) && !kernels.Narrowed(op):
 			return close(got, want, evaluate(op, contentOf[float32](m)))
 		}
 		limit, ok := beyondRounding[c.Name]

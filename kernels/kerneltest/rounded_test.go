@@ -29,9 +29,11 @@ func (d rounds) Do(op kernels.Op) error {
 		encode(half, kernels.BF16, wide)
 		return decode[float64](kernels.BF16, half)
 	})
-	encode(d.bytes(result(op)), kernels.F32, y)
+	encode(d.bytes(result(op)), result(op).DType, y)
 	return nil
 }
+
+func (rounds) Narrow() kernels.DType { return kernels.BF16 }
 
 func TestADeviceThatRoundsItsFactorsPasses(t *testing.T) { RunRounded(t, rounds{&Slow{}}) }
 
