@@ -95,11 +95,6 @@ func (d *Device) Info() kernels.Info {
 	return i
 }
 
-// Narrow returns what factors are best kept in: what products multiply in.
-func (d *Device) Narrow() kernels.DType {
-	return [...]kernels.DType{Float32: kernels.F32, BFloat16: kernels.BF16, Float16: kernels.F16}[d.precision]
-}
-
 // Precision returns the type in which products multiply.
 func (d *Device) Precision() Precision { return d.precision }
 
