@@ -34,7 +34,7 @@ func Schema(suite []*Stage) ([]byte, error) {
 				"batch":  auto("frames resident on the device at once: 8 up to 1280x720, 4 up to 1920x1080, 2 above"),
 				"micro":  auto("frames that stages outside every feedback cycle launch at once; divides batch"),
 				"precision": object{"enum": precisions, "default": "auto",
-					"description": "what products multiply in, with sums in f32: auto is bf16 on cuda, and f32 on the cpu, which has no other"},
+					"description": "what products multiply in, with sums in f32: auto is f16 on cuda, and f32 on the cpu, which has no other"},
 				"threads": auto("CPU workers; the default honours the cgroup's quota"),
 				"memory": object{"description": `device budget in bytes, or a size such as "2GiB"`, "default": "auto",
 					"oneOf": []any{object{"type": "string"}, object{"type": "integer", "minimum": 1}}},

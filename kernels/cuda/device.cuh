@@ -54,9 +54,11 @@ struct bf16 {
     }
 };
 struct f16 {
+    // What is beyond the range of f16 becomes its largest number: a factor that is a little too small does less harm than
+    // an infinite one.
     static __device__ inline unsigned pack(float lo, float hi) {
         unsigned r;
-        asm("cvt.rn.f16x2.f32 %0, %1, %2;\n" : "=r"(r) : "f"(hi), "f"(lo));
+        asm("cvt.rn.satfinite.f16x2.f32 %0, %1, %2;\n" : "=r"(r) : "f"(hi), "f"(lo));
         return r;
     }
     static __device__ inline unsigned larger(unsigned a, unsigned b) {
@@ -93,12 +95,22 @@ static __device__ inline float reciprocal_fast(float x) {
     return y;
 }
 
+static __device__ inline unsigned cast_f16(float v) {
+    unsigned short h;
+    asm("cvt.rn.f16.f32 %0, %1;\n" : "=h"(h) : "f"(v));
+    return h;
+}
+
 #else
 #include "emulator.h"
 #endif
 
 typedef unsigned short half_bits;
 
+// The conversion that Cast makes, in which what is too large becomes infinite.
+struct f16_cast {
+    static __device__ inline unsigned pack(float lo, float hi) { return cast_f16(lo) | cast_f16(hi) << 16; }
+};
 static __device__ inline half_bits to_bf16(float v) { return (half_bits)bf16::pack(v, 0); }
 static __device__ inline half_bits to_f16(float v) { return (half_bits)f16::pack(v, 0); }
 

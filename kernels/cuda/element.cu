@@ -98,7 +98,7 @@ KERNEL(cast) {
     else if (args.half == CAST_BF16)
         cast_to<bf16>(args, i);
     else
-        cast_to<f16>(args, i);
+        cast_to<f16_cast>(args, i);
 }
 
 struct copy_args {

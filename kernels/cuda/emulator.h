@@ -213,8 +213,10 @@ struct bf16 {
     static inline unsigned larger(unsigned a, unsigned b) { return emulator::larger<bf16>(a, b); }
     static inline void mma(float (&d)[4], const unsigned (&a)[4], unsigned b0, unsigned b1) { emulator::mma<bf16>(d, a, b0, b1); }
 };
+static inline unsigned cast_f16(float v) { return round_f16(v); }
+static inline float finite_f16(float v) { return v > 65504.0f ? 65504.0f : v < -65504.0f ? -65504.0f : v; }
 struct f16 {
-    static inline unsigned pack(float lo, float hi) { return round_f16(lo) | round_f16(hi) << 16; }
+    static inline unsigned pack(float lo, float hi) { return round_f16(finite_f16(lo)) | round_f16(finite_f16(hi)) << 16; }
     static inline float value(uint16_t h) { return from_f16(h); }
     static inline unsigned larger(unsigned a, unsigned b) { return emulator::larger<f16>(a, b); }
     static inline void mma(float (&d)[4], const unsigned (&a)[4], unsigned b0, unsigned b1) { emulator::mma<f16>(d, a, b0, b1); }

@@ -65,26 +65,65 @@ func (t *trunk) stage(s *kernels.Scope, i int, x *kernels.Tensor) *kernels.Tenso
 	return x
 }
 
-// apply runs one block on a map [B, H, W, in], consumes it, and returns [B, H, W, out], halved by pooling.
+// apply runs one block on a map [B, H, W, in], consumes it, and returns [B, H, W, out], halved by pooling. What a window makes
+// hangs on nothing outside it, so a large map goes through the block in bands of whole windows: what lies between its layers
+// is then a part of what it would be for the whole map, and still in a cache when it is read.
 func (k *hieraBlock) apply(s *kernels.Scope, x *kernels.Tensor) *kernels.Tensor {
+	y, step := x, 1
+	if k.pool {
+		y, step = s.F32(x.Dim(0), x.Dim(1)/2, x.Dim(2)/2, k.out), 2
+	}
+	for _, b := range k.bands(x) {
+		k.into(s, rowsOf(x, b[0], b[1]), rowsOf(y, b[0]/step, b[1]/step))
+	}
+	if y != x {
+		s.Free(x)
+	}
+	return y
+}
+
+// bandElements is about how many elements the widest layer of a band has.
+const bandElements = 4 << 20
+
+// bands cuts the rows of a map into some of whole windows.
+func (k *hieraBlock) bands(x *kernels.Tensor) (bands [][2]int) {
+	h := x.Dim(1)
+	if k.window == 0 || x.Dim(0) > 1 {
+		return [][2]int{{0, h}}
+	}
+	windows := (h + k.window - 1) / k.window
+	n := min(windows, (x.Rows()*4*k.out+bandElements-1)/bandElements)
+	for i := range n {
+		bands = append(bands, [2]int{i * windows / n * k.window, min((i+1)*windows/n*k.window, h)})
+	}
+	return bands
+}
+
+// rowsOf returns rows lo to hi of the maps [B, H, W, C]: of one map, unless they are all.
+func rowsOf(x *kernels.Tensor, lo, hi int) *kernels.Tensor {
+	if lo == 0 && hi == x.Dim(1) {
+		return x
+	}
+	return x.Index(0).Slice(lo, hi).Reshape(1, hi-lo, x.Dim(2), x.Dim(3))
+}
+
+// into runs the block on x and writes the result to y, which is x where the block does not pool.
+func (k *hieraBlock) into(s *kernels.Scope, x, y *kernels.Tensor) {
 	n := k.norm1.factors(s, x)
 	if k.pool {
-		s.Free(x)
 		wide := k.shortcut.apply(s, n, kernels.None) // of the normalised input, not of x
-		x = s.F32(wide.Dim(0), wide.Dim(1)/2, wide.Dim(2)/2, wide.Dim(3))
-		s.Do(kernels.MaxPool{X: wide, Y: x})
+		s.Do(kernels.MaxPool{X: wide, Y: y})
 		s.Free(wide)
 	}
 	qkv := k.qkv.factors(s, n, kernels.None, 3*k.heads) // [B, H, W, 3*out], before pooling
 	s.Free(n)
-	a := s.Factors(k.heads, x.Shape...)
+	a := s.Factors(k.heads, y.Shape...)
 	s.Do(kernels.WindowAttention{QKV: qkv, PadQKV: k.qkv.b, Heads: k.heads, Window: k.window, Pool: k.pool, Y: a})
 	s.Free(qkv)
-	k.proj.add(s, a, x)
+	k.proj.add(s, a, y)
 	s.Free(a)
 
-	n = k.norm2.factors(s, x)
-	k.mlp.into(s, n, kernels.None, x, x)
+	n = k.norm2.factors(s, y)
+	k.mlp.into(s, n, kernels.None, y, y)
 	s.Free(n)
-	return x
 }
