@@ -7,15 +7,16 @@
 #	driver       the driver, the GPU, the first start (in which the driver compiles our kernels) and the second
 #	conformance  every op against float64, in float32
 #	rounded      every op against float64, with factors in bf16 and in f16
+#	kernels      the other tests of the device: the driver's errors, copies, graphs
 #	parity       the network and the tracked frames against the goldens of the official implementation, in float32
 #	masks        overlap of the masks in bf16 with those in float32, of nano and of random weights: 0.99 at least
 #	memcheck     compute-sanitizer over the conformance suite: memory
 #	racecheck    the same: shared memory
 #	ceilings     what the GPU can do at most: a large product and a copy
-#	speed        frames/s end to end from pictures, one frame resident and as planned, with the device's peak beside the bound
+#	speed        frames/s end to end from decoded frames, one resident and as planned, with the device's peak beside the bound
 #	stages       each stage alone
 #	roofline     each op beside the ceilings
-#	peers        PyTorch's predictor, eager and compiled, on the same pictures
+#	peers        PyTorch's predictor, eager and compiled, with the same weights
 #
 # A step that fails, or takes longer than it may, does not stop the others. All that they print goes to gpu.log in the
 # folder of results, figures to gpu.jsonl, and tables to gpu.md; of each step one line and its findings are printed.
@@ -24,7 +25,8 @@
 #	BIN=FOLDER     of the programs, build/gpu, or else unpacked from FOLDER.tar.gz
 #	LIMIT=SECONDS  after which no step goes on, 570
 #	DEVICE=cpu     a rehearsal without a GPU
-#	VARIANTS="tiny large"  FRAMES=240  PYTHON=python3  SAM2=CHECKOUT (BIN/sam2)  PEERS=eager,graphs,default
+#	VARIANTS="tiny large"  FRAMES=240  PYTHON=python3  SAM2=CHECKOUT (BIN/sam2)
+#	PEERS=eager,graphs,default  PEER_FRAMES=40  PEER_SECONDS=150  what gpu.py measures, on how many frames, and for how long each
 #	ROUNDED, SANITIZE      patterns of test names, and SIZE, an image size for rehearsals
 set -uo pipefail
 cd "$(dirname "$0")/.."
@@ -36,7 +38,7 @@ if [[ ! -d $BIN && -e $BIN.tar.gz ]]; then
 	mkdir "$WORK/bin" && tar -C "$WORK/bin" -xzf "$BIN.tar.gz" || exit 2
 	BIN=$WORK/bin
 fi
-export BIN OUT DEVICE VARIANTS FRAMES PYTHON SAM2 PEERS ROUNDED SANITIZE SIZE WORK
+export BIN OUT DEVICE VARIANTS FRAMES PYTHON SAM2 PEERS PEER_FRAMES PEER_SECONDS ROUNDED SANITIZE SIZE WORK
 BIN=$(cd "$BIN" && pwd) || exit 2
 OUT=${OUT:-bench/results/gpu-$(date +%F)}
 mkdir -p "$OUT" && OUT=$(cd "$OUT" && pwd) || exit 2
@@ -46,7 +48,9 @@ FRAMES=${FRAMES:-240}
 PYTHON=${PYTHON:-python3}
 SAM2=${SAM2:-$BIN/sam2}
 PEERS=${PEERS:-eager,graphs,default}
-ROUNDED=${ROUNDED:-Rounded|BFloat16|Float16|Precision}
+PEER_FRAMES=${PEER_FRAMES:-40}
+PEER_SECONDS=${PEER_SECONDS:-150}
+ROUNDED=${ROUNDED:-Precision}
 SANITIZE=${SANITIZE:-^TestDevice\$}
 SIZE=${SIZE:-1024}
 
@@ -69,7 +73,7 @@ tests() {
 	status=$?
 	cat "$log"
 	grep -E '^ *--- FAIL' "$log" | head -16 | while read -r line; do found "$line"; done
-	grep -E '^ +[a-z_0-9]+\.go:[0-9]+: |^panic|^fatal' "$log" | sed 's/^ */  /' | head -12 | while read -r line; do found "  $line"; done
+	[[ $status == 0 ]] || grep -E '^ +[a-z_0-9]+\.go:[0-9]+: |^panic|^fatal' "$log" | sed 's/^ */  /' | head -12 | while read -r line; do found "  $line"; done
 	found "$2 $3: exit code $status, $(grep -c -- '--- PASS' "$log") passed, $(grep -c -- '--- FAIL' "$log") failed, $(grep -c -- '--- SKIP' "$log") skipped"
 	! grep -q 'no tests to run' "$log" && ! { [[ ${4:-} != skips ]] && grep -q -- '--- SKIP' "$log"; } && [[ $status == 0 ]]
 }
@@ -89,18 +93,12 @@ weights() {
 	echo "$WORK/$1.safetensors"
 }
 
-# pictures makes the video that both sides read.
-pictures() {
-	[[ -e $WORK/frames/done ]] || "$PYTHON" bench/peers/gpu.py --write-frames "$WORK/frames" --count "$FRAMES" && touch "$WORK/frames/done"
-}
-
-# measured VARIANT ARGUMENT... runs `tachi bench` on those pictures.
+# measured VARIANT ARGUMENT... runs `tachi bench` on its synthetic video, with random weights.
 measured() {
 	local variant=$1 w
 	shift
-	w=$(weights "$variant") && pictures &&
-		"$BIN/tachi" bench pipelines/bench.toml --json --variant "$variant" --weights "$w" --box 200,100,200,150 --frames "$FRAMES" \
-			--set stages.source.stage=images --set "stages.source.path=$WORK/frames" $(on bf16) $(sized) "$@"
+	w=$(weights "$variant") &&
+		"$BIN/tachi" bench pipelines/bench.toml --json --variant "$variant" --weights "$w" --frames "$FRAMES" $(on bf16) $(sized) "$@"
 }
 
 step_driver() {
@@ -123,8 +121,13 @@ step_driver() {
 step_conformance() { tests kernels/cuda kernels_cuda '^TestDevice$'; }
 
 step_rounded() {
-	"$BIN/kernels_cuda.test" -test.list .
 	tests kernels/cuda kernels_cuda "$ROUNDED"
+}
+
+step_kernels() {
+	local others
+	others=$("$BIN/kernels_cuda.test" -test.list . | grep '^Test' | grep -vE "^TestDevice\$|$ROUNDED" | paste -sd '|')
+	tests kernels/cuda kernels_cuda "^($others)\$" skips
 }
 
 step_parity() {
@@ -256,21 +259,17 @@ for o in r["ops"][:8]:
 
 step_peers() {
 	local bad=0 variant line
-	pictures || return
 	if compgen -G "$BIN/wheels/*.whl" >/dev/null && ! "$PYTHON" -c 'import hydra, omegaconf, iopath' 2>/dev/null; then
 		"$PYTHON" -m pip install -q --no-index --no-deps --no-compile --no-cache-dir --upgrade --target "$WORK/site" "$BIN"/wheels/*.whl || return
 		export PYTHONPATH=$WORK/site${PYTHONPATH:+:$PYTHONPATH}
 	fi
-	# The reference loads a whole video before it begins: some frames beyond a full bank are enough.
-	mkdir -p "$WORK/short"
-	find "$WORK/frames" -name '*.jpg' | sort | head -"${PEER_FRAMES:-60}" | xargs cp -t "$WORK/short"
 	for variant in $VARIANTS; do
 		while read -r line; do
 			record '"what": "peer"' <<<"$line"
 			found "$line"
 			[[ $line != *'"error"'* ]] || bad=1
-		done < <("$PYTHON" bench/peers/gpu.py --sam2 "$SAM2" --variant "$variant" --what "$PEERS" --video "$WORK/short" --device "$DEVICE" \
-			--image-size "$SIZE" --seconds "${PEER_SECONDS:-150}" | grep '^{')
+		done < <("$PYTHON" bench/peers/gpu.py --sam2 "$SAM2" --variant "$variant" --what "$PEERS" --frames "$PEER_FRAMES" --device "$DEVICE" \
+			--image-size "$SIZE" --seconds "$PEER_SECONDS" | grep '^{')
 	done
 	return $bad
 }
@@ -280,8 +279,8 @@ if [[ ${1:-} == --one ]]; then # in a process of its own, which can be ended
 	exit
 fi
 
-all=(driver conformance rounded parity masks memcheck racecheck ceilings speed stages roofline peers)
-declare -A most=([driver]=90 [conformance]=120 [rounded]=180 [parity]=180 [masks]=240 [memcheck]=240 [racecheck]=240 [ceilings]=60 [speed]=180
+all=(driver conformance rounded kernels parity masks memcheck racecheck ceilings speed stages roofline peers)
+declare -A most=([driver]=90 [conformance]=120 [rounded]=180 [kernels]=120 [parity]=180 [masks]=240 [memcheck]=240 [racecheck]=240 [ceilings]=60 [speed]=180
 	[stages]=180 [roofline]=180 [peers]=560)
 for step in "$@"; do
 	[[ -n ${most[$step]:-} ]] || { echo "no step $step: there are ${all[*]}" >&2; exit 2; }
