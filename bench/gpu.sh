@@ -98,7 +98,7 @@ measured() {
 	local variant=$1 w
 	shift
 	w=$(weights "$variant") &&
-		"$BIN/tachi" bench pipelines/bench.toml --json --variant "$variant" --weights "$w" --frames "$FRAMES" $(on bf16) $(sized) "$@"
+		"$BIN/tachi" bench pipelines/bench.toml --json --variant "$variant" --weights "$w" --frames "$FRAMES" $(on auto) $(sized) "$@"
 }
 
 step_driver() {
