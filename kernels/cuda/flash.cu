@@ -430,7 +430,7 @@ BOTH(DIRECT, direct_128, 128, 3)
 BOTH(FLASH, flash_64_64, 64, 64, 64, 2, 4, 4, 2)
 BOTH(FLASH, flash_80_80, 80, 80, 64, 2, 4, 4, 2)
 BOTH(FLASH, flash_96_96, 96, 96, 48, 2, 4, 4, 2)
-BOTH(FLASH, flash_256_64, 256, 64, 48, 2, 10, 4, 2)
+BOTH(FLASH, flash_256_64, 256, 64, 64, 2, 8, 8, 1)
 BOTH(FLASH, flash_256_256, 256, 256, 48, 1, 12, 8, 1)
 
 // Copies keys and values to 16 bits, [maps, nk, heads * n] to [maps, nk, heads * width], with zeros behind a head. A thread

@@ -37,15 +37,23 @@ template <int KIND> static __device__ inline gemm_row find_row(const gemm_args &
     return {b * g.h * g.w * g.c, (short)(p / g.ow * g.stride - g.pad), (short)(p % g.ow * g.stride - g.pad)};
 }
 
-static __device__ inline float gather_one(const gemm_args &g, const gemm_row &r, int k) {
-    if (k >= g.k) return 0;
-    int tap = k / g.c, y = r.y + tap / g.kernel, x = r.x + tap % g.kernel;
-    return (unsigned)y < (unsigned)g.h && (unsigned)x < (unsigned)g.w ? g.a[r.at + (y * g.w + x) * g.c + k % g.c] : 0;
+// Factors k to k+3 one by one. Under a row of the kernel they lie one after the other in a row of the map.
+static __device__ inline float4 gather_ones(const gemm_args &g, const gemm_row &r, int k) {
+    int under = g.kernel * g.c, y = k / under, at = r.x * g.c + k - y * under, end = r.x * g.c + under;
+    const float *row = g.a + r.at + (r.y + y) * g.w * g.c;
+    float v[4];
+#pragma unroll
+    for (int i = 0; i < 4; i++, at++) {
+        if (at == end) at -= under, y++, row += g.w * g.c;
+        bool in = k + i < g.k && (unsigned)(r.y + y) < (unsigned)g.h && (unsigned)at < (unsigned)(g.w * g.c);
+        v[i] = in ? row[at] : 0;
+    }
+    return make_float4(v[0], v[1], v[2], v[3]);
 }
 
 // Factors k to k+3 of a row, zeros where there are none. k is a multiple of 4.
 template <int KIND> static __device__ inline float4 load_four(const gemm_args &g, const gemm_row &r, int k) {
-    if (KIND == GATHER_ONE) return make_float4(gather_one(g, r, k), gather_one(g, r, k + 1), gather_one(g, r, k + 2), gather_one(g, r, k + 3));
+    if (KIND == GATHER_ONE) return gather_ones(g, r, k);
     if (k >= g.k) return make_float4(0, 0, 0, 0);
     if (KIND == DENSE) return *(const float4 *)(g.a + (size_t)r.at * g.k + k); // what rows beyond the last bring is not stored
     int tap = k / g.c, y = r.y + tap / g.kernel, x = r.x + tap % g.kernel;
@@ -77,15 +85,8 @@ template <class Half> struct in_half {
     static __device__ inline float activate(float v, int kind) { return act_fast(v, kind); }
 };
 
-// Stores elements (r, c) to (r, c+3), where they are, from memory. c is a multiple of 4.
-template <class To> static __device__ inline void store_four(const gemm_args &g, int r, int c, const float *sums) {
-    if (r >= g.m || c >= g.n) return;
-    if (g.up || g.n % 4) {
-#pragma unroll 1
-        for (int i = 0; i < 4 && c + i < g.n; i++) store_one(g, r, c + i, sums[i]);
-        return;
-    }
-    float4 v = *(const float4 *)sums;
+// Stores elements (r, c) to (r, c+3), of rows of a multiple of 4. c is one, too.
+template <class To> static __device__ inline void store_vector(const gemm_args &g, int r, int c, float4 v) {
     if (g.bias) {
         float4 b = *(const float4 *)(g.bias + c);
         v.x += b.x, v.y += b.y, v.z += b.z, v.w += b.w;
@@ -101,6 +102,17 @@ template <class To> static __device__ inline void store_four(const gemm_args &g,
     } else {
         *(float4 *)(g.y + at) = v;
     }
+}
+
+// The same of any rows, where the elements are, from memory.
+template <class To> static __device__ inline void store_four(const gemm_args &g, int r, int c, const float *sums) {
+    if (r >= g.m || c >= g.n) return;
+    if (g.up || g.n % 4) {
+#pragma unroll 1
+        for (int i = 0; i < 4 && c + i < g.n; i++) store_one(g, r, c + i, sums[i]);
+        return;
+    }
+    store_vector<To>(g, r, c, *(const float4 *)sums);
 }
 
 static const int TILE_K = 32;
@@ -416,6 +428,51 @@ typedef gemm_args gemm_bf16_few_args;
 KERNEL(gemm_bf16_few) { gemm_few<bf16_bits>(args); }
 typedef gemm_args gemm_f16_few_args;
 KERNEL(gemm_f16_few) { gemm_few<f16_bits>(args); }
+
+// A convolution to 4 or 16 channels of a map of few: a thread for each pixel of the result, the weights in shared memory.
+template <class W, int N> static __device__ inline void conv_few(const gemm_args &g) {
+    float *w = (float *)shared_memory(); // [k][N]
+    for (int i = threadIdx.x; i < N * (g.row / 8); i += blockDim.x) {
+        int n = i % N, k = i / N * 8;
+        float ws[8];
+        load_weights((const W *)g.b + (size_t)n * g.row + k, ws);
+#pragma unroll
+        for (int j = 0; j < 8; j++)
+            if (k + j < g.k) w[(k + j) * N + n] = ws[j];
+    }
+    __syncthreads();
+    int r = blockIdx.x * blockDim.x + threadIdx.x;
+    if (r >= g.m) return;
+    gemm_row row = find_row<GATHER>(g, r);
+    float4 sum[N / 4];
+#pragma unroll
+    for (int j = 0; j < N / 4; j++) sum[j] = make_float4(0, 0, 0, 0);
+    for (int ky = 0; ky < g.kernel; ky++)
+        for (int kx = 0; kx < g.kernel; kx++) {
+            int y = row.y + ky, x = row.x + kx;
+            if ((unsigned)y >= (unsigned)g.h || (unsigned)x >= (unsigned)g.w) continue;
+            const float *p = g.a + row.at + (y * g.w + x) * g.c;
+            const float4 *ws = (const float4 *)(w + (ky * g.kernel + kx) * g.c * N);
+            for (int c = 0; c < g.c; c++) {
+                float v = p[c];
+#pragma unroll
+                for (int j = 0; j < N / 4; j++) {
+                    float4 f = ws[c * (N / 4) + j];
+                    sum[j] = make_float4(fmaf(v, f.x, sum[j].x), fmaf(v, f.y, sum[j].y), fmaf(v, f.z, sum[j].z), fmaf(v, f.w, sum[j].w));
+                }
+            }
+        }
+#pragma unroll
+    for (int j = 0; j < N / 4; j++) store_vector<f32>(g, r, 4 * j, sum[j]);
+}
+
+#define CONV_FEW(name, W)                                         \
+    typedef gemm_args conv_##name##_4_args;                       \
+    KERNEL(conv_##name##_4) { conv_few<W, 4>(args); }             \
+    typedef gemm_args conv_##name##_16_args;                      \
+    KERNEL(conv_##name##_16) { conv_few<W, 16>(args); }
+CONV_FEW(bf16, bf16_bits)
+CONV_FEW(f16, f16_bits)
 
 // Y[M,N] = A[M,K] B[N,K]^T of two activations, for few rows of A and many of B: a thread takes a row of B against FEW of A,
 // which lie in shared memory. float32 in any precision.

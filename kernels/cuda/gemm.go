@@ -52,6 +52,9 @@ func (d *Device) conv2D(op kernels.Conv2D) error {
 	if op.Kernel == 1 && op.Stride == 1 {
 		g = dense(g)
 	}
+	if (n == 4 || n == 16) && k <= 512 && d.precision != Float32 && (g.y|g.res|g.bias)%16 == 0 {
+		return launch(d, fmt.Sprintf("conv_%v_%d", d.precision, n), dim{ceil(int(g.m), 128), 1, 1}, dim{128, 1, 1}, 4*k*n, g)
+	}
 	return d.gemm(g)
 }
 

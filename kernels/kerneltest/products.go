@@ -137,6 +137,8 @@ func productCases() []Case {
 		{"conv2d/patch embedding 7x7 stride 4", conv(2, 32, 36, 3, 24, 7, 4, 3)},
 		{"conv2d/3x3 stride 2", conv(2, 17, 12, 5, 19, 3, 2, 1)},
 		{"conv2d/3x3 stride 1", conv(1, 9, 11, 16, 32, 3, 1, 1)},
+		{"conv2d/1 to 4 channels", conv(2, 17, 20, 1, 4, 3, 2, 1)},
+		{"conv2d/4 to 16 channels", conv(2, 17, 20, 4, 16, 3, 2, 1)},
 		{"conv2d/2x2 stride 2", conv(1, 16, 12, 1, 4, 2, 2, 0)},
 		{"conv2d/4x4 stride 4", conv(1, 16, 16, 1, 1, 4, 4, 0)},
 		{"conv2d/1x1", conv(2, 7, 5, 21, 33, 1, 1, 0)},

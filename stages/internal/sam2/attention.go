@@ -179,6 +179,9 @@ func (m *Model) condition(f2 *kernels.Tensor, memories []Memory, pointers []Poin
 		return nil, err
 	}
 	n := len(memories) * m.hw()
+	if s.Narrow() != kernels.F32 { // once for all layers
+		bare, keyed = copyTo(s, s.Factors(1, bare.Shape...), bare), copyTo(s, s.Factors(1, keyed.Shape...), keyed)
+	}
 
 	x := s.Result(kernels.F32, m.hw(), d)
 	if a.atInput {
