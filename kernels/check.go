@@ -2,6 +2,7 @@ package kernels
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 )
 
@@ -9,6 +10,8 @@ import (
 // is not met is the error, and it names the op, the operand, what it is and what it should be:
 //
 //	linear: W is f32[96,64], want packed f32[96,147]
+//
+// What a message would be made of is boxed only where there is one: a GPU waits for the next op while this one is checked.
 //
 // Sizes come from the operands through dim, which is 0 for an operand that is missing, so a check needs no
 // guards: the wish that the operand exists comes first and its error wins.
@@ -68,7 +71,9 @@ func (w *wishes) shape(operand string, t *Tensor, dt DType, dims ...int) {
 	for i := 0; ok && i < len(dims); i++ {
 		ok = t.Shape[i] >= 1 && (dims[i] == some || t.Shape[i] == dims[i])
 	}
-	w.that(ok, "%s is %v, want %v%s", operand, describe(t), dt, axes(dims))
+	if !ok {
+		w.that(false, "%s is %v, want %v%s", operand, describe(t), dt, axes(slices.Clone(dims)))
+	}
 	w.inside(operand, t)
 }
 
@@ -76,14 +81,18 @@ func (w *wishes) shape(operand string, t *Tensor, dt DType, dims ...int) {
 func (w *wishes) rows(operand string, t *Tensor, dt DType, width int) {
 	ok := t != nil && t.DType.is(dt) && t.Layout == RowMajor && len(t.Shape) >= 1 && t.Len() >= 1 &&
 		(width == some || t.Dim(-1) == width)
-	w.that(ok, "%s is %v, want %v[...,%s]", operand, describe(t), dt, axis(width))
+	if !ok {
+		w.that(false, "%s is %v, want %v[...,%s]", operand, describe(t), dt, axis(width))
+	}
 	w.inside(operand, t)
 }
 
 // size wants a row-major tensor of n elements under any shape; some is any number.
 func (w *wishes) size(operand string, t *Tensor, dt DType, n int) {
 	ok := t != nil && t.DType.is(dt) && t.Layout == RowMajor && t.Len() >= 1 && (n == some || t.Len() == n)
-	w.that(ok, "%s is %v, want %v of %s elements", operand, describe(t), dt, axis(n))
+	if !ok {
+		w.that(false, "%s is %v, want %v of %s elements", operand, describe(t), dt, axis(n))
+	}
 	w.inside(operand, t)
 }
 
@@ -92,8 +101,11 @@ func (w *wishes) packed(operand string, t *Tensor, n, k int) {
 	ok := t != nil && t.DType == F32 && t.Layout == Packed && len(t.Shape) == 2 &&
 		t.Shape[0] >= 1 && t.Shape[1] >= 1 &&
 		(n == some || t.Shape[0] == n) && (k == some || t.Shape[1] == k)
-	w.that(ok, "%s is %v, want packed f32%s", operand, describe(t), axes([]int{n, k}))
-	w.that(!ok || t.Buf != nil, "%s has no memory", operand)
+	if !ok {
+		w.that(false, "%s is %v, want packed f32%s", operand, describe(t), axes([]int{n, k}))
+	} else if t.Buf == nil {
+		w.that(false, "%s has no memory", operand)
+	}
 }
 
 // residual wants nil, or an f32 tensor whose length divides that of y; it is y itself or lies apart from it.
@@ -102,39 +114,51 @@ func (w *wishes) residual(operand string, res, y *Tensor) {
 		return
 	}
 	ok := res.DType == F32 && res.Layout == RowMajor && res.Len() >= 1 && length(y)%res.Len() == 0
-	w.that(ok, "%s is %v, want an f32 length that divides the %d elements of Y", operand, describe(res), length(y))
+	if !ok {
+		w.that(false, "%s is %v, want an f32 length that divides the %d elements of Y", operand, describe(res), length(y))
+	}
 	w.inside(operand, res)
 	w.inPlace(operand, res, y)
 }
 
 // apart wants the result not to share memory with an operand.
 func (w *wishes) apart(operand string, x, y *Tensor) {
-	w.that(!overlap(x, y), "Y overlaps %s", operand)
+	if overlap(x, y) {
+		w.that(false, "Y overlaps %s", operand)
+	}
 }
 
 // inPlace wants the result to be the operand, or not to share memory with it.
 func (w *wishes) inPlace(operand string, x, y *Tensor) {
 	same := x != nil && y != nil && x.Off == y.Off && x.Len() == y.Len() && x.DType == y.DType
-	w.that(same || !overlap(x, y), "Y overlaps a part of %s", operand)
+	if !same && overlap(x, y) {
+		w.that(false, "Y overlaps a part of %s", operand)
+	}
 }
 
 // vectors wants rows of 16-bit elements to be cut into pieces that are whole vectors of 16 bytes.
 func (w *wishes) vectors(operand string, t *Tensor, piece int) {
-	w.that(t == nil || !t.DType.narrow() || piece%8 == 0, "%s is %v, want a multiple of 8 in a row, and in a head, of 16-bit elements", operand, describe(t))
+	if t != nil && t.DType.narrow() && piece%8 != 0 {
+		w.that(false, "%s is %v, want a multiple of 8 in a row, and in a head, of 16-bit elements", operand, describe(t))
+	}
 }
 
 // act wants a known activation.
-func (w *wishes) act(a Act) { w.that(a <= Step, "no such activation: %d", a) }
+func (w *wishes) act(a Act) {
+	if a > Step {
+		w.that(false, "no such activation: %d", a)
+	}
+}
 
 // inside wants the elements to lie inside the buffer.
 func (w *wishes) inside(operand string, t *Tensor) {
 	if w.err != nil || t == nil {
 		return
 	}
-	w.that(t.Buf != nil, "%s has no memory", operand)
-	if t.Buf != nil {
-		w.that(t.Off >= 0 && (t.Off+t.Len())*t.DType.Size() <= t.Buf.Bytes(),
-			"%s is %v from element %d, but its buffer has %d bytes", operand, describe(t), t.Off, t.Buf.Bytes())
+	if t.Buf == nil {
+		w.that(false, "%s has no memory", operand)
+	} else if t.Off < 0 || (t.Off+t.Len())*t.DType.Size() > t.Buf.Bytes() {
+		w.that(false, "%s is %v from element %d, but its buffer has %d bytes", operand, describe(t), t.Off, t.Buf.Bytes())
 	}
 }
 

@@ -45,13 +45,22 @@ func (b *batch) Do(op kernels.Op) error {
 	return b.d.do(op)
 }
 
-func (b *batch) note(kernel string, grid, block dim, shared int, args []byte) {
+// mostLaunches are queued together, so that the GPU begins before all of a long computation is noted.
+const mostLaunches = 48
+
+func (b *batch) note(kernel string, grid, block dim, shared int, args []byte) error {
 	b.text = append(b.text, kernel...)
 	for _, n := range [...]int{grid.x, grid.y, grid.z, block.x, block.y, block.z, shared, len(args)} {
 		b.text = binary.LittleEndian.AppendUint32(b.text, uint32(n))
 	}
 	b.launches = append(b.launches, noted{kernel, grid, block, shared, len(b.text), len(args)})
 	b.text = append(b.text, args...)
+	if len(b.launches) < mostLaunches {
+		return nil
+	}
+	err := b.submit()
+	b.launches, b.text = b.launches[:0], b.text[:0]
+	return err
 }
 
 // Flush queues the launches.

@@ -60,9 +60,10 @@ type Device struct {
 	live     int        // bytes of tensors not freed
 	peak     int
 	tensors  int
-	scratch  block   // memory of the op under way
-	outgrown []block // earlier scratch, which what is queued or noted may still use
-	target   *batch  // what launches are noted in; nil: they are queued at once
+	scratch  block       // memory of the op under way
+	outgrown []block     // earlier scratch, which what is queued or noted may still use
+	args     *launchArgs // of the launch under way
+	target   *batch      // what launches are noted in; nil: they are queued at once
 	graphs   graphs
 	tables   map[tableKey]block
 }
@@ -85,7 +86,7 @@ var _ kernels.Device = (*Device)(nil)
 var _ kernels.Sizer = (*Device)(nil)
 
 func newDevice(be backend, p Precision) *Device {
-	return &Device{be: be, precision: p, processors: be.info().Threads}
+	return &Device{be: be, precision: p, processors: be.info().Threads, args: new(launchArgs)}
 }
 
 // Info describes the GPU.
@@ -240,16 +241,23 @@ func address(t *kernels.Tensor) uint64 {
 	return t.Buf.(*buffer).at + uint64(t.Off*t.DType.Size())
 }
 
-// launch queues a kernel with its struct of arguments.
+// launchArgs has room for the arguments of any kernel.
+type launchArgs [64]uint64
+
+// launch queues a kernel with its struct of arguments. The caller holds mu.
 func launch[A any](d *Device, kernel string, grid, block dim, shared int, args A) error {
 	if grid.x == 0 || grid.y == 0 || grid.z == 0 {
 		return nil
 	}
-	if d.target != nil {
-		d.target.note(kernel, grid, block, shared, unsafe.Slice((*byte)(unsafe.Pointer(&args)), unsafe.Sizeof(args)))
-		return nil
+	size := unsafe.Sizeof(args)
+	if size > unsafe.Sizeof(*d.args) {
+		panic("cuda: the arguments of " + kernel + " are larger than launchArgs")
 	}
-	return d.be.launch(kernel, grid, block, shared, unsafe.Pointer(&args), unsafe.Sizeof(args))
+	*(*A)(unsafe.Pointer(d.args)) = args // one place for all, or else it would be allocated anew for each launch
+	if d.target != nil {
+		return d.target.note(kernel, grid, block, shared, unsafe.Slice((*byte)(unsafe.Pointer(d.args)), size))
+	}
+	return d.be.launch(kernel, grid, block, shared, unsafe.Pointer(d.args), size)
 }
 
 // reserve returns the address of at least size bytes of memory for the op under way. An op asks once, while it holds mu.

@@ -29,6 +29,8 @@ func (d *Device) PeakFLOPS() float64 {
 	}
 	defer d.Free(sink)
 	return float64(blocks*threads*rounds) * perThread / d.best(func() error {
+		d.mu.Lock()
+		defer d.mu.Unlock()
 		return launch(d, "peak_"+d.precision.String(), dim{blocks, 1, 1}, dim{threads, 1, 1}, 0, peakArgs{sink: address(sink), rounds: rounds})
 	}).Seconds()
 }

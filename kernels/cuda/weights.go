@@ -37,8 +37,10 @@ func (d *Device) Pack(w *kernels.Tensor) (*kernels.Tensor, error) {
 	}
 	t := &kernels.Tensor{DType: kernels.F32, Layout: kernels.Packed, Shape: []int{n, k}, Buf: b}
 	row := d.packedRow(k)
+	d.mu.Lock()
 	err = launch(d, "pack", elements(n*row), dim{elementThreads, 1, 1}, 0,
 		packArgs{address(w), b.at, int32(n), int32(k), int32(row), int32(d.precision)})
+	d.mu.Unlock()
 	if err != nil {
 		d.Free(t)
 		return nil, err

@@ -82,8 +82,8 @@ func (k *hieraBlock) apply(s *kernels.Scope, x *kernels.Tensor) *kernels.Tensor 
 	return y
 }
 
-// bandElements is about how many elements the widest layer of a band has.
-const bandElements = 4 << 20
+// bandElements is how many elements the widest layer of a band has at most, about.
+const bandElements = 16 << 20
 
 // bands cuts the rows of a map into some of whole windows.
 func (k *hieraBlock) bands(x *kernels.Tensor) (bands [][2]int) {
@@ -91,8 +91,11 @@ func (k *hieraBlock) bands(x *kernels.Tensor) (bands [][2]int) {
 	if k.window == 0 || x.Dim(0) > 1 {
 		return [][2]int{{0, h}}
 	}
-	windows := (h + k.window - 1) / k.window
-	n := min(windows, (x.Rows()*4*k.out+bandElements-1)/bandElements)
+	windows, widest := (h+k.window-1)/k.window, x.Rows()*4*k.out
+	if k.pool {
+		widest = x.Rows() * 3 * k.out // only what is before the pooling has all rows
+	}
+	n := min(windows, (widest+bandElements-1)/bandElements)
 	for i := range n {
 		bands = append(bands, [2]int{i * windows / n * k.window, min((i+1)*windows/n*k.window, h)})
 	}
