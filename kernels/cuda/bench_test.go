@@ -82,9 +82,18 @@ func benchCases() []benchCase {
 			name += "-residual"
 		}
 		return benchCase{name, func(m *operands) kernels.Op {
-			op := kernels.Linear{X: m.f32(rows, k), W: m.packed(n, k), Bias: m.f32(n), Act: act, Y: m.f32(rows, n)}
-			if residual {
+			op := kernels.Linear{X: m.f32(rows, k), W: m.packed(n, k), Bias: m.f32(n), Act: act}
+			if rows >= 64 {
+				op.X = m.factors(rows, k)
+			}
+			switch {
+			case residual:
+				op.Y = m.f32(rows, n)
 				op.Res = op.Y
+			case rows >= 64:
+				op.Y = m.factors(rows, n)
+			default:
+				op.Y = m.f32(rows, n)
 			}
 			return op
 		}}
@@ -128,7 +137,7 @@ func benchCases() []benchCase {
 	}
 	norm := func(rows, c int) benchCase {
 		return benchCase{fmt.Sprintf("layer-norm/%dx%d", rows, c), func(m *operands) kernels.Op {
-			return kernels.LayerNorm{X: m.f32(rows, c), Gamma: m.f32(c), Beta: m.f32(c), Eps: 1e-6, Y: m.f32(rows, c)}
+			return kernels.LayerNorm{X: m.f32(rows, c), Gamma: m.f32(c), Beta: m.f32(c), Eps: 1e-6, Y: m.factors(rows, c)}
 		}}
 	}
 	return append(attentions, []benchCase{
@@ -139,7 +148,7 @@ func benchCases() []benchCase {
 		linear(16384, 192, 768, kernels.GELU, false), linear(16384, 768, 192, kernels.None, true),
 		linear(4096, 384, 1152, kernels.None, false), linear(4096, 384, 1536, kernels.GELU, false), linear(4096, 1536, 384, kernels.None, true),
 		linear(4096, 256, 2048, kernels.ReLU, false), linear(4096, 2048, 256, kernels.None, true), linear(4096, 256, 256, kernels.None, false),
-		linear(8192, 8192, 8192, kernels.None, false),
+		linear(4096, 2304, 576, kernels.None, true), linear(8192, 8192, 8192, kernels.None, false),
 		linear(8, 256, 2048, kernels.ReLU, false), linear(1, 256, 256, kernels.ReLU, false),
 		norm(65536, 96), norm(4096, 256),
 		{"depthwise/7x7", func(m *operands) kernels.Op {

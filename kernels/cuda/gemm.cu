@@ -287,7 +287,7 @@ template <class Half, int WARPS_M, int WARPS_N, int MT, int STAGES> static __dev
     store_sums<Half, MT>(g, m0 + wm, n0 + wn, sum);
 }
 
-// Two sizes of tile: 128 x 128 by 8 warps, and 64 x 64 by 4 where the large ones would leave multiprocessors idle.
+// Sizes of tile: 128 x 128 by 8 warps, 128 x 64 and 64 x 64 by 4 where the large ones would leave multiprocessors idle.
 #define GEMM_LARGE(half, name, kind)                                                                                        \
     typedef gemm_args gemm_##half##_##name##_large_args;                                                                    \
     KERNEL_BOUNDS(gemm_##half##_##name##_large, 256, 2) { gemm_half<half, kind, 2, 4, 4>(args); }
@@ -302,6 +302,8 @@ template <class Half, int WARPS_M, int WARPS_N, int MT, int STAGES> static __dev
     GEMM_SMALL(half, gather_one, GATHER_ONE)                                                                                \
     typedef gemm_args gemm_##half##_narrow_large_args;                                                                      \
     KERNEL_BOUNDS(gemm_##half##_narrow_large, 256, 2) { gemm_narrow<half, 2, 4, 4, 4>(args); }                              \
+    typedef gemm_args gemm_##half##_narrow_medium_args;                                                                     \
+    KERNEL_BOUNDS(gemm_##half##_narrow_medium, 128, 4) { gemm_narrow<half, 2, 2, 4, 4>(args); }                             \
     typedef gemm_args gemm_##half##_narrow_small_args;                                                                      \
     KERNEL_BOUNDS(gemm_##half##_narrow_small, 128, 4) { gemm_narrow<half, 2, 2, 2, 4>(args); }
 GEMM_KINDS(bf16)

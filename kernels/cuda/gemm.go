@@ -121,8 +121,11 @@ func (d *Device) gemmNarrow(g gemmArgs) error {
 	name := "gemm_" + d.precision.String() + "_narrow"
 	grid := func(bm, bn int) dim { return dim{ceil(int(g.n), bn), ceil(int(g.m), bm), 1} }
 	const stages = 4
-	if large := grid(128, 128); large.x*large.y >= d.processors {
+	if large := grid(128, 128); large.x*large.y >= 4*d.processors {
 		return launch(d, name+"_large", large, dim{256, 1, 1}, stages*(128+128)*32*2, g)
+	}
+	if medium := grid(128, 64); medium.x*medium.y >= 2*d.processors {
+		return launch(d, name+"_medium", medium, dim{128, 1, 1}, stages*(128+64)*32*2, g)
 	}
 	return launch(d, name+"_small", grid(64, 64), dim{128, 1, 1}, stages*(64+64)*32*2, g)
 }
