@@ -40,6 +40,8 @@ var importRules = []struct {
 		"a plan is made of the values it is given: naming a stage here would need a change here for each new one"},
 	{"runtime", []string{"graph", "kernels"}, []string{"kernels/null"},
 		"the engine moves tokens without knowing what they are: naming a stage or an op here would make it part of one model"},
+	{"stages/internal/testdevice", []string{"kernels", "kernels/cpu", "kernels/cuda"}, nil,
+		"what opens the device that tests of stages and of the network run on; nothing but tests imports it"},
 	{"stages/internal", []string{"stages/internal/", "kernels", "kernels/weights", "graph"}, []string{"kernels/"},
 		"shared parts of stages: they see what stages see, and no stage; tests run the network on a device"},
 	{"stages", []string{"stages/internal/", "kernels", "kernels/weights", "graph", "pipelines/demo"}, []string{"kernels/"},

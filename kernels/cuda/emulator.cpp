@@ -149,6 +149,7 @@ const char *emulator_launch(const char *name, const unsigned *grid, const unsign
         stacks = (unsigned char *)mmap(nullptr, (size_t)THREADS * STACK, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
         memory = (unsigned char *)aligned_alloc(1024, SHARED);
     }
+    if (!args) return nullptr; // only asked whether there is such a kernel
     seed = order;
     arguments = args;
     grid_dim = {grid[0], grid[1], grid[2]};
