@@ -7,7 +7,7 @@ SHELL := /bin/bash
 GO    ?= go
 FLAGS := -ldflags "-X main.commit=$(shell git describe --always --dirty 2>/dev/null)"
 
-.PHONY: demo test build cuda ptx ptx-report deps bench parity race vet vet-cuda clean
+.PHONY: demo test build cuda ptx ptx-report deps bench sanitize parity race vet vet-cuda clean
 
 demo: build
 	./tachi run pipelines/samurai.toml -o out --overwrite
@@ -42,6 +42,10 @@ vet-cuda: deps
 
 race: deps
 	$(GO) test -race ./graph/... ./runtime/...
+
+# The emulator of the GPU with the sanitizer of undefined behaviour: a misaligned or impossible access of a kernel stops it.
+sanitize: deps
+	CGO_CXXFLAGS="-O1 -g -fsanitize=undefined -fno-sanitize-recover=undefined" CGO_LDFLAGS="-fsanitize=undefined" $(GO) test ./kernels/cuda
 
 bench: deps
 	$(GO) test -run '^$$' -bench . -benchtime 1x ./...
