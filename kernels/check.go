@@ -60,7 +60,14 @@ func length(t *Tensor) int {
 
 // that complains, in the words given, unless ok.
 func (w *wishes) that(ok bool, format string, args ...any) {
-	if !ok && w.err == nil {
+	if !ok {
+		w.fail(format, args...)
+	}
+}
+
+// fail complains, in the words given, if nothing did before.
+func (w *wishes) fail(format string, args ...any) {
+	if w.err == nil {
 		w.err = fmt.Errorf(w.op+": "+format, args...)
 	}
 }
@@ -72,7 +79,7 @@ func (w *wishes) shape(operand string, t *Tensor, dt DType, dims ...int) {
 		ok = t.Shape[i] >= 1 && (dims[i] == some || t.Shape[i] == dims[i])
 	}
 	if !ok {
-		w.that(false, "%s is %v, want %v%s", operand, describe(t), dt, axes(slices.Clone(dims)))
+		w.fail("%s is %v, want %v%s", operand, describe(t), dt, axes(slices.Clone(dims)))
 	}
 	w.inside(operand, t)
 }
@@ -82,7 +89,7 @@ func (w *wishes) rows(operand string, t *Tensor, dt DType, width int) {
 	ok := t != nil && t.DType.is(dt) && t.Layout == RowMajor && len(t.Shape) >= 1 && t.Len() >= 1 &&
 		(width == some || t.Dim(-1) == width)
 	if !ok {
-		w.that(false, "%s is %v, want %v[...,%s]", operand, describe(t), dt, axis(width))
+		w.fail("%s is %v, want %v[...,%s]", operand, describe(t), dt, axis(width))
 	}
 	w.inside(operand, t)
 }
@@ -91,7 +98,7 @@ func (w *wishes) rows(operand string, t *Tensor, dt DType, width int) {
 func (w *wishes) size(operand string, t *Tensor, dt DType, n int) {
 	ok := t != nil && t.DType.is(dt) && t.Layout == RowMajor && t.Len() >= 1 && (n == some || t.Len() == n)
 	if !ok {
-		w.that(false, "%s is %v, want %v of %s elements", operand, describe(t), dt, axis(n))
+		w.fail("%s is %v, want %v of %s elements", operand, describe(t), dt, axis(n))
 	}
 	w.inside(operand, t)
 }
@@ -102,9 +109,9 @@ func (w *wishes) packed(operand string, t *Tensor, n, k int) {
 		t.Shape[0] >= 1 && t.Shape[1] >= 1 &&
 		(n == some || t.Shape[0] == n) && (k == some || t.Shape[1] == k)
 	if !ok {
-		w.that(false, "%s is %v, want packed f32%s", operand, describe(t), axes([]int{n, k}))
+		w.fail("%s is %v, want packed f32%s", operand, describe(t), axes([]int{n, k}))
 	} else if t.Buf == nil {
-		w.that(false, "%s has no memory", operand)
+		w.fail("%s has no memory", operand)
 	}
 }
 
@@ -115,7 +122,7 @@ func (w *wishes) residual(operand string, res, y *Tensor) {
 	}
 	ok := res.DType == F32 && res.Layout == RowMajor && res.Len() >= 1 && length(y)%res.Len() == 0
 	if !ok {
-		w.that(false, "%s is %v, want an f32 length that divides the %d elements of Y", operand, describe(res), length(y))
+		w.fail("%s is %v, want an f32 length that divides the %d elements of Y", operand, describe(res), length(y))
 	}
 	w.inside(operand, res)
 	w.inPlace(operand, res, y)
@@ -124,7 +131,7 @@ func (w *wishes) residual(operand string, res, y *Tensor) {
 // apart wants the result not to share memory with an operand.
 func (w *wishes) apart(operand string, x, y *Tensor) {
 	if overlap(x, y) {
-		w.that(false, "Y overlaps %s", operand)
+		w.fail("Y overlaps %s", operand)
 	}
 }
 
@@ -132,21 +139,21 @@ func (w *wishes) apart(operand string, x, y *Tensor) {
 func (w *wishes) inPlace(operand string, x, y *Tensor) {
 	same := x != nil && y != nil && x.Off == y.Off && x.Len() == y.Len() && x.DType == y.DType
 	if !same && overlap(x, y) {
-		w.that(false, "Y overlaps a part of %s", operand)
+		w.fail("Y overlaps a part of %s", operand)
 	}
 }
 
 // vectors wants rows of 16-bit elements to be cut into pieces that are whole vectors of 16 bytes.
 func (w *wishes) vectors(operand string, t *Tensor, piece int) {
 	if t != nil && t.DType.narrow() && piece%8 != 0 {
-		w.that(false, "%s is %v, want a multiple of 8 in a row, and in a head, of 16-bit elements", operand, describe(t))
+		w.fail("%s is %v, want a multiple of 8 in a row, and in a head, of 16-bit elements", operand, describe(t))
 	}
 }
 
 // act wants a known activation.
 func (w *wishes) act(a Act) {
 	if a > Step {
-		w.that(false, "no such activation: %d", a)
+		w.fail("no such activation: %d", a)
 	}
 }
 
@@ -156,9 +163,9 @@ func (w *wishes) inside(operand string, t *Tensor) {
 		return
 	}
 	if t.Buf == nil {
-		w.that(false, "%s has no memory", operand)
+		w.fail("%s has no memory", operand)
 	} else if t.Off < 0 || (t.Off+t.Len())*t.DType.Size() > t.Buf.Bytes() {
-		w.that(false, "%s is %v from element %d, but its buffer has %d bytes", operand, describe(t), t.Off, t.Buf.Bytes())
+		w.fail("%s is %v from element %d, but its buffer has %d bytes", operand, describe(t), t.Off, t.Buf.Bytes())
 	}
 }
 

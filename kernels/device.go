@@ -44,13 +44,21 @@ type Narrower interface {
 
 // NarrowOf returns what a device, or the one it stands before, keeps factors in.
 func NarrowOf(d Device) DType {
+	if n, ok := find[Narrower](d); ok {
+		return n.Narrow()
+	}
+	return F32
+}
+
+// find returns the first that is a T: a device, the one it stands before, and so on.
+func find[T any](d Device) (t T, ok bool) {
 	for {
-		if n, ok := d.(Narrower); ok {
-			return n.Narrow()
+		if t, ok = d.(T); ok {
+			return t, true
 		}
-		over, ok := d.(interface{ Unwrap() Device })
-		if !ok {
-			return F32
+		over, before := d.(interface{ Unwrap() Device })
+		if !before {
+			return t, false
 		}
 		d = over.Unwrap()
 	}

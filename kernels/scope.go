@@ -27,17 +27,10 @@ type Batch interface {
 // NewScope returns an empty scope on a device. Close it with a defer.
 func NewScope(d Device) *Scope {
 	s := &Scope{Dev: d, narrow: NarrowOf(d), temps: map[*Tensor]struct{}{}}
-	for {
-		if b, ok := d.(Batcher); ok {
-			s.batch = b.Batch()
-			return s
-		}
-		over, ok := d.(interface{ Unwrap() Device })
-		if !ok {
-			return s
-		}
-		d = over.Unwrap()
+	if b, ok := find[Batcher](d); ok {
+		s.batch = b.Batch()
 	}
+	return s
 }
 
 // flush queues the ops so far.

@@ -34,17 +34,6 @@ type attendArgs struct {
 	problems, warps, tile int32
 }
 
-// factorType returns how the kernels call the type of an operand.
-func factorType(t *kernels.Tensor) int32 {
-	switch t.DType {
-	case kernels.BF16:
-		return 1
-	case kernels.F16:
-		return 2
-	}
-	return 0
-}
-
 type joinArgs struct {
 	y, top, sum, to                uint64
 	problems, parts, nq, heads, dv int32
@@ -208,13 +197,13 @@ func (d *Device) planAttention(op kernels.Attention) attending {
 	nq, nk := int32(op.Q.Dim(0)), int32(op.K.Dim(0))
 	ldk, ldv := int32(op.K.Dim(1)), int32(op.V.Dim(1))
 	heads := int32(op.Heads)
-	return d.plan(attendArgs{qType: factorType(op.Q), kType: factorType(op.K), vType: factorType(op.V), yType: factorType(op.Y), ldq: ldk, ldk: ldk, ldv: ldv, ldy: ldv, heads: heads, d: ldk / heads, dv: ldv / heads, nq: nq, nk: nk,
+	return d.plan(attendArgs{qType: typeOf(op.Q), kType: typeOf(op.K), vType: typeOf(op.V), yType: typeOf(op.Y), ldq: ldk, ldk: ldk, ldv: ldv, ldy: ldv, heads: heads, d: ldk / heads, dv: ldv / heads, nq: nq, nk: nk,
 		qh: 1, qw: nq, kh: 1, kw: nk, wqh: 1, wqw: nq, wkh: 1, wkw: nk, down: 1, across: 1, scale: op.Scale}, 1, false)
 }
 
 func (d *Device) attention(op kernels.Attention) error {
-	if !d.multiplies(op.Q, op.K, op.V, op.Y) {
-		return unsupported(op)
+	if err := d.narrows(op.Name(), op.Q, op.K, op.V, op.Y); err != nil {
+		return err
 	}
 	p := d.planAttention(op)
 	p.args.q, p.args.k, p.args.v, p.args.y = address(op.Q), address(op.K), address(op.V), address(op.Y)
@@ -230,8 +219,8 @@ func (d *Device) planWindows(op kernels.WindowAttention) attending {
 	if op.Pool {
 		step = 2
 	}
-	types := factorType(op.QKV)
-	a := attendArgs{qType: types, kType: types, vType: types, yType: factorType(op.Y), ldq: 3 * c, ldk: 3 * c, ldv: 3 * c, ldy: c, heads: heads, d: c / heads, dv: c / heads,
+	types := typeOf(op.QKV)
+	a := attendArgs{qType: types, kType: types, vType: types, yType: typeOf(op.Y), ldq: 3 * c, ldk: 3 * c, ldv: 3 * c, ldy: c, heads: heads, d: c / heads, dv: c / heads,
 		nq: wh / step * (ww / step), nk: wh * ww, qh: h / step, qw: w / step, kh: h, kw: w,
 		wqh: wh / step, wqw: ww / step, wkh: wh, wkw: ww, down: (h + wh - 1) / wh, across: (w + ww - 1) / ww, pool: step - 1,
 		scale: float32(1 / math.Sqrt(float64(c/heads)))}
@@ -239,8 +228,8 @@ func (d *Device) planWindows(op kernels.WindowAttention) attending {
 }
 
 func (d *Device) windowAttention(op kernels.WindowAttention) error {
-	if !d.multiplies(op.QKV, op.Y) {
-		return unsupported(op)
+	if err := d.narrows(op.Name(), op.QKV, op.Y); err != nil {
+		return err
 	}
 	p := d.planWindows(op)
 	c := uint64(op.Y.Dim(3))
@@ -253,20 +242,20 @@ func (d *Device) windowAttention(op kernels.WindowAttention) error {
 func (d *Device) planRotary(op kernels.RotaryAttention) attending {
 	nq, nk := int32(op.Q.Dim(0)), int32(op.X.Dim(0))
 	dk, dv := int32(op.Q.Dim(1)), int32(op.V.Dim(1))
-	return d.plan(attendArgs{qType: factorType(op.Q), vType: factorType(op.V), yType: factorType(op.Y), ldq: dk, ldk: dk, ldv: dv, ldy: dv, heads: 1, d: dk, dv: dv, nq: nq, nk: nk,
+	return d.plan(attendArgs{qType: typeOf(op.Q), vType: typeOf(op.V), yType: typeOf(op.Y), ldq: dk, ldk: dk, ldv: dv, ldy: dv, heads: 1, d: dk, dv: dv, nq: nq, nk: nk,
 		qh: 1, qw: nq, kh: 1, kw: nk, wqh: 1, wqw: nq, wkh: 1, wkw: nk, down: 1, across: 1, scale: op.Scale}, 1, true)
 }
 
 func (d *Device) rotaryAttention(op kernels.RotaryAttention) error {
-	if !d.multiplies(op.Q, op.X, op.V, op.Y) {
-		return unsupported(op)
+	if err := d.narrows(op.Name(), op.Q, op.X, op.V, op.Y); err != nil {
+		return err
 	}
 	p := d.planRotary(op)
 	p.args.q, p.args.v, p.args.y = address(op.Q), address(op.V), address(op.Y)
 	side := op.Cos.Dim(0)
 	return d.attend(p, func(keys uint64) error {
 		a := rotaryKeysArgs{address(op.X), address(op.W), address(op.Bias), address(op.Cos), address(op.Sin), keys,
-			p.args.nk, int32(op.X.Dim(1)), p.args.d, p.args.d, int32(side), int32(op.Maps * side * side), factorType(op.X), 0}
+			p.args.nk, int32(op.X.Dim(1)), p.args.d, p.args.d, int32(side), int32(op.Maps * side * side), typeOf(op.X), 0}
 		if a.xType != 0 && a.x%16 != 0 {
 			return unaligned
 		}
@@ -279,20 +268,6 @@ func (d *Device) rotaryAttention(op kernels.RotaryAttention) error {
 		a.width = int32(p.d)
 		return launch(d, "rotary_keys_"+d.precision.String(), dim{ceil(int(a.n), 64), ceil(p.d, 64), 1}, dim{128, 1, 1}, 2*2*64*72, a)
 	})
-}
-
-// multiplies says whether the device multiplies operands in the types that they have.
-func (d *Device) multiplies(operands ...*kernels.Tensor) bool {
-	for _, t := range operands {
-		if t.DType != kernels.F32 && t.DType != d.Narrow() {
-			return false
-		}
-	}
-	return true
-}
-
-func unsupported(op kernels.Op) error {
-	return &kernels.UnsupportedError{Device: "cuda", Op: op.Name() + " of operands in these types"}
 }
 
 var unaligned = errors.New("cuda: an attention wants operands in 16 bits aligned to 16 bytes")

@@ -70,7 +70,7 @@ func (b *batch) Flush() error {
 	return b.flush()
 }
 
-// few launches are not worth a graph.
+// fewLaunches are not worth a graph.
 const fewLaunches = 4
 
 func (b *batch) flush() error {

@@ -58,7 +58,6 @@ type Device struct {
 
 	mu       sync.Mutex // of what follows, and of the order of an op's launches
 	live     int        // bytes of tensors not freed
-	peak     int
 	tensors  int
 	scratch  block       // memory of the op under way
 	outgrown []block     // earlier scratch, which what is queued or noted may still use
@@ -96,20 +95,6 @@ func (d *Device) Info() kernels.Info {
 	return i
 }
 
-// Precision returns the type in which products multiply.
-func (d *Device) Precision() Precision { return d.precision }
-
-// Narrow returns the type that the device keeps factors in.
-func (d *Device) Narrow() kernels.DType {
-	switch d.precision {
-	case BFloat16:
-		return kernels.BF16
-	case Float16:
-		return kernels.F16
-	}
-	return kernels.F32
-}
-
 // Alloc returns a row-major tensor with undefined content.
 func (d *Device) Alloc(dt kernels.DType, shape ...int) (*kernels.Tensor, error) {
 	t := &kernels.Tensor{DType: dt, Shape: append([]int(nil), shape...)}
@@ -138,7 +123,6 @@ func (d *Device) alloc(size int) (*buffer, error) {
 	}
 	d.tensors++
 	d.live += size
-	d.peak = max(d.peak, d.live)
 	return &buffer{block: block{at, size}}, nil
 }
 
@@ -163,13 +147,6 @@ func (d *Device) Free(t *kernels.Tensor) {
 	d.tensors--
 	d.live -= b.size
 	_ = d.be.free(b.at) // fails only when the device is lost, which the next op says
-}
-
-// Peak returns the most bytes of tensors that were allocated at once.
-func (d *Device) Peak() int {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	return d.peak
 }
 
 // Upload copies host bytes, row-major and little-endian, into dst.

@@ -21,11 +21,9 @@ import (
 //go:embed *.cu *.cuh
 var sources embed.FS
 
-// emulator runs the kernels on the processor. Its memory is C's, each block between two guards.
+// emulator runs the kernels on the processor. Its memory is C's.
 type emulator struct {
 	order uint64 // seeds the order in which the threads of a block run
-	dry   bool   // kernels are looked up, and do nothing; memory is addresses alone
-	next  uint64 // of those
 
 	mu     sync.Mutex
 	blocks map[uint64]int // sizes by address
@@ -38,14 +36,6 @@ func newEmulator(order uint64) *emulator {
 	return &emulator{order: order, blocks: map[uint64]int{}}
 }
 
-// NewDry returns a device that has the kernels of a GPU, launches them as one of so many multiprocessors would be launched,
-// and computes nothing: a network that runs on it asks for nothing that a GPU could not do.
-func NewDry(p Precision, processors int) *Device {
-	d := newDevice(&emulator{dry: true, blocks: map[uint64]int{}}, p)
-	d.processors = processors
-	return d
-}
-
 func (e *emulator) info() kernels.Info {
 	return kernels.Info{Name: "cuda", Model: "emulator", ISA: "fibers", Threads: 1}
 }
@@ -53,12 +43,6 @@ func (e *emulator) info() kernels.Info {
 func (e *emulator) alloc(bytes int) (uint64, error) {
 	if bytes > 1<<40 {
 		return 0, &kernels.OutOfMemoryError{Device: "cuda", Asked: bytes}
-	}
-	if e.dry {
-		e.mu.Lock()
-		defer e.mu.Unlock()
-		e.next += uint64(bytes+255)&^255 + 256
-		return e.next, nil
 	}
 	p := C.aligned_alloc(256, C.size_t((bytes+255)&^255))
 	if p == nil {
@@ -71,9 +55,6 @@ func (e *emulator) alloc(bytes int) (uint64, error) {
 }
 
 func (e *emulator) free(at uint64) error {
-	if e.dry {
-		return nil
-	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if _, ok := e.blocks[at]; !ok {
@@ -85,33 +66,29 @@ func (e *emulator) free(at uint64) error {
 }
 
 func (e *emulator) upload(dst uint64, src []byte) error {
-	if !e.dry {
-		copy(unsafe.Slice((*byte)(pointer(dst)), len(src)), src)
-	}
+	copy(unsafe.Slice((*byte)(pointer(dst)), len(src)), src)
 	return nil
 }
 
 func (e *emulator) download(dst []byte, src uint64) error {
-	if e.dry {
-		clear(dst)
-	} else {
-		copy(dst, unsafe.Slice((*byte)(pointer(src)), len(dst)))
-	}
+	copy(dst, unsafe.Slice((*byte)(pointer(src)), len(dst)))
 	return nil
 }
 
 func (e *emulator) launch(kernel string, grid, block dim, shared int, args unsafe.Pointer, size uintptr) error {
+	own := C.CBytes(unsafe.Slice((*byte)(args), size)) // the kernel may run on a fiber's stack: nothing of Go's there
+	defer C.free(own)
+	return emulate(kernel, grid, block, shared, own, size, e.order)
+}
+
+// emulate runs a kernel, or without args only looks whether it could be launched so.
+func emulate(kernel string, grid, block dim, shared int, args unsafe.Pointer, size uintptr, order uint64) error {
 	emulated.Lock()
 	defer emulated.Unlock()
 	name := C.CString(kernel)
 	defer C.free(unsafe.Pointer(name))
-	var own unsafe.Pointer
-	if !e.dry {
-		own = C.CBytes(unsafe.Slice((*byte)(args), size)) // the kernel may run on a fiber's stack: nothing of Go's there
-		defer C.free(own)
-	}
 	g, b := grid.c(), block.c()
-	if wrong := C.emulator_launch(name, &g[0], &b[0], C.size_t(shared), own, C.size_t(size), C.uint64_t(e.order)); wrong != nil {
+	if wrong := C.emulator_launch(name, &g[0], &b[0], C.size_t(shared), args, C.size_t(size), C.uint64_t(order)); wrong != nil {
 		return errors.New("emulator: " + C.GoString(wrong))
 	}
 	return nil

@@ -95,24 +95,6 @@ func (d *Device) gemm(g gemmArgs) error {
 	return launch(d, name+"_small", grid(64, 64), dim{128, 1, 1}, max(2*(64+64)*32*2, 4*sums), g)
 }
 
-// narrows wants tensors to be in float32 or in the device's own 16 bits.
-func (d *Device) narrows(op string, ts ...*kernels.Tensor) error {
-	for _, t := range ts {
-		if t.DType != kernels.F32 && t.DType != d.Narrow() {
-			return &kernels.UnsupportedError{Device: "cuda", Op: op + " of " + t.DType.String() + " in " + d.precision.String()}
-		}
-	}
-	return nil
-}
-
-// typeOf returns the type of factors as the kernels number it.
-func (d *Device) typeOf(t *kernels.Tensor) int32 {
-	if t.DType == kernels.F32 {
-		return int32(Float32)
-	}
-	return int32(d.precision)
-}
-
 // gemmNarrow launches the product of 16-bit factors.
 func (d *Device) gemmNarrow(g gemmArgs) error {
 	if (g.a|g.y|g.res|g.bias)%16 != 0 {

@@ -33,7 +33,7 @@ func (d *Device) layerNorm(op kernels.LayerNorm) error {
 		return &kernels.UnsupportedError{Device: "cuda", Op: "layer-norm to 16 bits of unaligned operands, of more than 2304 channels, or with an activation and more than 512"}
 	}
 	return launch(d, kernel, dim{ceil(rows<<shift, normThreads), 1, 1}, dim{normThreads, 1, 1}, 0,
-		layerNormArgs{address(op.X), address(op.Gamma), address(op.Beta), address(op.Y), int64(rows), int32(c), int32(shift), op.Eps, int32(op.Act), d.typeOf(op.Y), 0})
+		layerNormArgs{address(op.X), address(op.Gamma), address(op.Beta), address(op.Y), int64(rows), int32(c), int32(shift), op.Eps, int32(op.Act), typeOf(op.Y), 0})
 }
 
 // normKernel chooses the kernel for aligned rows of c elements, and of how many lanes a row has the logarithm. A narrow row
