@@ -48,6 +48,12 @@ func (c *runCmd) Run(a *app) (err error) {
 	}
 	plan.Forced = c.Force
 	a.interruptible()
+	var saved *saver
+	defer func() { // last of all: until then a run that is killed can go on
+		if saved != nil {
+			saved.end(err)
+		}
+	}()
 	e, err := a.engine(plan, c.Overwrite)
 	if err != nil {
 		return err
@@ -71,7 +77,7 @@ func (c *runCmd) Run(a *app) (err error) {
 		if failed != nil {
 			return failed
 		}
-		defer func() { s.end(err) }()
+		saved = s
 	}
 	p := a.progress(e)
 	o.Progress, o.Every = p.show, 200*time.Millisecond
