@@ -87,18 +87,24 @@ func window(op kernels.WindowAttention) C.window {
 
 // rotaryAttention does a block of queries in a task; see rotary.h.
 func (d *Device) rotaryAttention(op kernels.RotaryAttention) error {
-	nq, lanes := op.Q.Dim(0), int(d.isa.lanes)
+	nq := op.Q.Dim(0)
 	size, _ := d.scratch(op)
-	a := rotary(op)
+	a := d.rotary(op)
 	a.q, a.x, a.w, a.bias, a.cos, a.sin, a.v, a.y = floats(op.Q), floats(op.X), floats(op.W), floats(op.Bias), floats(op.Cos), floats(op.Sin), floats(op.V), floats(op.Y)
+	lanes := int(a.groups * d.isa.group)
 	d.parallel(ceil(nq, lanes), func(i, worker int) {
 		C.call_attendrotary(d.isa, a, C.long(i*lanes), C.long(min(nq, (i+1)*lanes)), (*C.float)(d.mem.workspace(worker, size)))
 	})
 	return nil
 }
 
-// rotary describes an op to the kernels, but for its operands.
-func rotary(op kernels.RotaryAttention) C.rotary {
+// rotary describes an op to the kernels, but for its operands. A task has as many groups of queries as the kernels take, fewer
+// where workers would get nothing.
+func (d *Device) rotary(op kernels.RotaryAttention) C.rotary {
+	groups := int(d.isa.groups)
+	for groups > 2 && ceil(op.Q.Dim(0), groups*int(d.isa.group)) < 4*d.threads() {
+		groups -= 2
+	}
 	return C.rotary{d: C.long(op.Q.Dim(1)), m: C.long(op.X.Dim(1)), dv: C.long(op.V.Dim(1)), side: C.long(op.Cos.Dim(0)),
-		maps: C.long(op.Maps), n: C.long(op.X.Dim(0)), scale: C.float(op.Scale)}
+		maps: C.long(op.Maps), n: C.long(op.X.Dim(0)), groups: C.long(groups), scale: C.float(op.Scale)}
 }

@@ -45,9 +45,10 @@ static tilefn *const tiles[MR + 1] = {0, tile_1, tile_2, tile_3, tile_4, tile_5,
 // product is n rows of a b, stored as they are: [n][NR], aligned.
 static void product(long n, long k, const float *a, long ra, long sa, const float *b, float *out) {
     long steps = (n + MR - 1) / MR; // tiles of nearly equal height: a low last tile would run at half speed
-    for (long t = 0; t < steps; t++) {
-        long i0 = t * n / steps, i1 = (t + 1) * n / steps;
-        tiles[i1 - i0](k, a + i0 * ra, ra, sa, b, NR, (vf *)(out + i0 * NR));
+    long low = n / steps, more = n % steps;
+    for (long t = 0, i0 = 0, m; t < steps; t++, i0 += m) {
+        m = low + (t < more);
+        tiles[m](k, a + i0 * ra, ra, sa, b, NR, (vf *)(out + i0 * NR));
     }
 }
 
@@ -113,11 +114,12 @@ static void gemm(const float *a, long lda, long rows, long k, const float *b, lo
         for (long i = 0; i < rows; i++) memcpy(work + i * (k + 16), a + i * lda, 4 * k);
         a = work, lda = k + 16;
     }
-    long steps = (rows + MR - 1) / MR; // as in product
+    long steps = (rows + MR - 1) / MR, low = rows / steps, more = rows % steps; // as in product
     region wanted = {.p = next, .rows = 1, .cols = floats, .step = floats / 16 / (steps * (p1 - p0)) + 1};
     for (long p = p0; p < p1; p++)
-        for (long t = 0; t < steps; t++) {
-            long i0 = t * rows / steps, m = (t + 1) * rows / steps - i0, j = p * NR;
+        for (long t = 0, i0 = 0, m; t < steps; t++, i0 += m) {
+            m = low + (t < more);
+            long j = p * NR;
             float *to = y + i0 * ldy + j;
             for (long i = 0; i < m; i++)
                 for (int v = 0; v < NR; v += 16) __builtin_prefetch(to + i * ldy + v, 1); // to be written

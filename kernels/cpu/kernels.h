@@ -46,6 +46,7 @@ typedef struct {
     long d, m, dv; // channels of a query, of a row of x and of one of v
     long side;     // of a map
     long maps, n;  // maps at the beginning of the n rows
+    long groups;   // of queries, that one call does
     float scale;
 } rotary;
 
@@ -94,7 +95,7 @@ typedef struct {
     void (*attendwhole)(window w, long head, long q0, long q1, float scale, float *work);
     void (*attendwindows)(window w, long i0, long i1, float scale, float *work);
 
-    long lanes; // queries, at most, of one call of attendrotary; see rotary.h
+    long group, groups; // queries of a group, and groups, at most, of one call of attendrotary; see rotary.h
     long (*rotarywork)(rotary a);
     void (*attendrotary)(rotary a, long q0, long q1, float *work);
 

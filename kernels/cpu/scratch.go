@@ -34,7 +34,7 @@ func (d *Device) scratch(op kernels.Op) (worker, once int) {
 	case kernels.WindowAttention:
 		worker = 4 * int(C.call_windowwork(d.isa, window(op)))
 	case kernels.RotaryAttention:
-		worker = 4 * int(C.call_rotarywork(d.isa, rotary(op)))
+		worker = 4 * int(C.call_rotarywork(d.isa, d.rotary(op)))
 	case kernels.MaskBoxes:
 		worker = 4 * 4 * op.W
 	case kernels.Resize:
