@@ -12,6 +12,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"regexp"
 	"sync/atomic"
 	"time"
 
@@ -36,9 +37,12 @@ type Options struct {
 	Start   int           `toml:"start" default:"0" doc:"frames to leave out at the beginning; the first frame after them is frame 0"`
 	Frames  int           `toml:"frames" default:"0" doc:"frames to deliver at most; 0: all"`
 	Threads int           `toml:"threads" default:"1" doc:"decoder threads; 0: one per core. One is fast enough beside the network and counts every damaged frame; with more, some damage may go unnoticed"`
+	Hwaccel string        `toml:"hwaccel" doc:"cuda, or cuda:1 for the second: NVDEC decodes, and the pictures are copied to host memory. Damage may go unnoticed there. Where that is impossible the processor decodes, with a warning"`
 	Timeout time.Duration `toml:"timeout" default:"0s" doc:"how long to wait for the next frame of a stream that is silent; 0s: for ever. What came before is complete then, and the run ends with exit code 65"`
 	prompt.Options
 }
+
+var hwaccel = regexp.MustCompile(`^(cuda(:[0-9]+)?)?$`)
 
 // Validate checks what needs no video.
 func (o *Options) Validate() error {
@@ -49,6 +53,9 @@ func (o *Options) Validate() error {
 		if n.value < 0 {
 			return &graph.OptionError{Key: n.key, Msg: fmt.Sprintf("%d is below zero", n.value)}
 		}
+	}
+	if !hwaccel.MatchString(o.Hwaccel) {
+		return &graph.OptionError{Key: "hwaccel", Msg: fmt.Sprintf("%q is neither cuda nor cuda:N", o.Hwaccel)}
 	}
 	if o.Timeout < 0 {
 		return &graph.OptionError{Key: "timeout", Msg: fmt.Sprintf("%v is below zero", o.Timeout)}
@@ -121,7 +128,7 @@ func delivered(s *token.Stream, o *Options) *token.Stream {
 }
 
 func open(env *graph.Env, o *Options) (func(context.Context, func(*Out) error) error, func(error) error, error) {
-	r, err := media.Open(string(o.Path), media.ReadOptions{Threads: o.Threads, Log: env.Log})
+	r, err := media.Open(string(o.Path), media.ReadOptions{Threads: o.Threads, Hardware: o.Hwaccel, Log: env.Log})
 	if err != nil {
 		return nil, nil, err
 	}
@@ -171,7 +178,7 @@ func (s *source) resume() error {
 		return err
 	}
 	s.reader.Close()
-	s.reader, err = media.Open(string(s.o.Path), media.ReadOptions{Threads: s.o.Threads, Log: s.env.Log})
+	s.reader, err = media.Open(string(s.o.Path), media.ReadOptions{Threads: s.o.Threads, Hardware: s.o.Hwaccel, Log: s.env.Log})
 	return err
 }
 

@@ -172,3 +172,31 @@ func TestNegativeNumbersAreRefused(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// Whoever asks for a GPU gets the same pictures, and is told where there is none.
+func TestHwaccelGivesTheSamePictures(t *testing.T) {
+	want, _, err := deliver(t, Options{Path: clips + "plain.mp4"}, -1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"cuda", "cuda:7"} {
+		got, log, err := deliver(t, Options{Path: clips + "plain.mp4", Hwaccel: name}, -1)
+		if err != nil || len(got) != len(want) {
+			t.Fatal(name, len(got), err)
+		}
+		for i := range want {
+			if !bytes.Equal(got[i].RGB, want[i].RGB) || got[i].PTS != want[i].PTS {
+				t.Fatalf("%s: frame %d differs", name, i)
+			}
+		}
+		if _, err := os.Stat("/dev/nvidia0"); err != nil && !strings.Contains(log, "hwaccel "+name+": decoded on the processor instead") {
+			t.Errorf("%s: no warning in %q", name, log)
+		}
+	}
+	for _, name := range []string{"vaapi", "cuda:", "cuda:x", "CUDA"} {
+		var bad *graph.OptionError
+		if err := (&Options{Path: "x", Hwaccel: name}).Validate(); !errors.As(err, &bad) || bad.Key != "hwaccel" {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}

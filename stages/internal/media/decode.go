@@ -97,7 +97,7 @@ func (r *Reader) damaged(count *int, pts int64) {
 // decode leaves the next picture in r.frame. It returns io.EOF when there is none.
 func (r *Reader) decode() (picture, error) {
 	for barren := 0; ; {
-		err := r.dec.ReceiveFrame(r.frame)
+		err := r.receive()
 		switch {
 		case err == nil:
 			return describe(r.frame), nil

@@ -33,6 +33,7 @@ type Reader struct {
 	dec    *astiav.CodecContext
 	packet *astiav.Packet
 	frame  *astiav.Frame
+	hw     *hardware // nil where the processor decodes
 	conv   converter
 
 	video, audio  *astiav.Stream // audio is nil without
@@ -79,8 +80,9 @@ type Corrupt struct {
 
 // ReadOptions say how to read.
 type ReadOptions struct {
-	Threads int // of the decoder; 0 lets FFmpeg decide. With more than one, FFmpeg may hand out a frame before it knows of its damage
-	Log     zerolog.Logger
+	Threads  int    // of the decoder; 0 lets FFmpeg decide. With more than one, FFmpeg may hand out a frame before it knows of its damage
+	Hardware string // the GPU that decodes, "cuda" or "cuda:1"; where it cannot, and with "", the processor does
+	Log      zerolog.Logger
 }
 
 // Open opens a video: a file, an address that FFmpeg understands, a camera (/dev/video0), or "-" for standard input.
@@ -88,14 +90,14 @@ type ReadOptions struct {
 func Open(path string, o ReadOptions) (*Reader, error) {
 	installLog()
 	r := &Reader{name: path, log: o.Log, packet: astiav.AllocPacket(), frame: astiav.AllocFrame()}
-	if err := r.open(path, o.Threads); err != nil {
+	if err := r.open(path, o); err != nil {
 		r.Close()
 		return nil, err
 	}
 	return r, nil
 }
 
-func (r *Reader) open(path string, threads int) error {
+func (r *Reader) open(path string, o ReadOptions) error {
 	url, format, size, err := locate(path)
 	if err != nil {
 		return err
@@ -121,7 +123,7 @@ func (r *Reader) open(path string, threads int) error {
 	if a >= 0 {
 		r.audio = r.fc.Streams()[a]
 	}
-	if err := r.openDecoder(threads); err != nil {
+	if err := r.openDecoder(o); err != nil {
 		return err
 	}
 	return r.first(size)
@@ -178,7 +180,7 @@ func (r *Reader) bad(what string, err error) error {
 	return graph.Errorf(graph.BadData, "%s: %s: %w", r.name, what, err)
 }
 
-func (r *Reader) openDecoder(threads int) error {
+func (r *Reader) openDecoder(o ReadOptions) error {
 	params := r.video.CodecParameters()
 	codec := astiav.FindDecoder(params.CodecID())
 	if codec == nil {
@@ -188,9 +190,14 @@ func (r *Reader) openDecoder(threads int) error {
 	if err := params.ToCodecContext(r.dec); err != nil {
 		return r.bad(codec.Name(), err)
 	}
+	if o.Hardware != "" {
+		if err := r.useHardware(codec, o.Hardware); err != nil {
+			r.onProcessor(o.Hardware, err)
+		}
+	}
 	options := astiav.NewDictionary()
 	defer options.Free()
-	options.Set("threads", strconv.Itoa(threads), 0)
+	options.Set("threads", strconv.Itoa(o.Threads), 0)
 	options.Set("pkt_timebase", r.video.TimeBase().String(), 0)
 	if err := r.dec.Open(codec, options); err != nil {
 		return r.bad(codec.Name(), err)
@@ -283,6 +290,7 @@ func (r *Reader) Interrupt() {
 // Close frees everything but the frames handed out, which are the caller's.
 func (r *Reader) Close() {
 	if r.dec != nil {
+		r.freeHardware()
 		r.dec.Free()
 		r.dec = nil
 	}

@@ -9,6 +9,7 @@ package media
 import "C"
 
 import (
+	"errors"
 	"fmt"
 	"sync"
 	"unsafe"
@@ -64,6 +65,14 @@ func bestStreams(fc *astiav.FormatContext) (video, audio int) {
 	audio = int(C.tachi_best_stream(c, C.AVMEDIA_TYPE_AUDIO, C.int(video)))
 	C.tachi_keep_streams(c, C.int(video), C.int(audio))
 	return video, audio
+}
+
+// copyProperties copies what a frame says of its picture, all but the pixels.
+func copyProperties(to, from *astiav.Frame) error {
+	if C.av_frame_copy_props(frameOf(to), frameOf(from)) < 0 {
+		return errors.New("no memory for a frame's properties")
+	}
+	return nil
 }
 
 // flush makes a decoder forget what it holds.

@@ -1,0 +1,87 @@
+//go:build !nomedia
+
+package media
+
+/*
+#include "shim.h"
+*/
+import "C"
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/asticode/go-astiav"
+)
+
+// hardware decodes pictures on a GPU. Each is copied to host memory as it is, and from there goes the way of all others. What
+// the GPU has no decoder for is decoded on the processor.
+type hardware struct {
+	format  astiav.PixelFormat // of a picture that lies on the GPU
+	surface *astiav.Frame      // as the decoder gave it
+}
+
+// useHardware lets a decoder that is not open yet use a GPU: "cuda", or "cuda:1" for the second. An error says why it will not.
+func (r *Reader) useHardware(codec *astiav.Codec, name string) error {
+	kind, number, _ := strings.Cut(name, ":")
+	device := astiav.FindHardwareDeviceTypeByName(kind)
+	at := slices.IndexFunc(codec.HardwareConfigs(), func(c astiav.CodecHardwareConfig) bool {
+		return c.HardwareDeviceType() == device && c.MethodFlags().Has(astiav.CodecHardwareConfigMethodFlagHwDeviceCtx)
+	})
+	if at < 0 {
+		return fmt.Errorf("FFmpeg's %s decoder does not use it", codec.Name())
+	}
+	format := codec.HardwareConfigs()[at].PixelFormat()
+	options := astiav.NewDictionary()
+	defer options.Free()
+	options.Set("primary_ctx", "1", 0) // the network's, where it is on the same GPU
+	gpu, err := astiav.CreateHardwareDeviceContext(device, number, options)
+	if err != nil {
+		return detail(drainLog(r.log, nil), err)
+	}
+	r.dec.SetHardwareDeviceContext(gpu)
+	tell := sync.OnceFunc(func() { r.onProcessor(name, errors.New("it does not decode videos like this one")) })
+	r.dec.SetPixelFormatCallback(func(formats []astiav.PixelFormat) astiav.PixelFormat {
+		if slices.Contains(formats, format) {
+			return format
+		}
+		tell()
+		return formats[len(formats)-1] // where FFmpeg puts the processor's
+	})
+	r.hw = &hardware{format, astiav.AllocFrame()}
+	return nil
+}
+
+func (r *Reader) onProcessor(name string, why error) {
+	r.log.Warn().Err(why).Msgf("%s: hwaccel %s: decoded on the processor instead", r.name, name)
+}
+
+// receive leaves the decoder's next picture in r.frame.
+func (r *Reader) receive() error {
+	if r.hw == nil {
+		return r.dec.ReceiveFrame(r.frame)
+	}
+	if err := r.dec.ReceiveFrame(r.hw.surface); err != nil {
+		return err
+	}
+	defer r.hw.surface.Unref()
+	r.frame.Unref()
+	if r.hw.surface.PixelFormat() != r.hw.format {
+		return r.frame.Ref(r.hw.surface)
+	}
+	if err := r.hw.surface.TransferHardwareData(r.frame); err != nil {
+		return err
+	}
+	return copyProperties(r.frame, r.hw.surface)
+}
+
+func (r *Reader) freeHardware() {
+	if r.hw != nil {
+		r.dec.SetPixelFormatCallback(nil)
+		r.hw.surface.Free()
+		r.hw = nil
+	}
+}
