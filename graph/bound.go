@@ -12,7 +12,7 @@ import (
 //
 //	tokens     results that wait for their readers, for each output as many as can be alive at once
 //	state      results that are remembered: what goes out on a feedback edge
-//	workspace  temporaries of the firings
+//	workspace  temporaries of the firings; stages take turns in one where only one frame is resident
 //	scratch    what the device needs beside them for a single operation
 //	weights    of the network, as the device has packed them
 //
@@ -53,17 +53,37 @@ func (b *Bound) sum(part func(*Footprint) int) (bytes int) {
 	return bytes
 }
 
-func workspace(f *Footprint) int { return f.Need.Work }
+// Shared says that the stages have one workspace. Where one frame is resident at a time they work one after the other
+// anyway; where there are more, they would wait for each other.
+func (b *Bound) Shared() bool { return b.Batch == 1 }
+
+// Workspace returns the bytes of temporaries.
+func (b *Bound) Workspace() (bytes int) {
+	for _, f := range b.Feet {
+		if b.Shared() {
+			bytes = max(bytes, f.Need.Work)
+		} else {
+			bytes += f.Need.Work
+		}
+	}
+	return bytes
+}
 
 // Reserve gives every stage of the plan an arena of just what it needs.
-func (b *Bound) Reserve() {
+func (b *Bound) Reserve(p *Plan) {
 	for _, f := range b.Feet {
 		f.Arena = &f.Need
+	}
+	p.Workspace = 0
+	if b.Shared() {
+		p.Workspace = b.Workspace()
 	}
 }
 
 // Arenas returns the bytes of all stages' arenas.
-func (b *Bound) Arenas() int { return b.sum(func(f *Footprint) int { return f.Need.Bytes() }) }
+func (b *Bound) Arenas() int {
+	return b.Workspace() + b.sum(func(f *Footprint) int { return f.Need.Bytes() - f.Need.Work })
+}
 
 // Bytes returns the bound.
 func (b *Bound) Bytes() int { return b.Arenas() + b.Scratch + b.Weights }
@@ -115,8 +135,12 @@ func (b *Bound) WriteText(out io.Writer) error {
 	if err := w.Flush(); err != nil {
 		return err
 	}
-	_, err := fmt.Fprintf(out, "tokens %s | state %s | workspace %s | scratch %s | weights %s | bound %s\n",
-		Size(b.sum((*Footprint).Tokens)), Size(b.sum((*Footprint).State)), Size(b.sum(workspace)), Size(b.Scratch), Size(b.Weights), Size(b.Bytes()))
+	turns := ""
+	if b.Shared() {
+		turns = ", in which the stages take turns"
+	}
+	_, err := fmt.Fprintf(out, "tokens %s | state %s | workspace %s%s | scratch %s | weights %s | bound %s\n",
+		Size(b.sum((*Footprint).Tokens)), Size(b.sum((*Footprint).State)), Size(b.Workspace()), turns, Size(b.Scratch), Size(b.Weights), Size(b.Bytes()))
 	return err
 }
 
@@ -181,7 +205,7 @@ func (b *Bound) MarshalJSON() ([]byte, error) {
 		stages = append(stages, s)
 	}
 	return json.Marshal(map[string]any{"batch": b.Batch, "micro": b.Micro, "stages": stages, "token_bytes": b.sum((*Footprint).Tokens),
-		"state_bytes": b.sum((*Footprint).State), "workspace_bytes": b.sum(workspace), "scratch_bytes": b.Scratch,
+		"state_bytes": b.sum((*Footprint).State), "workspace_bytes": b.Workspace(), "scratch_bytes": b.Scratch,
 		"weight_bytes": b.Weights, "bound_bytes": b.Bytes()})
 }
 

@@ -28,6 +28,8 @@ type Plan struct {
 	Nodes    []*PlanNode // topological over edges without delay; the source first
 	Edges    []*Edge     // by the stage they lead to in file order, then by input in file order
 
+	Workspace int // bytes that the stages take turns in for their temporaries; 0: each has its own
+
 	Forced bool // run it even if it will stop for ever; for demonstrations
 
 	root *node                       // the file as it was read, for Complain

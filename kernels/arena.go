@@ -7,10 +7,13 @@ import (
 	"sync"
 )
 
-// An Arena is the device memory of one stage, and all it will ever get. It has two parts. Temporaries live in one block
+// An Arena is the device memory of one stage, and all it will ever get. It has two parts. Temporaries live in a workspace
 // and are gone when the firing ends. Results outlive it: they go into slots, a fixed number of each size, so that the
 // order in which others give them back cannot leave holes. A stage whose firings always ask for the same in the same
 // order therefore always finds room, and one that asks for a byte more than was planned gets an error.
+//
+// Several arenas may have one workspace together. Then it is of one of them at a time: from its first temporary, or the
+// beginning of a Scope, to the last. The others wait.
 //
 // How much an arena needs is measured, not guessed: one over a device that computes nothing, made with Measure, hands
 // out whatever is asked for, places temporaries as a real one would, and remembers the most there was.
@@ -18,14 +21,22 @@ type Arena struct {
 	Device
 	name string
 
-	mu     sync.Mutex
 	limits *Reserve // nil: measuring
-	base   *Tensor  // u8, the block: temporaries first, then the slots
-	work   region
-	slots  map[int]*slots // by size
-	live   int            // bytes handed out now
-	high   int            // and at most
-	need   Reserve        // measured so far
+	space  *Workspace
+	own    bool    // nobody else has the workspace
+	base   *Tensor // u8, the slots
+
+	turn   sync.Mutex // of inside
+	inside int        // temporaries and scopes for which the workspace is ours
+
+	mu    sync.Mutex // of what follows
+	work  region
+	slots map[int]*slots // by size
+	live  int            // bytes handed out now
+	high  int            // and at most
+	kept  int            // bytes of results now
+	most  int            // and at most
+	need  Reserve        // measured so far
 
 	sizes map[*Tensor]int // measuring: results and their sizes
 }
@@ -56,14 +67,41 @@ type slots struct {
 	used int   // when measuring: how many there are now
 }
 
-// NewArena takes the memory that a reserve asks for from a device. The name is for messages.
-func NewArena(dev Device, name string, r Reserve) (*Arena, error) {
-	base, err := dev.Alloc(U8, max(r.Bytes(), 1))
+// Workspace is memory for temporaries.
+type Workspace struct {
+	dev  Device
+	base *Tensor
+	turn chan struct{} // holds a token while an arena has temporaries in it
+}
+
+// NewWorkspace takes memory from a device for arenas to share.
+func NewWorkspace(dev Device, bytes int) (*Workspace, error) {
+	base, err := dev.Alloc(U8, max(bytes, 1))
 	if err != nil {
-		return nil, fmt.Errorf("%s: an arena of %d bytes: %w", name, r.Bytes(), err)
+		return nil, fmt.Errorf("a workspace of %d bytes: %w", bytes, err)
 	}
-	a := &Arena{Device: dev, name: name, limits: &r, base: base, work: newRegion(r.Work), slots: map[int]*slots{}}
-	at := r.Work
+	return &Workspace{dev: dev, base: base, turn: make(chan struct{}, 1)}, nil
+}
+
+// Close gives the memory back, after the arenas.
+func (w *Workspace) Close() { w.dev.Free(w.base) }
+
+// NewArena takes the memory that a reserve asks for from a device. The name is for messages. Temporaries go into shared,
+// which has to be large enough, or with nil into a workspace of the arena's own.
+func NewArena(dev Device, name string, r Reserve, shared *Workspace) (*Arena, error) {
+	results := r.Bytes() - r.Work
+	base, err := dev.Alloc(U8, max(results, 1))
+	if err != nil {
+		return nil, fmt.Errorf("%s: an arena of %d bytes: %w", name, results, err)
+	}
+	a := &Arena{Device: dev, name: name, limits: &r, space: shared, own: shared == nil, base: base, work: newRegion(r.Work), slots: map[int]*slots{}}
+	if a.own {
+		if a.space, err = NewWorkspace(dev, r.Work); err != nil {
+			dev.Free(base)
+			return nil, fmt.Errorf("%s: %w", name, err)
+		}
+	}
+	at := 0
 	for _, size := range slices.Sorted(maps.Keys(r.Results)) {
 		s := &slots{}
 		for i := range r.Results[size] {
@@ -102,6 +140,38 @@ func (a *Arena) Live() (now, high int) {
 	return a.live, a.high
 }
 
+// Peaks returns the most bytes of results that there were, and of temporaries with the holes between them.
+func (a *Arena) Peaks() (results, work int) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.most, a.work.high
+}
+
+// Enter waits until the workspace is the arena's, which it then is until as many calls of Leave.
+func (a *Arena) Enter() {
+	if a.limits == nil {
+		return
+	}
+	a.turn.Lock()
+	defer a.turn.Unlock()
+	if a.inside == 0 {
+		a.space.turn <- struct{}{}
+	}
+	a.inside++
+}
+
+// Leave undoes an Enter.
+func (a *Arena) Leave() {
+	if a.limits == nil {
+		return
+	}
+	a.turn.Lock()
+	defer a.turn.Unlock()
+	if a.inside--; a.inside == 0 {
+		<-a.space.turn
+	}
+}
+
 // Unwrap returns the device that has the memory.
 func (a *Arena) Unwrap() Device { return a.Device }
 
@@ -117,6 +187,11 @@ func (a *Arena) take(result bool, dt DType, shape []int) (*Tensor, error) {
 	if a.limits == nil {
 		return a.measure(result, size, t)
 	}
+	base := a.base
+	if !result {
+		a.Enter() // before mu: whoever has the workspace may free our results
+		base = a.space.base
+	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	at, ok := 0, false
@@ -126,10 +201,13 @@ func (a *Arena) take(result bool, dt DType, shape []int) (*Tensor, error) {
 		at, s.free, ok = s.free[len(s.free)-1], s.free[:len(s.free)-1], true
 	}
 	if !ok {
+		if !result {
+			a.Leave()
+		}
 		return nil, &ArenaError{Arena: a.name, Result: result, Asked: size, Live: a.live, Size: a.limits.Bytes()}
 	}
-	t.Buf, t.Off = a.base.Buf, at/dt.Size()
-	a.count(size)
+	t.Buf, t.Off = base.Buf, at/dt.Size()
+	a.count(size, result)
 	return t, nil
 }
 
@@ -141,7 +219,7 @@ func (a *Arena) measure(result bool, size int, t *Tensor) (*Tensor, error) {
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.count(size)
+	a.count(size, result)
 	if !result {
 		at, _ := a.work.take(size)
 		a.sizes[below] = -1 - at
@@ -158,9 +236,13 @@ func (a *Arena) measure(result bool, size int, t *Tensor) (*Tensor, error) {
 	return below, nil
 }
 
-func (a *Arena) count(size int) {
+func (a *Arena) count(size int, result bool) {
 	a.live += size
 	a.high = max(a.high, a.live)
+	if result {
+		a.kept += size
+		a.most = max(a.most, a.kept)
+	}
 }
 
 // Free gives a tensor back. Freeing nil or a view does nothing.
@@ -182,18 +264,21 @@ func (a *Arena) Free(t *Tensor) {
 			a.work.give(-1-place, size)
 		} else {
 			a.slots[size].used--
+			a.kept -= size
 		}
 		a.Device.Free(t)
 		return
 	}
-	at := t.Off * t.DType.Size()
+	at, temporary := t.Off*t.DType.Size(), t.Buf == a.space.base.Buf
 	t.Buf = nil
 	a.live -= size
-	if at < a.limits.Work {
+	if temporary {
 		a.work.give(at, size)
+		a.Leave()
 	} else {
 		s := a.slots[size]
 		s.free = append(s.free, at)
+		a.kept -= size
 	}
 }
 
@@ -201,6 +286,9 @@ func (a *Arena) Free(t *Tensor) {
 func (a *Arena) Close() error {
 	now, _ := a.Live()
 	a.Device.Free(a.base)
+	if a.own {
+		a.space.Close()
+	}
 	if now > 0 {
 		return fmt.Errorf("%s: closed with %d bytes not given back", a.name, now)
 	}

@@ -3,7 +3,9 @@ package kernels_test
 import (
 	"errors"
 	"math/rand/v2"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/seed49bbd0e6/tachi/kernels"
 	"github.com/seed49bbd0e6/tachi/kernels/cpu"
@@ -67,7 +69,7 @@ func TestAnArenaOfTheMeasuredSizeIsEnoughAndNoMore(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	a, err := kernels.NewArena(dev, "stage", need)
+	a, err := kernels.NewArena(dev, "stage", need, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -139,11 +141,70 @@ func read(t *testing.T, dev kernels.Device, x *kernels.Tensor) []float32 {
 	return v
 }
 
+// Of arenas with one workspace only one has temporaries at a time, and a scope has it to its end. Results have nothing to do
+// with it: they may be given back while their stage waits.
+func TestArenasTakeTurnsInAWorkspace(t *testing.T) {
+	dev := null.New()
+	space, err := kernels.NewWorkspace(dev, 1024)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var arenas [2]*kernels.Arena
+	for i := range arenas {
+		if arenas[i], err = kernels.NewArena(dev, "stage", kernels.Reserve{Work: 1024, Results: map[int]int{64: 1}}, space); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if want := int64(1024 + 2*64); dev.Live() != want {
+		t.Errorf("the device gave %d bytes, want %d", dev.Live(), want)
+	}
+	kept, err := arenas[1].AllocResult(kernels.U8, 64)
+	if err != nil {
+		t.Fatal(err)
+	}
+	scope := kernels.NewScope(arenas[0])
+	first := scope.New(kernels.U8, 1024)
+	scope.Free(first) // the scope may still have ops that use it
+	var over atomic.Bool
+	done := make(chan error)
+	go func() {
+		x, err := arenas[1].Alloc(kernels.U8, 1024)
+		if !over.Load() {
+			err = errors.Join(err, errors.New("got the workspace while a scope had it"))
+		}
+		arenas[1].Free(x)
+		done <- err
+	}()
+	time.Sleep(10 * time.Millisecond) // it is waiting now
+	arenas[1].Free(kept)
+	again := scope.New(kernels.U8, 1024)
+	over.Store(true)
+	if err := scope.Close(); err != nil || again.Buf != nil {
+		t.Error("the scope: ", err)
+	}
+	_ = scope.Close() // once more does nothing
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+	if results, work := arenas[1].Peaks(); results != 64 || work != 1024 {
+		t.Errorf("peaks of %d and %d bytes", results, work)
+	}
+	for _, a := range arenas {
+		if err := a.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+	space.Close()
+	if err := dev.Close(); err != nil {
+		t.Error(err)
+	}
+}
+
 // What is handed out never overlaps, holes close again, and the whole can be had at the end.
 func TestARegionHandsOutWhatIsFree(t *testing.T) {
 	const size = 1 << 14
 	dev := null.New()
-	a, err := kernels.NewArena(dev, "stage", kernels.Reserve{Work: size})
+	a, err := kernels.NewArena(dev, "stage", kernels.Reserve{Work: size}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

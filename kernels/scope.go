@@ -4,14 +4,18 @@ package kernels
 // call returns at once and New returns a tensor without memory, so a forward pass is written without checks and
 // asks once, at Close. A Scope is used by one goroutine.
 //
+// An Arena's workspace is the scope's from its beginning to Close.
+//
 // Where the device is a Batcher, ops are handed to it together: before anything crosses to the host or from it, before
 // results are kept, and at Err and Close. So inside a scope uploads and downloads go through the scope.
 type Scope struct {
-	Dev    Device
-	batch  Batch // nil where the device takes ops one by one
-	narrow DType // what factors are kept in
-	temps  map[*Tensor]struct{}
-	err    error
+	Dev      Device
+	batch    Batch    // nil where the device takes ops one by one
+	borrower Borrower // nil where ops find the memory that they need beside their operands by themselves
+	narrow   DType    // what factors are kept in
+	temps    map[*Tensor]struct{}
+	leave    func() // the workspace; nil where there is none
+	err      error
 }
 
 // Batcher is a device that takes several ops at once for less than one by one.
@@ -20,8 +24,16 @@ type Batcher interface{ Batch() Batch }
 // Batch is ops that the device has not begun. They may use memory that was freed after they were done here, as long as it
 // is not the device's own again.
 type Batch interface {
-	Do(Op) error  // checks the op and notes it
-	Flush() error // queues what was noted, in order
+	// Do checks the op and notes it. scratch is what the op needs beside its operands, nil where that is nothing.
+	Do(op Op, scratch *Tensor) error
+	// Flush queues what was noted, in order.
+	Flush() error
+}
+
+// Borrower is a device whose ops take the memory that they need beside their operands with them, where a scope does them.
+type Borrower interface {
+	Sizer
+	Borrows() bool
 }
 
 // NewScope returns an empty scope on a device. Close it with a defer.
@@ -29,6 +41,13 @@ func NewScope(d Device) *Scope {
 	s := &Scope{Dev: d, narrow: NarrowOf(d), temps: map[*Tensor]struct{}{}}
 	if b, ok := find[Batcher](d); ok {
 		s.batch = b.Batch()
+	}
+	if b, ok := find[Borrower](d); ok && b.Borrows() {
+		s.borrower = b
+	}
+	if a, ok := d.(*Arena); ok {
+		a.Enter()
+		s.leave = a.Leave
 	}
 	return s
 }
@@ -132,10 +151,23 @@ func (s *Scope) ReadBytes(dst []byte, t *Tensor) {
 
 // Do carries out an op.
 func (s *Scope) Do(op Op) {
+	if s.err != nil {
+		return
+	}
+	var scratch *Tensor
+	if s.borrower != nil {
+		if s.err = op.Check(); s.err != nil {
+			return
+		}
+		if n := s.borrower.ScratchBytes(op); n > 0 {
+			scratch = s.New(U8, n)
+			defer s.Free(scratch)
+		}
+	}
 	switch {
 	case s.err != nil:
 	case s.batch != nil:
-		s.err = s.batch.Do(op)
+		s.err = s.batch.Do(op, scratch)
 	default:
 		s.err = s.Dev.Do(op)
 	}
@@ -183,5 +215,9 @@ func (s *Scope) Close() error {
 		s.Dev.Free(t)
 	}
 	clear(s.temps)
+	if s.leave != nil {
+		s.leave()
+		s.leave = nil
+	}
 	return s.err
 }

@@ -155,9 +155,7 @@ func (w *world) reserve() {
 	if err != nil {
 		panic(fmt.Sprint("seed ", w.seed, ": ", err))
 	}
-	for _, f := range feet {
-		f.PlanNode.Arena = &f.Need
-	}
+	(&graph.Bound{Feet: feet, Batch: w.batch}).Reserve(&w.plan)
 	w.dry = false
 	w.opened.Store(0)
 	w.shut.Store(0)

@@ -53,7 +53,8 @@ type run struct {
 	micro  int
 	drain  <-chan struct{}
 	nodes  []*node
-	arenas []*kernels.Arena // of the stages that have one
+	space  *kernels.Workspace // that the arenas share, nil where each has its own
+	arenas []*kernels.Arena   // of the stages that have one
 	resume *Checkpoint
 
 	checkpoints *checkpoints // nil: none are made
@@ -131,21 +132,32 @@ func (r *run) check(plan *graph.Plan) error {
 // NoRoomError: a smaller plan may fit.
 func (r *run) reserve(plan *graph.Plan) (map[*graph.PlanNode]*kernels.Arena, error) {
 	arenas := map[*graph.PlanNode]*kernels.Arena{}
+	if plan.Workspace > 0 {
+		var err error
+		if r.space, err = kernels.NewWorkspace(r.env.Device, plan.Workspace); err != nil {
+			return nil, noRoom(err)
+		}
+	}
 	for _, p := range plan.Nodes {
 		if p.Arena == nil {
 			continue
 		}
-		a, err := kernels.NewArena(r.env.Device, p.ID, *p.Arena)
+		a, err := kernels.NewArena(r.env.Device, p.ID, *p.Arena, r.space)
 		if err != nil {
-			if _, full := errors.AsType[*kernels.OutOfMemoryError](err); full {
-				err = &NoRoomError{err}
-			}
-			return nil, err
+			return nil, noRoom(err)
 		}
 		arenas[p] = a
 		r.arenas = append(r.arenas, a)
 	}
 	return arenas, nil
+}
+
+// noRoom makes a NoRoomError of an error that says that the device is full.
+func noRoom(err error) error {
+	if _, full := errors.AsType[*kernels.OutOfMemoryError](err); full {
+		return &NoRoomError{err}
+	}
+	return err
 }
 
 // NoRoomError says that the device could not give what the plan needs. Nothing has been opened or written.
@@ -269,6 +281,9 @@ func (r *run) close(err, cause error) error {
 	}
 	for _, a := range r.arenas {
 		err = join(err, a.Close())
+	}
+	if r.space != nil {
+		r.space.Close()
 	}
 	return err
 }

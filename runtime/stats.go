@@ -109,6 +109,7 @@ type StageStats struct {
 	P50, P99                       time.Duration // busy time per frame
 
 	Resident, PeakResident, Bound int // bytes in the stage's arena now and at most, and its size; 0 without one
+	PeakResults, PeakWork         int // at most, of results and of the workspace, not always at the same time
 }
 
 // Report is what a run did.
@@ -157,6 +158,7 @@ func (n *node) stats() StageStats {
 	}
 	if n.arena != nil {
 		s.Resident, s.PeakResident = n.arena.Live()
+		s.PeakResults, s.PeakWork = n.arena.Peaks()
 		s.Bound = n.arena.Bytes()
 	}
 	return s

@@ -92,7 +92,7 @@ func TestTheBoundIsReached(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			b.Reserve()
+			b.Reserve(plan)
 			model, err := stages.DryModel(dev, plan.Model)
 			if err != nil {
 				t.Fatal(err)

@@ -148,7 +148,7 @@ func (e *engine) fit() (err error) {
 	if err != nil {
 		return err
 	}
-	e.bound.Reserve()
+	e.bound.Reserve(e.plan)
 	e.env.Batch, e.env.Micro = e.plan.Pipeline.Batch, e.plan.Pipeline.Micro
 	return nil
 }
@@ -173,11 +173,16 @@ func (e *engine) run(a *app, o runtime.Options) (*runtime.Report, error) {
 
 // resident returns the bytes that a run had on the device at most: what each stage had in its arena, and what stays.
 func (e *engine) resident(r *runtime.Report) int {
-	bytes := e.bound.Weights + e.bound.Scratch
+	bytes, work := e.bound.Weights+e.bound.Scratch, 0
 	for _, s := range r.Stages {
-		bytes += s.PeakResident
+		if e.bound.Shared() {
+			bytes += s.PeakResults
+			work = max(work, s.PeakWork)
+		} else {
+			bytes += s.PeakResident
+		}
 	}
-	return bytes
+	return bytes + work
 }
 
 // probe asks the source what it will deliver. A network needs to be told what to track.

@@ -125,13 +125,13 @@ func TestAPlanThatFindsNoRoomIsMadeSmaller(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	before := e.bound.Feet[2].Need.Bytes() // the encoder's arena
-	e.env.Device = &little{e.dev, before * 3 / 4}
+	before := e.bound.Feet[2].Need.Work // the encoder's
+	e.env.Device = &little{e.dev, before - 1}
 	if _, err := e.run(a, runtime.Options{}); err != nil {
 		t.Fatal(err)
 	}
-	if e.env.Micro >= 2 || e.bound.Feet[2].Need.Bytes() >= before {
-		t.Errorf("batch %d, micro %d, arena %d of %d bytes", e.env.Batch, e.env.Micro, e.bound.Feet[2].Need.Bytes(), before)
+	if e.env.Micro >= 2 || e.bound.Feet[2].Need.Work >= before {
+		t.Errorf("batch %d, micro %d, workspace %d of %d bytes", e.env.Batch, e.env.Micro, e.bound.Feet[2].Need.Work, before)
 	}
 
 	e.plan = small(t, t.TempDir())

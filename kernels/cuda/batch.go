@@ -33,7 +33,7 @@ type noted struct {
 func (d *Device) Batch() kernels.Batch { return &batch{d: d} }
 
 // Do checks the op and notes its launches.
-func (b *batch) Do(op kernels.Op) error {
+func (b *batch) Do(op kernels.Op, scratch *kernels.Tensor) error {
 	if err := op.Check(); err != nil {
 		return err
 	}
@@ -41,7 +41,10 @@ func (b *batch) Do(op kernels.Op) error {
 	defer b.d.mu.Unlock()
 	b.d.graphs.opened(b)
 	b.d.target = b
-	defer func() { b.d.target = nil }()
+	if scratch != nil {
+		b.d.lent = block{address(scratch), scratch.Bytes()}
+	}
+	defer func() { b.d.target, b.d.lent = nil, block{} }()
 	return b.d.do(op)
 }
 

@@ -27,7 +27,7 @@ func doubled(t *testing.T, dev kernels.Device, x *kernels.Tensor, times int) []f
 
 func TestABatchThatComesAgainIsCaptured(t *testing.T) {
 	d := open(t, Float32)
-	arena, err := kernels.NewArena(d, "test", kernels.Reserve{Work: 1 << 16})
+	arena, err := kernels.NewArena(d, "test", kernels.Reserve{Work: 1 << 16}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

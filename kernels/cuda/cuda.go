@@ -59,7 +59,8 @@ type Device struct {
 	mu       sync.Mutex // of what follows, and of the order of an op's launches
 	live     int        // bytes of tensors not freed
 	tensors  int
-	scratch  block       // memory of the op under way
+	lent     block       // memory for the op under way, from whoever has it done
+	scratch  block       // the same of the device's own, where nothing is lent
 	outgrown []block     // earlier scratch, which what is queued or noted may still use
 	args     *launchArgs // of the launch under way
 	target   *batch      // what launches are noted in; nil: they are queued at once
@@ -82,11 +83,14 @@ type buffer struct {
 func (b *buffer) Bytes() int { return b.size }
 
 var _ kernels.Device = (*Device)(nil)
-var _ kernels.Sizer = (*Device)(nil)
+var _ kernels.Borrower = (*Device)(nil)
 
 func newDevice(be backend, p Precision) *Device {
 	return &Device{be: be, precision: p, processors: be.info().Threads, args: new(launchArgs)}
 }
+
+// Borrows implements kernels.Borrower.
+func (d *Device) Borrows() bool { return true }
 
 // Info describes the GPU.
 func (d *Device) Info() kernels.Info {
@@ -239,6 +243,9 @@ func launch[A any](d *Device, kernel string, grid, block dim, shared int, args A
 
 // reserve returns the address of at least size bytes of memory for the op under way. An op asks once, while it holds mu.
 func (d *Device) reserve(size int) (uint64, error) {
+	if d.lent.size >= size {
+		return d.lent.at, nil
+	}
 	if d.scratch.size < size {
 		at, err := d.be.alloc(size)
 		if err != nil {
