@@ -43,9 +43,10 @@ vet-cuda: deps
 race: deps
 	$(GO) test -race ./graph/... ./runtime/...
 
-# The emulator of the GPU with the sanitizer of undefined behaviour: a misaligned or impossible access of a kernel stops it.
+# The emulator of the GPU with the sanitizers of addresses and of undefined behaviour: an access of a kernel beyond a tensor or
+# its shared memory stops it, and one that is misaligned or impossible.
 sanitize: deps
-	CGO_CXXFLAGS="-O1 -g -fsanitize=undefined -fno-sanitize-recover=undefined" CGO_LDFLAGS="-fsanitize=undefined" $(GO) test ./kernels/cuda
+	CGO_CXXFLAGS="-O1 -g -fsanitize=address,undefined -fno-sanitize-recover=undefined" CGO_LDFLAGS="-fsanitize=undefined" $(GO) test -asan -timeout 30m ./kernels/cuda
 
 bench: deps
 	$(GO) test -run '^$$' -bench . -benchtime 1x ./...

@@ -34,7 +34,6 @@ type driver struct {
 	cores  int    // multiprocessors
 
 	ctx    cu.CUContext
-	module cu.Module
 	stream cu.Stream
 	aside  cu.Stream // what is captured is launched here
 	noting bool      // launches go aside
@@ -42,13 +41,15 @@ type driver struct {
 	up, down staging
 	lost     atomic.Pointer[LostError]
 
-	mu      sync.Mutex // of kernels
+	mu      sync.Mutex           // of what follows
+	texts   map[string][2]string // of the modules
 	kernels map[string]*function
 }
 
 // function is a kernel that has been looked up.
 type function struct {
 	cu.Function
+	module cu.Module
 	shared int // what it may be launched with
 }
 
@@ -65,7 +66,7 @@ func New(index int, p Precision) (*Device, error) {
 	if index < 0 || index >= n {
 		return nil, fmt.Errorf("%s: there are %d, counted from 0", name, n)
 	}
-	d := &driver{name: name, kernels: map[string]*function{}}
+	d := &driver{name: name, texts: split(ptx), kernels: map[string]*function{}}
 	if err := d.open(index); err != nil {
 		return nil, errors.Join(err, d.close())
 	}
@@ -126,7 +127,7 @@ func (d *driver) open(index int) (err error) {
 		return d.failed("context", err)
 	}
 	d.ctx = ctx
-	if d.module, err = cuext.Load(d.ctx, ptx); err != nil {
+	if _, err := d.function("fill", 0); err != nil { // any: the driver takes all or none
 		return d.refused(err)
 	}
 	for _, s := range []*cu.Stream{&d.stream, &d.aside} {
@@ -212,10 +213,17 @@ func (d *driver) function(kernel string, shared int) (cu.Function, error) {
 	defer d.mu.Unlock()
 	f := d.kernels[kernel]
 	if f == nil {
+		text, ok := d.texts[kernel]
+		if !ok {
+			return cu.Function{}, errors.New("no such kernel")
+		}
 		f = &function{shared: freeShared}
 		var err error
-		if f.Function, err = d.module.Function(kernel); err != nil {
+		if f.module, err = cuext.Load(d.ctx, text[0]+text[1]); err != nil {
 			return cu.Function{}, err
+		}
+		if f.Function, err = f.module.Function(kernel); err != nil {
+			return cu.Function{}, errors.Join(err, f.module.Unload())
 		}
 		d.kernels[kernel] = f
 	}
@@ -285,8 +293,8 @@ func (d *driver) close() error {
 			err = errors.Join(err, d.do("stream", s.Destroy))
 		}
 	}
-	if d.module != (cu.Module{}) {
-		err = errors.Join(err, d.do("kernels", d.module.Unload))
+	for _, f := range d.kernels {
+		err = errors.Join(err, d.do("kernels", f.module.Unload))
 	}
 	err = errors.Join(err, d.failed("context", d.device.ReleasePrimaryCtx()))
 	d.ctx = cu.CUContext{}

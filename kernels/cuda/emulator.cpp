@@ -9,6 +9,13 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 
+#ifdef __SANITIZE_ADDRESS__
+#include <sanitizer/asan_interface.h>
+#else
+#define ASAN_POISON_MEMORY_REGION(at, bytes) ((void)(at), (void)(bytes))
+#define ASAN_UNPOISON_MEMORY_REGION(at, bytes) ((void)(at), (void)(bytes))
+#endif
+
 float from_f16(uint16_t h) { return (float)__builtin_bit_cast(_Float16, h); }
 unsigned round_f16(float f) { return __builtin_bit_cast(uint16_t, (_Float16)f); }
 
@@ -127,6 +134,13 @@ static const char *run_block(unsigned threads) {
 
 using namespace emulator;
 
+void *emulator_alloc(size_t bytes) {
+    size_t size = (bytes + 255) & ~(size_t)255;
+    void *p = aligned_alloc(256, size);
+    if (p) ASAN_POISON_MEMORY_REGION((char *)p + bytes, size - bytes);
+    return p;
+}
+
 const char *emulator_launch(const char *name, const unsigned *grid, const unsigned *block, size_t bytes, const void *args, size_t size, uint64_t order) {
     static char message[256];
     unsigned threads = block[0] * block[1] * block[2];
@@ -160,7 +174,9 @@ const char *emulator_launch(const char *name, const unsigned *grid, const unsign
                 block_index = {x, y, z};
                 shared = memory;
                 memset(memory, 0xff, bytes + CANARY);
+                ASAN_POISON_MEMORY_REGION(memory + bytes, SHARED - bytes);
                 const char *wrong = run_block(threads);
+                ASAN_UNPOISON_MEMORY_REGION(memory + bytes, SHARED - bytes);
                 for (int i = 0; i < CANARY && !wrong; i++)
                     if (memory[bytes + i] != 0xff) wrong = "wrote beyond its shared memory";
                 if (wrong) {

@@ -44,7 +44,7 @@ func (e *emulator) alloc(bytes int) (uint64, error) {
 	if bytes > 1<<40 {
 		return 0, &kernels.OutOfMemoryError{Device: "cuda", Asked: bytes}
 	}
-	p := C.aligned_alloc(256, C.size_t((bytes+255)&^255))
+	p := C.emulator_alloc(C.size_t(bytes))
 	if p == nil {
 		return 0, &kernels.OutOfMemoryError{Device: "cuda", Asked: bytes}
 	}
