@@ -69,7 +69,7 @@ def main():
     peaks, copies = ([m[k] for m in machine] for k in ("peak_gflops", "copy_gbs"))
     print(f"{a.variant}, 1024, one object, full bank, float32, {a.threads} threads, median of {a.rounds}; FMA peak "
           f"{statistics.median(peaks):.0f} GFLOP/s ({min(peaks):.0f} to {max(peaks):.0f}), copy {statistics.median(copies):.0f} GB/s\n")
-    print("| seconds per frame | " + " | ".join(sides) + " | ratio |\n|---" + "|---" * len(sides) + "|---|")
+    print("| seconds per frame | " + " | ".join(sides) + " | reference / tachi |\n|---" + "|---" * len(sides) + "|---|")
     for k in parts:
         times = [median[who][k] for who in sides]
         print(f"| {k.replace('_', ' ')} | " + " | ".join(f"{s:.2f}" for s in times) + f" | {times[0] / times[1]:.2f} |")
