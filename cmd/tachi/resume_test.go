@@ -63,6 +63,11 @@ func (p *tachi) start(out string, more ...string) *exec.Cmd {
 	return c
 }
 
+func exists(path ...string) bool {
+	_, err := os.Stat(filepath.Join(path...))
+	return err == nil
+}
+
 // files reads everything under a folder.
 func (p *tachi) files(out string) map[string]string {
 	p.Helper()
@@ -102,7 +107,7 @@ func TestAKilledRunGoesOnWhereItWas(t *testing.T) {
 		out := fmt.Sprint("run", runs)
 		for done := false; !done; {
 			var more []string
-			if _, err := os.Stat(filepath.Join(p.dir, out, "checkpoint.tachi")); err == nil {
+			if exists(p.dir, out, "checkpoint.tachi") {
 				more = []string{"--resume"}
 				resumed++
 			}
@@ -120,6 +125,8 @@ func TestAKilledRunGoesOnWhereItWas(t *testing.T) {
 				t.Fatalf("run %d, %v: %v: %s", runs, more, err, c.Stderr)
 			default:
 				kills++
+				// Perhaps between the removal of the checkpoint, which is the last that a run does, and the exit.
+				done = exists(p.dir, out, "overlay.mp4") && !exists(p.dir, out, "checkpoint.tachi")
 			}
 		}
 		got := p.files(out)
