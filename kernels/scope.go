@@ -11,7 +11,7 @@ package kernels
 type Scope struct {
 	Dev      Device
 	batch    Batch    // nil where the device takes ops one by one
-	borrower Borrower // nil where ops find the memory that they need beside their operands by themselves
+	borrower Borrower // nil where no op borrows
 	narrow   DType    // what factors are kept in
 	temps    map[*Tensor]struct{}
 	leave    func() // the workspace; nil where there is none
@@ -19,21 +19,24 @@ type Scope struct {
 }
 
 // Batcher is a device that takes several ops at once for less than one by one.
-type Batcher interface{ Batch() Batch }
+type Batcher interface {
+	Borrower
+	Batch() Batch
+}
 
 // Batch is ops that the device has not begun. They may use memory that was freed after they were done here, as long as it
 // is not the device's own again.
 type Batch interface {
-	// Do checks the op and notes it. scratch is what the op needs beside its operands, nil where that is nothing.
+	// Do notes an op that has been checked, with the memory that it borrows, nil where that is none.
 	Do(op Op, scratch *Tensor) error
 	// Flush queues what was noted, in order.
 	Flush() error
 }
 
-// Borrower is a device whose ops take the memory that they need beside their operands with them, where a scope does them.
+// Borrower is a device some of whose ops need memory for themselves alone, which a scope takes from where it has its
+// temporaries.
 type Borrower interface {
-	Sizer
-	Borrows() bool
+	BorrowedBytes(op Op) int
 }
 
 // NewScope returns an empty scope on a device. Close it with a defer.
@@ -42,9 +45,7 @@ func NewScope(d Device) *Scope {
 	if b, ok := find[Batcher](d); ok {
 		s.batch = b.Batch()
 	}
-	if b, ok := find[Borrower](d); ok && b.Borrows() {
-		s.borrower = b
-	}
+	s.borrower, _ = find[Borrower](d)
 	if a, ok := d.(*Arena); ok {
 		a.Enter()
 		s.leave = a.Leave
@@ -159,7 +160,7 @@ func (s *Scope) Do(op Op) {
 		if s.err = op.Check(); s.err != nil {
 			return
 		}
-		if n := s.borrower.ScratchBytes(op); n > 0 {
+		if n := s.borrower.BorrowedBytes(op); n > 0 {
 			scratch = s.New(U8, n)
 			defer s.Free(scratch)
 		}

@@ -27,8 +27,7 @@ def reference(a):
 
 
 def limits(a):
-    out = subprocess.run([a.tachi, "bench", BENCH, "--limits", "--json", "--set", f"pipeline.threads={a.threads}"],
-                         check=True, capture_output=True, text=True).stdout
+    out = subprocess.run([a.tachi, "bench", BENCH, "--limits", "--json"], check=True, capture_output=True, text=True).stdout
     return json.loads(out)
 
 

@@ -111,8 +111,8 @@ func TestEveryAttentionKernel(t *testing.T) {
 					if d.precision != Float32 && d.processors > 1 && int(p.args.parts) != c.parts {
 						t.Errorf("%d parts, want %d", p.args.parts, c.parts)
 					}
-					if d.processors == 1 && d.precision == Float32 && p.bytes != d.ScratchBytes(op) {
-						t.Errorf("%d bytes of memory, %d declared", p.bytes, d.ScratchBytes(op))
+					if d.processors == 1 && d.precision == Float32 && p.bytes != d.BorrowedBytes(op) {
+						t.Errorf("%d bytes of memory, %d declared", p.bytes, d.BorrowedBytes(op))
 					}
 					return op
 				}}
@@ -149,7 +149,7 @@ func TestAttentionReadsFactorsInPlace(t *testing.T) {
 		{kernels.WindowAttention{QKV: of(kernels.BF16, 1, 20, 20, 576), PadQKV: of(kernels.F32, 576), Heads: 2, Y: of(kernels.BF16, 1, 20, 20, 192)}, 0},
 		{kernels.RotaryAttention{Q: of(kernels.BF16, 20, 256), X: of(kernels.BF16, 70, 64), Cos: of(kernels.F32, 4, 64), V: of(kernels.BF16, 70, 64), Y: of(kernels.BF16, 20, 64)}, 2 * 70 * 256},
 	} {
-		if got := d.ScratchBytes(c.op); got < c.bytes || got >= c.bytes+512 {
+		if got := d.BorrowedBytes(c.op); got < c.bytes || got >= c.bytes+512 {
 			t.Errorf("%s: %d bytes beside the operands, want %d", c.op.Name(), got, c.bytes)
 		}
 	}

@@ -83,14 +83,12 @@ type buffer struct {
 func (b *buffer) Bytes() int { return b.size }
 
 var _ kernels.Device = (*Device)(nil)
-var _ kernels.Borrower = (*Device)(nil)
+var _ kernels.Sizer = (*Device)(nil)
+var _ kernels.Batcher = (*Device)(nil)
 
 func newDevice(be backend, p Precision) *Device {
 	return &Device{be: be, precision: p, processors: be.info().Threads, args: new(launchArgs)}
 }
-
-// Borrows implements kernels.Borrower.
-func (d *Device) Borrows() bool { return true }
 
 // Info describes the GPU.
 func (d *Device) Info() kernels.Info {

@@ -223,7 +223,7 @@ func (d *driver) function(kernel string, shared int) (cu.Function, error) {
 			return cu.Function{}, err
 		}
 		if f.Function, err = f.module.Function(kernel); err != nil {
-			return cu.Function{}, errors.Join(err, f.module.Unload())
+			return cu.Function{}, errors.Join(err, d.do("kernels", f.module.Unload))
 		}
 		d.kernels[kernel] = f
 	}

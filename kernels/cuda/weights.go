@@ -48,11 +48,20 @@ func (d *Device) Pack(w *kernels.Tensor) (*kernels.Tensor, error) {
 	return t, nil
 }
 
-// ScratchBytes returns the device memory that an op needs beside its operands.
-func (d *Device) ScratchBytes(op kernels.Op) int {
+// BorrowedBytes returns the memory that an op needs for itself alone.
+func (d *Device) BorrowedBytes(op kernels.Op) int {
 	switch op := op.(type) {
 	case kernels.MaskBoxes:
 		return maskParts(op)
+	case kernels.Attention, kernels.WindowAttention, kernels.RotaryAttention:
+		return d.planOf(op).bytes
+	}
+	return 0
+}
+
+// ScratchBytes returns the memory that the device keeps for an op: its tables.
+func (d *Device) ScratchBytes(op kernels.Op) int {
+	switch op := op.(type) {
 	case kernels.Resize:
 		if op.Antialias {
 			return axisBytes(tables.Triangle(op.X.Dim(1), op.Y.Dim(1))) + axisBytes(tables.Triangle(op.X.Dim(2), op.Y.Dim(2)))
@@ -60,8 +69,6 @@ func (d *Device) ScratchBytes(op kernels.Op) int {
 	case kernels.Preprocess:
 		s := op.Y.Dim(0)
 		return axisBytes(tables.Cubic(op.X.Dim(0), s)) + axisBytes(tables.Cubic(op.X.Dim(1), s)) + 4*256*3
-	case kernels.Attention, kernels.WindowAttention, kernels.RotaryAttention:
-		return d.planOf(op).bytes
 	}
 	return 0
 }

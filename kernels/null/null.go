@@ -30,8 +30,8 @@ type Device struct {
 
 	narrow kernels.DType
 
-	sizer   kernels.Sizer // nil: packed weights without padding, ops without scratch memory
-	borrows bool          // scopes count scratch memory
+	sizer    kernels.Sizer    // nil: packed weights without padding, ops without scratch memory
+	borrower kernels.Borrower // nil: no op borrows
 }
 
 // New returns a device with nothing counted.
@@ -40,30 +40,16 @@ func New() *Device { return &Device{} }
 // Like returns a device that counts what another one would take.
 func Like(dev kernels.Device) *Device {
 	sizer, _ := dev.(kernels.Sizer)
-	d := &Device{sizer: sizer, narrow: kernels.NarrowOf(dev)}
-	if b, ok := dev.(kernels.Borrower); ok {
-		d.borrows = b.Borrows()
-	}
-	return d
+	borrower, _ := dev.(kernels.Borrower)
+	return &Device{sizer: sizer, borrower: borrower, narrow: kernels.NarrowOf(dev)}
 }
 
-// Borrows implements kernels.Borrower.
-func (d *Device) Borrows() bool { return d.borrows }
-
-// PackedBytes implements kernels.Sizer.
-func (d *Device) PackedBytes(n, k int) int {
-	if d.sizer == nil {
-		return 4 * n * k
-	}
-	return d.sizer.PackedBytes(n, k)
-}
-
-// ScratchBytes implements kernels.Sizer.
-func (d *Device) ScratchBytes(op kernels.Op) int {
-	if d.sizer == nil {
+// BorrowedBytes implements kernels.Borrower.
+func (d *Device) BorrowedBytes(op kernels.Op) int {
+	if d.borrower == nil {
 		return 0
 	}
-	return d.sizer.ScratchBytes(op)
+	return d.borrower.BorrowedBytes(op)
 }
 
 // Narrow implements kernels.Narrower.
@@ -174,7 +160,11 @@ func (d *Device) Pack(w *kernels.Tensor) (*kernels.Tensor, error) {
 	if w.DType != kernels.F32 || w.Layout != kernels.RowMajor || len(w.Shape) != 2 {
 		return nil, fmt.Errorf("null: pack: got %v, want row-major f32[n,k]", w)
 	}
-	p, err := d.Alloc(kernels.U8, d.PackedBytes(w.Dim(0), w.Dim(1)))
+	bytes := w.Bytes()
+	if d.sizer != nil {
+		bytes = d.sizer.PackedBytes(w.Dim(0), w.Dim(1))
+	}
+	p, err := d.Alloc(kernels.U8, bytes)
 	if err != nil {
 		return nil, err
 	}
@@ -188,8 +178,8 @@ func (d *Device) Do(op kernels.Op) error {
 		return err
 	}
 	cost, scratch := op.Cost(), 0
-	if !d.borrows {
-		scratch = d.ScratchBytes(op)
+	if d.sizer != nil {
+		scratch = d.sizer.ScratchBytes(op)
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()

@@ -127,8 +127,12 @@ func delivered(s *token.Stream, o *Options) *token.Stream {
 	return &part
 }
 
+func (o *Options) read(env *graph.Env) (*media.Reader, error) {
+	return media.Open(string(o.Path), media.ReadOptions{Threads: o.Threads, Hardware: o.Hwaccel, Log: env.Log})
+}
+
 func open(env *graph.Env, o *Options) (func(context.Context, func(*Out) error) error, func(error) error, error) {
-	r, err := media.Open(string(o.Path), media.ReadOptions{Threads: o.Threads, Hardware: o.Hwaccel, Log: env.Log})
+	r, err := o.read(env)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -178,7 +182,7 @@ func (s *source) resume() error {
 		return err
 	}
 	s.reader.Close()
-	s.reader, err = media.Open(string(s.o.Path), media.ReadOptions{Threads: s.o.Threads, Hardware: s.o.Hwaccel, Log: s.env.Log})
+	s.reader, err = s.o.read(s.env)
 	return err
 }
 

@@ -2,11 +2,6 @@
 
 package media
 
-/*
-#include "shim.h"
-*/
-import "C"
-
 import (
 	"errors"
 	"fmt"
@@ -28,13 +23,14 @@ type hardware struct {
 func (r *Reader) useHardware(codec *astiav.Codec, name string) error {
 	kind, number, _ := strings.Cut(name, ":")
 	device := astiav.FindHardwareDeviceTypeByName(kind)
-	at := slices.IndexFunc(codec.HardwareConfigs(), func(c astiav.CodecHardwareConfig) bool {
+	configs := codec.HardwareConfigs()
+	at := slices.IndexFunc(configs, func(c astiav.CodecHardwareConfig) bool {
 		return c.HardwareDeviceType() == device && c.MethodFlags().Has(astiav.CodecHardwareConfigMethodFlagHwDeviceCtx)
 	})
 	if at < 0 {
 		return fmt.Errorf("FFmpeg's %s decoder does not use it", codec.Name())
 	}
-	format := codec.HardwareConfigs()[at].PixelFormat()
+	format := configs[at].PixelFormat()
 	options := astiav.NewDictionary()
 	defer options.Free()
 	options.Set("primary_ctx", "1", 0) // the network's, where it is on the same GPU
