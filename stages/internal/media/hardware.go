@@ -36,7 +36,7 @@ func (r *Reader) useHardware(codec *astiav.Codec, name string) error {
 	options.Set("primary_ctx", "1", 0) // the network's, where it is on the same GPU
 	gpu, err := astiav.CreateHardwareDeviceContext(device, number, options)
 	if err != nil {
-		return detail(drainLog(r.log, nil), err)
+		return fmt.Errorf("FFmpeg cannot open the GPU or its driver: %w", err)
 	}
 	r.dec.SetHardwareDeviceContext(gpu)
 	tell := sync.OnceFunc(func() { r.onProcessor(name, errors.New("it does not decode videos like this one")) })
