@@ -29,7 +29,6 @@ typedef struct {
     float *q, *o, *m, *l; // panels of [d][NR] and of [dv][NR], and NR floats for each
     float *s, *k, *v;     // scores, and room for a block of keys and its values
     region *next;         // or null; a step for each tile of values
-    int begun;            // o holds something
 } attention;
 
 // A strip is n rows of MR values. A whole vector is stored of each, over the start of the next, for which there is room behind
@@ -70,6 +69,7 @@ static attention begin(const float *const *q, long nq, long d, long dv, float sc
     for (long i = 0; i < nq; i += NR) columns(a.q + i * d, NR, q + i, nq - i, d, scale * 1.44269504f);
     for (long i = 0; i < nq; i += NR)
         for (long j = i; j < i + NR; j++) a.m[j] = -INFINITY, a.l[j] = 0;
+    memset(a.o, 0, (nq + NR - 1) / NR * NR * dv * sizeof *a.o);
     return a;
 }
 
@@ -98,14 +98,13 @@ static void attendto(attention *a, long n, const float *k, long ldk, const float
             long m = least(MR, a->dv - c0);
             vf out[MR * NV];
             fetch(a->next);
-            tiles[m](n, ldv ? v + c0 : v + c0 / MR * strip(n), 1, ldv ? ldv : MR, a->s, NR, out);
-            for (long c = 0; c < m * NV; c++) {
-                vf *to = o + c0 * NV + c;
-                *to = a->begun ? *to * shrink[c % NV] + out[c] : out[c];
+            tiles[m](n, ldv ? v + c0 : v + c0 / MR * strip(n), 1, ldv ? ldv : MR, a->s, out);
+            for (long c = 0; c < m; c++) UNROLL for (int j = 0; j < NV; j++) {
+                vf *to = o + (c0 + c) * NV + j;
+                *to = *to * shrink[j] + out[c * NV + j];
             }
         }
     }
-    a->begun = 1;
 }
 
 // expect lays out the fetching of n keys and their values while others are attended to.

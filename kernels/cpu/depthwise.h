@@ -17,24 +17,24 @@ static inline vf load_part(const float *p, long n) { return n >= VL ? vload(p) :
 static inline void depthwise_block(const int K, const float *x, const float *wt, vf bias, long h, long w, long c, long y,
                                    long x0, long n, float *out) {
     vf acc[PX];
-    _Pragma("GCC unroll 16") for (int p = 0; p < PX; p++) acc[p] = bias;
+    UNROLL for (int p = 0; p < PX; p++) acc[p] = bias;
     for (int ky = 0; ky < K; ky++) {
         long iy = y + ky - K / 2;
         if (iy < 0 || iy >= h) continue;
         vf k[K];
-        _Pragma("GCC unroll 16") for (int i = 0; i < K; i++) k[i] = load_part(wt + (ky * K + i) * c, n);
+        UNROLL for (int i = 0; i < K; i++) k[i] = load_part(wt + (ky * K + i) * c, n);
         const float *row = x + iy * w * c;
-        _Pragma("GCC unroll 32") for (int q = 0; q < PX + K - 1; q++) {
+        UNROLL for (int q = 0; q < PX + K - 1; q++) {
             long ix = x0 + q - K / 2;
             vf v = {};
             if (ix >= 0 && ix < w) v = load_part(row + ix * c, n);
-            _Pragma("GCC unroll 16") for (int i = 0; i < K; i++) {
+            UNROLL for (int i = 0; i < K; i++) {
                 int p = q - i;
                 if (p >= 0 && p < PX) acc[p] += v * k[i];
             }
         }
     }
-    _Pragma("GCC unroll 16") for (int p = 0; p < PX; p++) {
+    UNROLL for (int p = 0; p < PX; p++) {
         if (x0 + p >= w) break;
         float *o = out + (y * w + x0 + p) * c;
         if (n >= VL)

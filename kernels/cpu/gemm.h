@@ -11,34 +11,47 @@
 static inline long least(long a, long b) { return a < b ? a : b; }
 static inline long most(long a, long b) { return a > b ? a : b; }
 
-// A tile function computes M rows of a b into out [M][NV]. Element (i, s) of a is a[i * ra + s * sa], row s of b is
-// b + s * ldb. M is a constant, so that acc lives in registers.
-typedef void tilefn(long k, const float *a, long ra, long sa, const float *b, long ldb, vf *out);
+// A tile function computes M rows of a b into out [M][V], V vectors to a row. Element (i, s) of a is a[i * ra + s * sa], of which
+// one is 1, and row s of b is b + s * V * VL. M and V are constants, so that acc lives in registers.
+typedef void tilefn(long k, const float *a, long ra, long sa, const float *b, vf *out);
 
-#define TILE(M)                                                                                         \
-    static void tile_##M(long k, const float *a, long ra, long sa, const float *b, long ldb, vf *out) { \
-        vf acc[M][NV] = {};                                                                             \
-        for (long s = 0; s < k; s++, a += sa, b += ldb) {                                               \
-            vf b0 = vload(b), b1 = vload(b + VL);                                                       \
-            _Pragma("GCC unroll 16") for (int i = 0; i < M; i++) {                                      \
-                vf x = vset(a[i * ra]);                                                                 \
-                acc[i][0] += x * b0;                                                                    \
-                acc[i][1] += x * b1;                                                                    \
-            }                                                                                           \
-        }                                                                                               \
-        _Pragma("GCC unroll 16") for (int i = 0; i < M; i++) {                                          \
-            out[NV * i] = acc[i][0];                                                                    \
-            out[NV * i + 1] = acc[i][1];                                                                \
-        }                                                                                               \
+#define STEPS(M, V, N, PLACE)                                                      \
+    {                                                                              \
+        UNROLL for (int s = 0; s < N; s++) {                                       \
+            vf w[V];                                                               \
+            UNROLL for (int j = 0; j < V; j++) w[j] = vload(b + (s * V + j) * VL); \
+            UNROLL for (int i = 0; i < M; i++) {                                   \
+                vf x = PLACE;                                                      \
+                UNROLL for (int j = 0; j < V; j++) madd(&acc[i][j], x, w[j]);      \
+            }                                                                      \
+        }                                                                          \
+        a += N * sa, b += N * V * VL;                                              \
     }
-TILE(1) TILE(2) TILE(3) TILE(4) TILE(5) TILE(6)
+
+#define TILE(M, V)                                                                                        \
+    static void tile_##M##x##V(long k, const float *a, long ra, long sa, const float *b, vf *out) {       \
+        vf acc[M][V] = {};                                                                                \
+        if (sa == 1) {                                                                                    \
+            for (; k >= 4; k -= 4) STEPS(M, V, 4, broadcast(a + i / 3 * 3 * ra, ra, i % 3, s))            \
+            for (; k > 0; k--) STEPS(M, V, 1, broadcast(a + i / 3 * 3 * ra, ra, i % 3, s))                \
+        } else {                                                                                          \
+            for (; k >= 4; k -= 4) STEPS(M, V, 4, broadcast(a + s / 3 * 3 * sa, sa, s % 3, i))            \
+            for (; k > 0; k--) STEPS(M, V, 1, broadcast(a, sa, s, i))                                     \
+        }                                                                                                 \
+        UNROLL for (int i = 0; i < M; i++) UNROLL for (int j = 0; j < V; j++) out[i * V + j] = acc[i][j]; \
+    }
+
+// Tiles of two vectors to a row, and lower ones of three.
+TILE(1, 2) TILE(2, 2) TILE(3, 2) TILE(4, 2) TILE(5, 2) TILE(6, 2)
+TILE(1, 3) TILE(2, 3) TILE(3, 3) TILE(4, 3)
 #if MR == 12
-TILE(7) TILE(8) TILE(9) TILE(10) TILE(11) TILE(12)
+TILE(7, 2) TILE(8, 2) TILE(9, 2) TILE(10, 2) TILE(11, 2) TILE(12, 2)
+TILE(5, 3) TILE(6, 3) TILE(7, 3) TILE(8, 3)
 #endif
 
-static tilefn *const tiles[MR + 1] = {0, tile_1, tile_2, tile_3, tile_4, tile_5, tile_6,
+static tilefn *const tiles[MR + 1] = {0, tile_1x2, tile_2x2, tile_3x2, tile_4x2, tile_5x2, tile_6x2,
 #if MR == 12
-                                      tile_7, tile_8, tile_9, tile_10, tile_11, tile_12,
+                                      tile_7x2, tile_8x2, tile_9x2, tile_10x2, tile_11x2, tile_12x2,
 #endif
 };
 
@@ -48,7 +61,7 @@ static void product(long n, long k, const float *a, long ra, long sa, const floa
     long low = n / steps, more = n % steps;
     for (long t = 0, i0 = 0, m; t < steps; t++, i0 += m) {
         m = low + (t < more);
-        tiles[m](k, a + i0 * ra, ra, sa, b, NR, (vf *)(out + i0 * NR));
+        tiles[m](k, a + i0 * ra, ra, sa, b, (vf *)(out + i0 * NR));
     }
 }
 
@@ -65,31 +78,41 @@ static inline void store(float *y, vf x, long cols, const float *bias, const flo
     vstore_n(y, vact(x, act), cols);
 }
 
-// finish puts a tile through the epilogue: m rows from row on of the whole product, columns from j on. act is a
-// constant in most uses.
-static inline __attribute__((always_inline)) void finish(const vf *tile, long m, long row, long j, long n, float *y,
-                                                         long ldy, epilogue e, int act) {
+// finish puts a tile through the epilogue: m rows from row on of the whole product, columns from j on.
+static void finish(const vf *tile, long m, long row, long j, long n, float *y, long ldy, epilogue e) {
     long r = e.res ? row % e.resrows : 0;
     for (long i = 0; i < m; i++, y += ldy) {
         for (int v = 0; v < NV && j + v * VL < n; v++) {
             long c = j + v * VL;
-            store(y + v * VL, tile[i * NV + v], n - c, e.bias ? e.bias + c : 0, e.res ? e.res + r * n + c : 0, act);
+            store(y + v * VL, tile[i * NV + v], n - c, e.bias ? e.bias + c : 0, e.res ? e.res + r * n + c : 0, e.act);
         }
         if (++r == e.resrows) r = 0;
     }
 }
 
-// gelu is finish with that activation, by the tile.
-static void gelu(vf *tile, long m, long row, long j, long n, float *y, long ldy, epilogue e) {
-    if (j + NR > n) {
-        finish(tile, m, row, j, n, y, ldy, e, ACT_GELU);
-        return;
-    }
-    finish(tile, m, row, j, n, (float *)tile, NR, e, ACT_NONE);
-    long i = 0;
-    for (; i + 6 <= m * NV; i += 6) vgelus(tile + i, 6);
-    for (; i < m * NV; i += NV) vgelus(tile + i, NV);
-    finish(tile, m, row, j, n, y, ldy, (epilogue){.resrows = 1}, ACT_NONE);
+// inside is finish for H rows, 1 or 2, of a tile that ends before column n: no element needs a test. H and act are constants, and
+// the rows are done in step.
+static inline __attribute__((always_inline)) void inside(const vf *tile, const int H, long *r, long n, float *y, long ldy,
+                                                         epilogue e, const int act) {
+    vf x[2 * NV];
+    UNROLL for (int i = 0; i < H * NV; i++) x[i] = tile[i];
+    if (e.bias) UNROLL for (int i = 0; i < H * NV; i++) x[i] += vload(e.bias + i % NV * VL);
+    if (e.res)
+        UNROLL for (int h = 0; h < H; h++) {
+            UNROLL for (int v = 0; v < NV; v++) x[h * NV + v] += vload(e.res + *r * n + v * VL);
+            if (++*r == e.resrows) *r = 0;
+        }
+    vacts(x, H * NV, act);
+    UNROLL for (int i = 0; i < H * NV; i++) vstore(y + i / NV * ldy + i % NV * VL, x[i]);
+}
+
+static inline __attribute__((always_inline)) void finishinside(const vf *tile, long m, long row, long j, long n, float *y, long ldy,
+                                                               epilogue e, const int act) {
+    long r = e.res ? row % e.resrows : 0;
+    if (e.bias) e.bias += j;
+    if (e.res) e.res += j;
+    for (; m >= 2; m -= 2, tile += 2 * NV, y += 2 * ldy) inside(tile, 2, &r, n, y, ldy, e, act);
+    for (; m > 0; m--, tile += NV, y += ldy) inside(tile, 1, &r, n, y, ldy, e, act);
 }
 
 // A rectangle of memory that is wanted next, fetched into the second-level cache step lines at a time, and then another.
@@ -125,12 +148,13 @@ static void gemm(const float *a, long lda, long rows, long k, const float *b, lo
                 for (int v = 0; v < NR; v += 16) __builtin_prefetch(to + i * ldy + v, 1); // to be written
             if (floats) fetch(&wanted);
             vf tile[MR * NV];
-            tiles[m](k, a + i0 * lda, lda, 1, b + p * k * NR, NR, tile);
-            switch (e.act) {
-            case ACT_NONE: finish(tile, m, e.row0 + i0, j, n, to, ldy, e, ACT_NONE); break;
-            case ACT_RELU: finish(tile, m, e.row0 + i0, j, n, to, ldy, e, ACT_RELU); break;
-            case ACT_GELU: gelu(tile, m, e.row0 + i0, j, n, to, ldy, e); break;
-            default: finish(tile, m, e.row0 + i0, j, n, to, ldy, e, e.act);
+            tiles[m](k, a + i0 * lda, lda, 1, b + p * k * NR, tile);
+            long row = e.row0 + i0;
+            switch (j + NR > n ? -1 : e.act) {
+            case ACT_NONE: finishinside(tile, m, row, j, n, to, ldy, e, ACT_NONE); break;
+            case ACT_RELU: finishinside(tile, m, row, j, n, to, ldy, e, ACT_RELU); break;
+            case ACT_GELU: finishinside(tile, m, row, j, n, to, ldy, e, ACT_GELU); break;
+            default: finish(tile, m, row, j, n, to, ldy, e);
             }
         }
 }

@@ -6,6 +6,7 @@
 
 #include "kernels.h"
 #include "vmath.h"
+#include "madd.h"
 
 #define NV 2         // vectors in a row of a register tile
 #define NR (NV * VL) // columns of a panel

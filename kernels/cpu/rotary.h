@@ -18,60 +18,48 @@
 #define PIECE 112               // rows of a piece, at most, if one column of all maps is not more
 #define COLUMNS 16              // of a piece, at most
 
-// SCORES(M) is s = x (u + v) for M rows of m floats, row m of u and v being added. SPREAD(M) is o = o shrink + x s for n rows
-// of M values. Rows of s, u, v and o are those of a group.
-typedef void scorefn(long m, const float *x, const float *u, const float *v, float *s);
-typedef void spreadfn(long n, const float *x, const float *s, const float *shrink, float *o);
-
-#define UNROLL _Pragma("GCC unroll 8")
-
-#define SCORES(M)                                                                                   \
-    static void scores_##M(long m, const float *x, const float *u, const float *v, float *s) {      \
-        vf acc[M][3];                                                                               \
-        UNROLL for (int j = 0; j < 3; j++) {                                                        \
-            vf c = vload(u + m * GROUP + j * VL) + vload(v + m * GROUP + j * VL);                   \
-            UNROLL for (int i = 0; i < M; i++) acc[i][j] = c;                                       \
-        }                                                                                           \
-        for (long k = 0; k < m; k++, x++, u += GROUP, v += GROUP) {                                 \
-            vf b[3];                                                                                \
-            UNROLL for (int j = 0; j < 3; j++) b[j] = vload(u + j * VL) + vload(v + j * VL);        \
-            UNROLL for (int i = 0; i < M; i++) {                                                    \
-                vf a = vset(x[i * m]);                                                              \
-                UNROLL for (int j = 0; j < 3; j++) acc[i][j] += a * b[j];                           \
-            }                                                                                       \
-        }                                                                                           \
-        UNROLL for (int i = 0; i < M; i++) UNROLL for (int j = 0; j < 3; j++) vstore(s + i * GROUP + j * VL, acc[i][j]); \
-    }
-
-#define SPREAD(M)                                                                                   \
-    static void spread_##M(long n, const float *x, const float *s, const float *shrink, float *o) { \
-        vf acc[M][3] = {};                                                                          \
-        for (long k = 0; k < n; k++, x += TALL, s += GROUP) {                                       \
-            vf b[3];                                                                                \
-            UNROLL for (int j = 0; j < 3; j++) b[j] = vload(s + j * VL);                            \
-            UNROLL for (int i = 0; i < M; i++) {                                                    \
-                vf a = vset(x[i]);                                                                  \
-                UNROLL for (int j = 0; j < 3; j++) acc[i][j] += a * b[j];                           \
-            }                                                                                       \
-        }                                                                                           \
-        UNROLL for (int i = 0; i < M; i++) UNROLL for (int j = 0; j < 3; j++) {                     \
-            float *to = o + i * GROUP + j * VL;                                                     \
-            vstore(to, vload(to) * vload(shrink + j * VL) + acc[i][j]);                             \
-        }                                                                                           \
-    }
-
-#define WIDE(M) SCORES(M) SPREAD(M)
-WIDE(1) WIDE(2) WIDE(3) WIDE(4)
+static tilefn *const wide[TALL + 1] = {0, tile_1x3, tile_2x3, tile_3x3, tile_4x3,
 #if MR == 12
-WIDE(5) WIDE(6) WIDE(7) WIDE(8)
+                                       tile_5x3, tile_6x3, tile_7x3, tile_8x3,
+#endif
+};
+
+// SCORES(M) is s = x (u + v) for M rows of m floats, row m of u and v being added. Rows of s, u and v are those of a group.
+typedef void scorefn(long m, const float *x, const float *u, const float *v, vf *s);
+
+#define SUM(V, AT) UNROLL for (int j = 0; j < 3; j++) V[j] = vload(u + (AT) * GROUP + j * VL) + vload(v + (AT) * GROUP + j * VL);
+
+#define SCORESTEPS(M, N)                                                      \
+    {                                                                         \
+        UNROLL for (int k = 0; k < N; k++) {                                  \
+            vf w[3];                                                          \
+            SUM(w, k)                                                         \
+            UNROLL for (int i = 0; i < M; i++) {                              \
+                vf t = broadcast(x + i / 3 * 3 * m, m, i % 3, k);             \
+                UNROLL for (int j = 0; j < 3; j++) madd(&acc[i][j], t, w[j]); \
+            }                                                                 \
+        }                                                                     \
+        x += N, u += N * GROUP, v += N * GROUP;                               \
+    }
+
+#define SCORES(M)                                                                                              \
+    static void scores_##M(long m, const float *x, const float *u, const float *v, vf *s) {                    \
+        vf acc[M][3] = {}, c[3];                                                                               \
+        long k = m;                                                                                            \
+        for (; k >= 8; k -= 8) SCORESTEPS(M, 8)                                                                \
+        for (; k > 0; k--) SCORESTEPS(M, 1)                                                                    \
+        SUM(c, 0)                                                                                              \
+        UNROLL for (int i = 0; i < M; i++) UNROLL for (int j = 0; j < 3; j++) s[i * 3 + j] = acc[i][j] + c[j]; \
+    }
+
+SCORES(1) SCORES(2) SCORES(3) SCORES(4)
+#if MR == 12
+SCORES(5) SCORES(6) SCORES(7) SCORES(8)
 #endif
 
-static const struct {
-    scorefn *score;
-    spreadfn *spread;
-} wide[TALL + 1] = {{0}, {scores_1, spread_1}, {scores_2, spread_2}, {scores_3, spread_3}, {scores_4, spread_4},
+static scorefn *const scores[TALL + 1] = {0, scores_1, scores_2, scores_3, scores_4,
 #if MR == 12
-                    {scores_5, spread_5}, {scores_6, spread_6}, {scores_7, spread_7}, {scores_8, spread_8},
+                                          scores_5, scores_6, scores_7, scores_8,
 #endif
 };
 
@@ -88,7 +76,7 @@ static long room(rotary a) { return most(PIECE, a.maps * columnsof(a)); }
 
 static long rotarywork(rotary a) { // floats
     long strips = (a.dv + TALL - 1) / TALL * TALL;
-    return (a.d + a.d / 2 + a.dv + 2 + 2 * (a.side + 1) * (a.m + 1)) * a.groups * GROUP + a.d * (a.m + 1) +
+    return ((a.d + a.dv + 2 + (2 * a.side + 1) * (a.m + 1)) * a.groups + a.d / 2 + a.m + 1) * GROUP + a.d * (a.m + 1) +
            room(a) * (GROUP + a.m + strips);
 }
 
@@ -103,30 +91,24 @@ static void take(piece p, long i, const float *x, const float *v) {
     for (; c < p.dv; c++) *to++ = v[c];
 }
 
-// turnback turns half of the queries, [d/2][lanes], back by the angles of one place.
-static void turnback(const float *q, long lanes, const float *cos, const float *sin, long pairs, float *out) {
-    for (long j = 0; j < pairs; j++, q += 2 * lanes, out += 2 * lanes) {
+// turnback turns half of the queries of a group, [d/2][GROUP], back by the angles of one place.
+static void turnback(const float *q, const float *cos, const float *sin, long pairs, float *out) {
+    for (long j = 0; j < pairs; j++, q += 2 * GROUP, out += 2 * GROUP) {
         vf c = vset(cos[j]), s = vset(sin[j]);
-        for (long i = 0; i < lanes; i += VL) {
-            vf a = vload(q + i), b = vload(q + lanes + i);
+        UNROLL for (long i = 0; i < GROUP; i += VL) {
+            vf a = vload(q + i), b = vload(q + GROUP + i);
             vstore(out + i, a * c + b * s);
-            vstore(out + lanes + i, b * c - a * s);
+            vstore(out + GROUP + i, b * c - a * s);
         }
     }
 }
 
-// project makes u, [m][GROUP] for each group, of d channels of the queries [d][lanes]: their products with the columns of
-// w [d, m].
-static void project(const float *q, long lanes, long d, const float *w, long m, float *u) {
-    long steps = (m + MR - 1) / MR, low = m / steps, more = m % steps;
-    for (long p = 0; p < lanes / VL; p += NV) {
-        vf out[MR * NV];
-        for (long t = 0, i0 = 0, n; t < steps; t++, i0 += n) {
-            n = low + (t < more);
-            tiles[n](d, w + i0, 1, m, q + p * VL, lanes, out);
-            for (long i = 0; i < n; i++)
-                for (int v = 0; v < NV; v++) vstore(u + ((p + v) / 3 * m + i0 + i) * GROUP + (p + v) % 3 * VL, out[i * NV + v]);
-        }
+// project makes u [m][GROUP] of d channels of the queries of a group, [d][GROUP]: their products with the columns of w [d, m].
+static void project(const float *q, long d, const float *w, long m, float *u) {
+    long steps = (m + TALL - 1) / TALL, low = m / steps, more = m % steps;
+    for (long t = 0, i = 0, n; t < steps; t++, i += n) {
+        n = low + (t < more);
+        wide[n](d, w + i, 1, m, q, (vf *)(u + i * GROUP));
     }
 }
 
@@ -134,7 +116,7 @@ static void project(const float *q, long lanes, long d, const float *w, long m, 
 static void score(piece p, long i, long n, const float *u, const float *v) {
     for (long end = i + n, h; i < end; i += h) {
         h = least(TALL, end - i);
-        wide[h].score(p.m, p.x + i * p.m, u, v, p.s + i * GROUP);
+        scores[h](p.m, p.x + i * p.m, u, v, (vf *)(p.s + i * GROUP));
     }
 }
 
@@ -142,22 +124,27 @@ static void score(piece p, long i, long n, const float *u, const float *v) {
 static void weigh(piece p, float *top, float *sum, float *o) {
     vf shrink[3];
     softmax((vf *)p.s, 3, p.n, (vf *)top, (vf *)sum, shrink);
-    for (long c = 0; c < p.dv; c += TALL, o += TALL * GROUP, p.v += p.n * TALL)
-        wide[least(TALL, p.dv - c)].spread(p.n, p.v, p.s, (float *)shrink, o);
+    for (long c = 0, h; c < p.dv; c += TALL, p.v += p.n * TALL) {
+        h = least(TALL, p.dv - c);
+        vf out[TALL * 3], *to = (vf *)(o + c * GROUP);
+        wide[h](p.n, p.v, 1, TALL, p.s, out);
+        for (long i = 0; i < 3 * h; i++) to[i] = to[i] * shrink[i % 3] + out[i];
+    }
 }
 
 // attendrotary does queries q0..q1, at most as many as the groups have lanes.
 static void attendrotary(rotary a, long q0, long q1, float *work) {
     long lanes = a.groups * GROUP, half = a.d / 2, hw = a.side * a.side;
-    long ug = (a.m + 1) * GROUP, u = a.groups * ug; // U of one place, for a group and for all
-    float *q = work, *turned = q + a.d * lanes, *o = turned + half * lanes, *top = o + a.dv * lanes, *sum = top + lanes,
-          *ux = sum + lanes, *uy = ux + a.side * u, *uo = uy + a.side * u, *zero = uo + u, *s = zero + u, *w = s + room(a) * GROUP;
+    long qg = a.d * GROUP, u = (a.m + 1) * GROUP; // queries of a group, and its U of one place
+    float *q = work, *turned = q + a.d * lanes, *o = turned + half * GROUP, *top = o + a.dv * lanes, *sum = top + lanes,
+          *ux = sum + lanes, *uy = ux + a.groups * a.side * u, *uo = uy + a.groups * a.side * u, *zero = uo + a.groups * u,
+          *s = zero + u, *w = s + room(a) * GROUP;
     piece p = {.m = a.m, .dv = a.dv, .s = s, .x = w + a.d * (a.m + 1)};
     p.v = p.x + room(a) * a.m;
     const float *from[GROUPS * GROUP];
     float *to[GROUPS * GROUP];
     for (long i = 0; i < q1 - q0; i++) from[i] = a.q + (q0 + i) * a.d, to[i] = a.y + (q0 + i) * a.dv;
-    columns(q, lanes, from, q1 - q0, a.d, a.scale * 1.44269504f);
+    for (long g = 0; g < a.groups; g++) columns(q + g * qg, GROUP, from + g * GROUP, q1 - q0 - g * GROUP, a.d, a.scale * 1.44269504f);
     for (long i = 0; i < lanes; i++) top[i] = -INFINITY, sum[i] = 0;
     memset(o, 0, 4 * a.dv * lanes);
     for (long i = 0; i < a.d; i++) { // the bias is a column of its own
@@ -165,13 +152,14 @@ static void attendrotary(rotary a, long q0, long q1, float *work) {
         w[i * (a.m + 1) + a.m] = a.bias[i];
     }
 
-    for (long i = 0; i < a.side && a.maps; i++) {
-        const float *cos = a.cos + i * (a.d / 4), *sin = a.sin + i * (a.d / 4);
-        turnback(q, lanes, cos, sin, a.d / 4, turned);
-        project(turned, lanes, half, w, a.m + 1, ux + i * u);
-        turnback(q + half * lanes, lanes, cos, sin, a.d / 4, turned);
-        project(turned, lanes, half, w + half * (a.m + 1), a.m + 1, uy + i * u);
-    }
+    for (long g = 0; g < a.groups && a.maps; g++)
+        for (long i = 0; i < a.side; i++) {
+            const float *cos = a.cos + i * (a.d / 4), *sin = a.sin + i * (a.d / 4);
+            turnback(q + g * qg, cos, sin, a.d / 4, turned);
+            project(turned, half, w, a.m + 1, ux + (g * a.side + i) * u);
+            turnback(q + g * qg + half * GROUP, cos, sin, a.d / 4, turned);
+            project(turned, half, w + half * (a.m + 1), a.m + 1, uy + (g * a.side + i) * u);
+        }
     for (long x0 = 0, n; x0 < a.side && a.maps; x0 += n) {
         n = least(a.side - x0, columnsof(a));
         p.n = n * a.maps;
@@ -182,21 +170,21 @@ static void attendrotary(rotary a, long q0, long q1, float *work) {
                     take(p, x * a.maps + f, a.x + at * a.m, a.v + at * a.dv);
                 }
             for (long g = 0; g < a.groups; g++) {
-                for (long x = 0; x < n; x++) score(p, x * a.maps, a.maps, ux + (x0 + x) * u + g * ug, uy + y * u + g * ug);
+                for (long x = 0; x < n; x++) score(p, x * a.maps, a.maps, ux + (g * a.side + x0 + x) * u, uy + (g * a.side + y) * u);
                 weigh(p, top + g * GROUP, sum + g * GROUP, o + g * a.dv * GROUP);
             }
         }
     }
     long done = a.maps * hw;
     if (done < a.n) {
-        project(q, lanes, a.d, w, a.m + 1, uo);
+        for (long g = 0; g < a.groups; g++) project(q + g * qg, a.d, w, a.m + 1, uo + g * u);
         memset(zero, 0, 4 * u);
     }
     for (; done < a.n; done += p.n) {
         p.n = least(a.n - done, PIECE);
         for (long i = 0; i < p.n; i++) take(p, i, a.x + (done + i) * a.m, a.v + (done + i) * a.dv);
         for (long g = 0; g < a.groups; g++) {
-            score(p, 0, p.n, uo + g * ug, zero + g * ug);
+            score(p, 0, p.n, uo + g * u, zero);
             weigh(p, top + g * GROUP, sum + g * GROUP, o + g * a.dv * GROUP);
         }
     }

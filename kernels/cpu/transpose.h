@@ -1,14 +1,14 @@
 // Transposition of blocks of VL x VL floats in registers: at step h the h x h blocks off the diagonal change places.
 
-#define SWAP(h)                                                                                     \
-    {                                                                                               \
-        vi lo, hi; /* lane l of the two results, taken from a and b laid end to end */              \
-        _Pragma("GCC unroll 16") for (int l = 0; l < VL; l++) lo[l] = l & (h) ? VL + l - (h) : l, hi[l] = l & (h) ? VL + l : l + (h); \
-        _Pragma("GCC unroll 16") for (int i = 0; i < VL; i++) if (!(i & (h))) {                     \
-            vf a = r[i], b = r[i + (h)];                                                            \
-            r[i] = __builtin_shuffle(a, b, lo);                                                     \
-            r[i + (h)] = __builtin_shuffle(a, b, hi);                                               \
-        }                                                                                           \
+#define SWAP(h)                                                                                                     \
+    {                                                                                                               \
+        vi lo, hi; /* lane l of the two results, taken from a and b laid end to end */                              \
+        UNROLL for (int l = 0; l < VL; l++) lo[l] = l & (h) ? VL + l - (h) : l, hi[l] = l & (h) ? VL + l : l + (h); \
+        UNROLL for (int i = 0; i < VL; i++) if (!(i & (h))) {                                                       \
+            vf a = r[i], b = r[i + (h)];                                                                            \
+            r[i] = __builtin_shuffle(a, b, lo);                                                                     \
+            r[i + (h)] = __builtin_shuffle(a, b, hi);                                                               \
+        }                                                                                                           \
     }
 
 static inline void transpose(vf *r) {

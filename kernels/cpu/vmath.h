@@ -26,6 +26,9 @@ typedef float vf __attribute__((vector_size(4 * VL)));
 typedef int32_t vi __attribute__((vector_size(4 * VL)));
 typedef float vfu __attribute__((vector_size(4 * VL), aligned(4), may_alias));
 
+// UNROLL is for loops whose bounds are constants, so that small arrays are registers.
+#define UNROLL _Pragma("GCC unroll 32")
+
 static inline vf vload(const float *p) { return *(const vfu *)p; }
 static inline void vstore(float *p, vf v) { *(vfu *)p = v; }
 static inline vf vset(float x) { return x - (vf){}; }
@@ -180,6 +183,14 @@ static inline vf vact(vf x, int act) {
     case ACT_STEP: return vstep(x);
     }
     return x;
+}
+
+// vacts does n vectors, a constant of at most 8.
+static inline __attribute__((always_inline)) void vacts(vf *x, const int n, int act) {
+    if (act == ACT_GELU)
+        vgelus(x, n);
+    else
+        INSTEP x[i] = vact(x[i], act);
 }
 
 #endif
