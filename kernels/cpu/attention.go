@@ -88,9 +88,17 @@ func window(op kernels.WindowAttention) C.window {
 // rotaryAttention does a block of queries in a task; see rotary.h.
 func (d *Device) rotaryAttention(op kernels.RotaryAttention) error {
 	nq := op.Q.Dim(0)
-	size, _ := d.scratch(op)
+	size, once := d.scratch(op)
+	arranged, err := d.mem.alloc(once)
+	if err != nil {
+		return err
+	}
+	defer d.mem.release(arranged)
 	a := d.rotary(op)
+	a.pieces = (*C.float)(arranged.p)
 	a.q, a.x, a.w, a.bias, a.cos, a.sin, a.v, a.y = floats(op.Q), floats(op.X), floats(op.W), floats(op.Bias), floats(op.Cos), floats(op.Sin), floats(op.V), floats(op.Y)
+	pieces := int(C.call_rotarypieces(d.isa, a, new(C.long)))
+	d.spans(pieces, 16, func(lo, hi, _ int) { C.call_arrange(d.isa, a, C.long(lo), C.long(hi)) })
 	lanes := int(a.groups * d.isa.group)
 	d.parallel(ceil(nq, lanes), func(i, worker int) {
 		C.call_attendrotary(d.isa, a, C.long(i*lanes), C.long(min(nq, (i+1)*lanes)), (*C.float)(d.mem.workspace(worker, size)))

@@ -47,6 +47,7 @@ typedef struct {
     long side;     // of a map
     long maps, n;  // maps at the beginning of the n rows
     long groups;   // of queries, that one call does
+    float *pieces; // x and v in the order in which they are read; see rotary.h
     float scale;
 } rotary;
 
@@ -97,6 +98,8 @@ typedef struct {
 
     long group, groups; // queries of a group, and groups, at most, of one call of attendrotary; see rotary.h
     long (*rotarywork)(rotary a);
+    long (*rotarypieces)(rotary a, long *floats);    // how many pieces there are, and their size in all
+    void (*arrange)(rotary a, long i0, long i1);     // makes some of them
     void (*attendrotary)(rotary a, long q0, long q1, float *work);
 
     // element.h
@@ -167,6 +170,8 @@ static inline void call_attendwindows(const kernels *t, window w, long i0, long 
     t->attendwindows(w, i0, i1, scale, work);
 }
 static inline long call_rotarywork(const kernels *t, rotary a) { return t->rotarywork(a); }
+static inline long call_rotarypieces(const kernels *t, rotary a, long *floats) { return t->rotarypieces(a, floats); }
+static inline void call_arrange(const kernels *t, rotary a, long i0, long i1) { t->arrange(a, i0, i1); }
 static inline void call_attendrotary(const kernels *t, rotary a, long q0, long q1, float *work) {
     t->attendrotary(a, q0, q1, work);
 }

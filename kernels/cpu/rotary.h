@@ -9,14 +9,15 @@
 // one sum U(x) + V(y) scores the rows of all maps at that place. A row m is much narrower than a key.
 //
 // As in attention.h a lane is a query. A block has groups of three vectors, as many as a tile of the sum has registers for.
-// The maps are read a piece at a time, some columns of one row of all maps: down the maps, so that the U of the columns stay in
-// the second-level cache. A piece is copied, for the rows of different maps compete for one set of every cache.
+// The maps are read a piece at a time, some columns of one row of all maps, down the maps; then come the other rows, in pieces
+// too. All are arranged in this order first, once for all blocks, for the rows of different maps compete for one set of every
+// cache.
 
 #define GROUP (3 * VL)
 #define GROUPS 4                // of a block, at most; an even number
 #define TALL (MR == 12 ? 8 : 4) // rows of a tile of a group
-#define PIECE 112               // rows of a piece, at most, if one column of all maps is not more
-#define COLUMNS 16              // of a piece, at most
+#define PIECE 224               // rows of a piece, at most, if one column of all maps is not more
+#define COLUMNS 32              // of a piece, at most
 
 static tilefn *const wide[TALL + 1] = {0, tile_1x3, tile_2x3, tile_3x3, tile_4x3,
 #if MR == 12
@@ -63,21 +64,38 @@ static scorefn *const scores[TALL + 1] = {0, scores_1, scores_2, scores_3, score
 #endif
 };
 
-// A piece of the maps, or of the other rows, on its way through the groups.
+// A piece of the maps, or of the other rows.
 typedef struct {
-    long n, m, dv; // rows; floats of a row, and of its values
-    float *x, *v;  // [n, m], and values in strips [dv / TALL][n, TALL]
-    float *s;      // scores of a group [n][GROUP]
+    long x0, y, columns; // of the maps; other rows have no columns
+    long first, n;       // rows
+    long m, dv;          // floats of a row, and of its values
+    float *x, *v;        // [n, m], and values in strips [dv / TALL][n, TALL]
 } piece;
 
-// columnsof says how many a piece has at most, and room how many rows there must be room for.
 static long columnsof(rotary a) { return most(1, least(COLUMNS, PIECE / most(1, a.maps))); }
-static long room(rotary a) { return most(PIECE, a.maps * columnsof(a)); }
+static long roomof(rotary a) { return most(PIECE, a.maps * columnsof(a)); } // rows of a piece, at most
+static long stripsof(rotary a) { return (a.dv + TALL - 1) / TALL * TALL; }   // floats of a row of values
+static long mappieces(rotary a) { return a.maps ? (a.side + columnsof(a) - 1) / columnsof(a) * a.side : 0; }
+
+static piece pieceat(rotary a, long i) {
+    piece p = {.m = a.m, .dv = a.dv};
+    if (i < mappieces(a)) {
+        p.x0 = i / a.side * columnsof(a), p.y = i % a.side, p.columns = least(columnsof(a), a.side - p.x0);
+        p.n = p.columns * a.maps, p.first = p.x0 * a.side * a.maps + p.y * p.n;
+    } else {
+        p.first = a.maps * a.side * a.side + (i - mappieces(a)) * PIECE, p.n = least(PIECE, a.n - p.first);
+    }
+    p.x = a.pieces + p.first * (a.m + stripsof(a)), p.v = p.x + p.n * a.m;
+    return p;
+}
+
+static long rotarypieces(rotary a, long *floats) {
+    *floats = a.n * (a.m + stripsof(a));
+    return mappieces(a) + (a.n - a.maps * a.side * a.side + PIECE - 1) / PIECE;
+}
 
 static long rotarywork(rotary a) { // floats
-    long strips = (a.dv + TALL - 1) / TALL * TALL;
-    return ((a.d + a.dv + 2 + (2 * a.side + 1) * (a.m + 1)) * a.groups + a.d / 2 + a.m + 1) * GROUP + a.d * (a.m + 1) +
-           room(a) * (GROUP + a.m + strips);
+    return ((a.d + a.dv + 2 + (2 * a.side + 1) * (a.m + 1)) * a.groups + a.d / 2 + a.m + 1 + roomof(a)) * GROUP + a.d * (a.m + 1);
 }
 
 // take copies row i of a piece.
@@ -89,6 +107,19 @@ static void take(piece p, long i, const float *x, const float *v) {
     to = p.v + i * TALL;
     for (c = 0; c + TALL <= p.dv; c += TALL, to += p.n * TALL) memcpy(to, v + c, 4 * TALL);
     for (; c < p.dv; c++) *to++ = v[c];
+}
+
+// arrange makes pieces i0..i1.
+static void arrange(rotary a, long i0, long i1) {
+    for (long i = i0; i < i1; i++) {
+        piece p = pieceat(a, i);
+        for (long f = 0; f < a.maps; f++)
+            for (long x = 0; x < p.columns; x++) {
+                long row = (f * a.side + p.y) * a.side + p.x0 + x;
+                take(p, x * a.maps + f, a.x + row * a.m, a.v + row * a.dv);
+            }
+        for (long j = 0; j < p.n && !p.columns; j++) take(p, j, a.x + (p.first + j) * a.m, a.v + (p.first + j) * a.dv);
+    }
 }
 
 // turnback turns half of the queries of a group, [d/2][GROUP], back by the angles of one place.
@@ -112,35 +143,33 @@ static void project(const float *q, long d, const float *w, long m, float *u) {
     }
 }
 
-// score makes the scores of n rows from row i on against the sum of u and v, for one group.
-static void score(piece p, long i, long n, const float *u, const float *v) {
-    for (long end = i + n, h; i < end; i += h) {
-        h = least(TALL, end - i);
-        scores[h](p.m, p.x + i * p.m, u, v, (vf *)(p.s + i * GROUP));
+// score makes the scores of n rows x [n, m] against the sum of u and v, for one group.
+static void score(long n, long m, const float *x, const float *u, const float *v, float *s) {
+    for (long h; n; n -= h, x += h * m, s += h * GROUP) {
+        h = least(TALL, n);
+        scores[h](m, x, u, v, (vf *)s);
     }
 }
 
 // weigh turns scores into weights and adds the values so weighed to o, for one group.
-static void weigh(piece p, float *top, float *sum, float *o) {
+static void weigh(piece p, float *s, float *top, float *sum, float *o) {
     vf shrink[3];
-    softmax((vf *)p.s, 3, p.n, (vf *)top, (vf *)sum, shrink);
+    softmax((vf *)s, 3, p.n, (vf *)top, (vf *)sum, shrink);
     for (long c = 0, h; c < p.dv; c += TALL, p.v += p.n * TALL) {
         h = least(TALL, p.dv - c);
         vf out[TALL * 3], *to = (vf *)(o + c * GROUP);
-        wide[h](p.n, p.v, 1, TALL, p.s, out);
-        for (long i = 0; i < 3 * h; i++) to[i] = to[i] * shrink[i % 3] + out[i];
+        wide[h](p.n, p.v, 1, TALL, s, out);
+        for (long i = 0; i < h; i++) UNROLL for (int j = 0; j < 3; j++) to[i * 3 + j] = to[i * 3 + j] * shrink[j] + out[i * 3 + j];
     }
 }
 
 // attendrotary does queries q0..q1, at most as many as the groups have lanes.
 static void attendrotary(rotary a, long q0, long q1, float *work) {
-    long lanes = a.groups * GROUP, half = a.d / 2, hw = a.side * a.side;
+    long lanes = a.groups * GROUP, half = a.d / 2;
     long qg = a.d * GROUP, u = (a.m + 1) * GROUP; // queries of a group, and its U of one place
     float *q = work, *turned = q + a.d * lanes, *o = turned + half * GROUP, *top = o + a.dv * lanes, *sum = top + lanes,
           *ux = sum + lanes, *uy = ux + a.groups * a.side * u, *uo = uy + a.groups * a.side * u, *zero = uo + a.groups * u,
-          *s = zero + u, *w = s + room(a) * GROUP;
-    piece p = {.m = a.m, .dv = a.dv, .s = s, .x = w + a.d * (a.m + 1)};
-    p.v = p.x + room(a) * a.m;
+          *s = zero + u, *w = s + roomof(a) * GROUP;
     const float *from[GROUPS * GROUP];
     float *to[GROUPS * GROUP];
     for (long i = 0; i < q1 - q0; i++) from[i] = a.q + (q0 + i) * a.d, to[i] = a.y + (q0 + i) * a.dv;
@@ -160,32 +189,17 @@ static void attendrotary(rotary a, long q0, long q1, float *work) {
             turnback(q + g * qg + half * GROUP, cos, sin, a.d / 4, turned);
             project(turned, half, w + half * (a.m + 1), a.m + 1, uy + (g * a.side + i) * u);
         }
-    for (long x0 = 0, n; x0 < a.side && a.maps; x0 += n) {
-        n = least(a.side - x0, columnsof(a));
-        p.n = n * a.maps;
-        for (long y = 0; y < a.side; y++) {
-            for (long f = 0; f < a.maps; f++)
-                for (long x = 0; x < n; x++) {
-                    long at = f * hw + y * a.side + x0 + x;
-                    take(p, x * a.maps + f, a.x + at * a.m, a.v + at * a.dv);
-                }
-            for (long g = 0; g < a.groups; g++) {
-                for (long x = 0; x < n; x++) score(p, x * a.maps, a.maps, ux + (g * a.side + x0 + x) * u, uy + (g * a.side + y) * u);
-                weigh(p, top + g * GROUP, sum + g * GROUP, o + g * a.dv * GROUP);
-            }
-        }
-    }
-    long done = a.maps * hw;
-    if (done < a.n) {
-        for (long g = 0; g < a.groups; g++) project(q + g * qg, a.d, w, a.m + 1, uo + g * u);
-        memset(zero, 0, 4 * u);
-    }
-    for (; done < a.n; done += p.n) {
-        p.n = least(a.n - done, PIECE);
-        for (long i = 0; i < p.n; i++) take(p, i, a.x + (done + i) * a.m, a.v + (done + i) * a.dv);
+    for (long g = 0; g < a.groups; g++) project(q + g * qg, a.d, w, a.m + 1, uo + g * u);
+    for (long i = 0; i < u; i++) zero[i] = 0;
+    long floats, pieces = rotarypieces(a, &floats);
+    for (long i = 0; i < pieces; i++) {
+        piece p = pieceat(a, i);
         for (long g = 0; g < a.groups; g++) {
-            score(p, 0, p.n, uo + g * u, zero);
-            weigh(p, top + g * GROUP, sum + g * GROUP, o + g * a.dv * GROUP);
+            for (long x = 0; x < p.columns; x++)
+                score(a.maps, a.m, p.x + x * a.maps * a.m, ux + (g * a.side + p.x0 + x) * u, uy + (g * a.side + p.y) * u,
+                      s + x * a.maps * GROUP);
+            if (!p.columns) score(p.n, a.m, p.x, uo + g * u, zero, s);
+            weigh(p, s, top + g * GROUP, sum + g * GROUP, o + g * a.dv * GROUP);
         }
     }
     for (long g = 0; g < a.groups; g++) {

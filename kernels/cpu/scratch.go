@@ -34,7 +34,9 @@ func (d *Device) scratch(op kernels.Op) (worker, once int) {
 	case kernels.WindowAttention:
 		worker = 4 * int(C.call_windowwork(d.isa, window(op)))
 	case kernels.RotaryAttention:
-		worker = 4 * int(C.call_rotarywork(d.isa, d.rotary(op)))
+		a, floats := d.rotary(op), C.long(0)
+		C.call_rotarypieces(d.isa, a, &floats)
+		return 4 * int(C.call_rotarywork(d.isa, a)), 4 * int(floats)
 	case kernels.MaskBoxes:
 		worker = 4 * 4 * op.W
 	case kernels.Resize:
