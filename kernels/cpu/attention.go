@@ -9,21 +9,79 @@ import (
 	"github.com/seed49bbd0e6/tachi/kernels"
 )
 
-// attention splits the queries of each head into blocks; see attention.h.
-func (d *Device) attention(op kernels.Attention) error {
-	nq, nk := op.Q.Dim(0), op.K.Dim(0)
+// heads describes an attention of some heads to the kernels. Head h has its channels from h*d, or h*dv, on in every row.
+type heads struct {
+	n, nq, nk, d, dv   int
+	q, k, v, y         *C.float
+	ldq, ldk, ldv, ldy int
+	scale              float32
+}
+
+func attentionHeads(op kernels.Attention) heads {
 	ldk, ldv := op.K.Dim(1), op.V.Dim(1)
-	dk, dv := ldk/op.Heads, ldv/op.Heads
-	q, k, v, y := floats(op.Q), floats(op.K), floats(op.V), floats(op.Y)
-	block := d.queries(nq, op.Heads, dk, dv)
-	size, _ := d.scratch(op)
-	d.parallel(ceil(nq, block)*op.Heads, func(i, worker int) {
-		h, q0 := i%op.Heads, i/op.Heads*block
-		C.call_attend(d.isa, at(q, h*dk), C.long(ldk), at(k, h*dk), C.long(ldk), at(v, h*dv), C.long(ldv),
-			at(y, h*dv), C.long(ldv), C.long(q0), C.long(min(nq, q0+block)), C.long(nk), C.long(dk), C.long(dv),
-			C.float(op.Scale), (*C.float)(d.mem.workspace(worker, size)))
+	return heads{n: op.Heads, nq: op.Q.Dim(0), nk: op.K.Dim(0), d: ldk / op.Heads, dv: ldv / op.Heads,
+		ldq: ldk, ldk: ldk, ldv: ldv, ldy: ldv, scale: op.Scale}
+}
+
+// wholeHeads is the attention of a map that is one window, a picture at a time.
+func wholeHeads(op kernels.WindowAttention) heads {
+	n, c := op.QKV.Dim(1)*op.QKV.Dim(2), op.Y.Dim(3)
+	return heads{n: op.Heads, nq: n, nk: n, d: c / op.Heads, dv: c / op.Heads, ldq: 3 * c, ldk: 3 * c, ldv: 3 * c, ldy: c,
+		scale: float32(1 / math.Sqrt(float64(c/op.Heads)))}
+}
+
+// scratch returns the floats that a worker needs, and those for the keys of all heads, copied, if there are more queries than
+// one panel has.
+func (h heads) scratch(d *Device) (worker, once int) {
+	worker = int(C.call_attendwork(d.isa, C.long(h.d), C.long(h.dv)))
+	if h.nq > d.nr() {
+		blocks, size := h.blocks(d)
+		once = h.n * blocks * size
+	}
+	return worker, once
+}
+
+func (h heads) blocks(d *Device) (n, floats int) {
+	var size C.long
+	n = int(C.call_keyblocks(d.isa, C.long(h.nk), C.long(h.d), C.long(h.dv), &size))
+	return n, int(size)
+}
+
+// attend copies the keys and splits the queries of each head into blocks; see attention.h.
+func (d *Device) attend(h heads) error {
+	worker, once := h.scratch(d)
+	copied, err := d.mem.alloc(4 * once)
+	if err != nil {
+		return err
+	}
+	defer d.mem.release(copied)
+	blocks, size := h.blocks(d)
+	of := func(head int) *C.float { return at((*C.float)(copied.p), head*blocks*size) }
+	if once > 0 {
+		d.parallel(h.n*blocks, func(i, _ int) {
+			head, b := i/blocks, i%blocks
+			C.call_copykeys(d.isa, at(h.k, head*h.d), C.long(h.ldk), at(h.v, head*h.dv), C.long(h.ldv), C.long(h.nk),
+				C.long(h.d), C.long(h.dv), C.long(b), C.long(b+1), of(head))
+		})
+	}
+	block := d.queries(h.nq, h.n, h.d, h.dv)
+	d.parallel(ceil(h.nq, block)*h.n, func(i, w int) {
+		head, q0 := i%h.n, i/h.n*block
+		var keys *C.float
+		if once > 0 {
+			keys = of(head)
+		}
+		C.call_attend(d.isa, at(h.q, head*h.d), C.long(h.ldq), at(h.k, head*h.d), C.long(h.ldk), at(h.v, head*h.dv), C.long(h.ldv),
+			keys, at(h.y, head*h.dv), C.long(h.ldy), C.long(q0), C.long(min(h.nq, q0+block)), C.long(h.nk), C.long(h.d),
+			C.long(h.dv), C.float(h.scale), (*C.float)(d.mem.workspace(w, 4*worker)))
 	})
 	return nil
+}
+
+func (d *Device) attention(op kernels.Attention) error {
+	h := attentionHeads(op)
+	h.q, h.k, h.v, h.y = floats(op.Q), floats(op.K), floats(op.V), floats(op.Y)
+	return d.attend(h)
 }
 
 // queries is how many of n queries of each head a task does: as many as the kernels take, fewer where workers would get
@@ -50,6 +108,17 @@ func (d *Device) windowAttention(op kernels.WindowAttention) error {
 		one := win
 		one.qkv, one.y = at(qkv, b*h*w*3*c), at(y, b*queries*c)
 		return one
+	}
+	if op.Window == 0 && !op.Pool {
+		for b := range batch {
+			h := wholeHeads(op)
+			h.q, h.y = at(qkv, b*h.nq*h.ldq), at(y, b*h.nq*h.ldy)
+			h.k, h.v = at(h.q, c), at(h.q, 2*c)
+			if err := d.attend(h); err != nil {
+				return err
+			}
+		}
+		return nil
 	}
 	if op.Window == 0 {
 		block := d.queries(queries, batch*op.Heads, c/op.Heads, c/op.Heads)

@@ -9,11 +9,10 @@
 //
 // and y = o / l at the end. What a query gets does not depend on the queries beside it, and the keys are taken in order.
 //
-// A block of keys and values that several panels use is copied first: keys row by row, values in strips as wide as a tile is
-// high, so that the tiles read nothing but what they need, one float after the other.
+// Keys and values that several panels use are copied first: keys row by row, values in strips as wide as a tile is high, so
+// that the tiles read nothing but what they need, one float after the other.
 
-// The state of a block of queries and a block of copied keys and values fill the second-level cache together. The queries
-// have the larger part of it, for the keys are copied once for each block of queries.
+// The state of a block of queries and a block of copied keys and values fill the second-level cache together.
 #define QUERIES 512       // of a block, at most
 #define STATE (128 << 10) // floats of a block's queries and results
 #define KEYS 256          // of a block, at most
@@ -28,7 +27,7 @@ typedef struct {
     long nq, d, dv;       // at most queriesof; channels of a query and of a value
     float *q, *o, *m, *l; // panels of [d][NR] and of [dv][NR], and NR floats for each
     float *s, *k, *v;     // scores, and room for a block of keys and its values
-    region *next;         // or null; a step for each tile of values
+    region *next;         // or null; a step of fetching for each tile of values
 } attention;
 
 // A strip is n rows of MR values. A whole vector is stored of each, over the start of the next, for which there is room behind
@@ -73,18 +72,40 @@ static attention begin(const float *const *q, long nq, long d, long dv, float sc
     return a;
 }
 
-// copykey puts row i of n beside the others: a key, and its value in strips.
-static inline void copykey(attention *a, long i, long n, const float *k, const float *v) {
-    float *to = a->k + i * a->d;
+// copykey puts row i of n beside the others: a key, to rows of k, and its value, to strips of v.
+static inline void copykey(float *k, float *v, long i, long n, long d, long dv, const float *key, const float *value) {
+    float *to = k + i * d;
     long c = 0, pitch = strip(n);
-    for (; c + VL <= a->d; c += VL) vstore(to + c, vload(k + c));
-    if (c < a->d) vstore_n(to + c, vload_n(k + c, a->d - c), a->d - c);
-    to = a->v + i * MR;
-    for (c = 0; c + MR + VL <= a->dv; c += MR, to += pitch)
-        for (int j = 0; j < MR; j += VL) vstore(to + j, vload(v + c + j));
-    for (; c < a->dv; c += MR, to += pitch)
-        for (long j = 0, left = a->dv - c; j < MR && j < left; j += VL)
-            vstore(to + j, left - j >= VL ? vload(v + c + j) : vload_n(v + c + j, left - j));
+    for (; c + VL <= d; c += VL) vstore(to + c, vload(key + c));
+    if (c < d) vstore_n(to + c, vload_n(key + c, d - c), d - c);
+    to = v + i * MR;
+    for (c = 0; c + MR + VL <= dv; c += MR, to += pitch)
+        for (int j = 0; j < MR; j += VL) vstore(to + j, vload(value + c + j));
+    for (; c < dv; c += MR, to += pitch)
+        for (long j = 0, left = dv - c; j < MR && j < left; j += VL)
+            vstore(to + j, left - j >= VL ? vload(value + c + j) : vload_n(value + c + j, left - j));
+}
+
+// Blocks of copied keys for all queries: blocksof says how many, and each has room for blockrows.
+static long blocksof(long nk, long d, long dv) { return (nk + keysof(d, dv) - 1) / keysof(d, dv); }
+static long blockrows(long nk, long d, long dv) { return (nk + blocksof(nk, d, dv) - 1) / most(1, blocksof(nk, d, dv)); }
+static long blocksize(long nk, long d, long dv) { // floats
+    long n = blockrows(nk, d, dv);
+    return n * d + (dv + MR - 1) / MR * strip(n);
+}
+
+static long keyblocks(long nk, long d, long dv, long *floats) {
+    *floats = blocksize(nk, d, dv);
+    return blocksof(nk, d, dv);
+}
+
+static void copykeys(const float *k, long ldk, const float *v, long ldv, long nk, long d, long dv, long b0, long b1, float *to) {
+    for (long b = b0; b < b1; b++) {
+        float *at = to + b * blocksize(nk, d, dv);
+        long blocks = blocksof(nk, d, dv), k0 = b * nk / blocks, n = (b + 1) * nk / blocks - k0;
+        for (long i = 0; i < n; i++)
+            copykey(at, at + n * d, i, n, d, dv, k + (k0 + i) * ldk, v + (k0 + i) * ldv);
+    }
 }
 
 // attendto adds n keys, rows of k, and their values, rows of v or, where ldv is 0, the strips of copykey.
@@ -107,14 +128,6 @@ static void attendto(attention *a, long n, const float *k, long ldk, const float
     }
 }
 
-// expect lays out the fetching of n keys and their values while others are attended to.
-static void expect(attention *a, region next[2], long n, const float *k, long ldk, const float *v, long ldv) {
-    long tiles = (a->nq + NR - 1) / NR * ((a->dv + MR - 1) / MR), lines = n * (a->d + a->dv + 2 * 16) / 16;
-    next[0] = (region){.p = k, .rows = n, .cols = a->d, .pitch = ldk, .step = lines / tiles + 1, .then = next + 1};
-    next[1] = (region){.p = v, .rows = n, .cols = a->dv, .pitch = ldv, .step = lines / tiles + 1};
-    a->next = next;
-}
-
 // end writes the results.
 static void end(attention *a, float *const *y) {
     for (long i = 0; i < a->nq; i += NR) {
@@ -123,24 +136,22 @@ static void end(attention *a, float *const *y) {
     }
 }
 
-// attend does queries q0..q1, at most queriesof, of one head.
-static void attend(const float *q, long ldq, const float *k, long ldk, const float *v, long ldv, float *y, long ldy,
-                   long q0, long q1, long nk, long d, long dv, float scale, float *work) {
+// attend does queries q0..q1, at most queriesof, of one head. copied has all blocks of keys, or is null.
+static void attend(const float *q, long ldq, const float *k, long ldk, const float *v, long ldv, const float *copied, float *y,
+                   long ldy, long q0, long q1, long nk, long d, long dv, float scale, float *work) {
     const float *from[QUERIES];
     float *to[QUERIES];
     for (long i = q0; i < q1; i++) from[i - q0] = q + i * ldq, to[i - q0] = y + i * ldy;
     attention a = begin(from, q1 - q0, d, dv, scale, work);
-    long blocks = (nk + keysof(d, dv) - 1) / keysof(d, dv);
-    region next[2];
+    long blocks = blocksof(nk, d, dv);
     for (long b = 0; b < blocks; b++) {
-        long k0 = b * nk / blocks, k1 = (b + 1) * nk / blocks, n = k1 - k0;
-        if (a.nq <= NR) { // nothing is used twice
+        long k0 = b * nk / blocks, n = (b + 1) * nk / blocks - k0;
+        if (copied) {
+            attendto(&a, n, copied, d, copied + n * d, 0);
+            copied += blocksize(nk, d, dv);
+        } else {
             attendto(&a, n, k + k0 * ldk, ldk, v + k0 * ldv, ldv);
-            continue;
         }
-        for (long i = 0; i < n; i++) copykey(&a, i, n, k + (k0 + i) * ldk, v + (k0 + i) * ldv);
-        if (b + 1 < blocks) expect(&a, next, (b + 2) * nk / blocks - k1, k + k1 * ldk, ldk, v + k1 * ldv, ldv);
-        attendto(&a, n, a.k, d, a.v, 0);
     }
     end(&a, to);
 }

@@ -90,8 +90,10 @@ typedef struct {
     // Attention; see attention.h and window.h. Work is counted in floats.
     long (*queries)(long d, long dv); // at most, of one call of attend or attendwhole
     long (*attendwork)(long d, long dv);
-    void (*attend)(const float *q, long ldq, const float *k, long ldk, const float *v, long ldv, float *y, long ldy,
-                   long q0, long q1, long nk, long d, long dv, float scale, float *work);
+    long (*keyblocks)(long nk, long d, long dv, long *floats); // how many blocks of copied keys there are, and the size of one
+    void (*copykeys)(const float *k, long ldk, const float *v, long ldv, long nk, long d, long dv, long b0, long b1, float *to);
+    void (*attend)(const float *q, long ldq, const float *k, long ldk, const float *v, long ldv, const float *copied, float *y,
+                   long ldy, long q0, long q1, long nk, long d, long dv, float scale, float *work);
     long (*windowwork)(window w);
     void (*attendwhole)(window w, long head, long q0, long q1, float scale, float *work);
     void (*attendwindows)(window w, long i0, long i1, float scale, float *work);
@@ -156,10 +158,17 @@ static inline void call_scatter(const kernels *t, const float *p, long r0, long 
 }
 static inline long call_queries(const kernels *t, long d, long dv) { return t->queries(d, dv); }
 static inline long call_attendwork(const kernels *t, long d, long dv) { return t->attendwork(d, dv); }
+static inline long call_keyblocks(const kernels *t, long nk, long d, long dv, long *floats) {
+    return t->keyblocks(nk, d, dv, floats);
+}
+static inline void call_copykeys(const kernels *t, const float *k, long ldk, const float *v, long ldv, long nk, long d, long dv,
+                                 long b0, long b1, float *to) {
+    t->copykeys(k, ldk, v, ldv, nk, d, dv, b0, b1, to);
+}
 static inline void call_attend(const kernels *t, const float *q, long ldq, const float *k, long ldk, const float *v,
-                               long ldv, float *y, long ldy, long q0, long q1, long nk, long d, long dv, float scale,
-                               float *work) {
-    t->attend(q, ldq, k, ldk, v, ldv, y, ldy, q0, q1, nk, d, dv, scale, work);
+                               long ldv, const float *copied, float *y, long ldy, long q0, long q1, long nk, long d, long dv,
+                               float scale, float *work) {
+    t->attend(q, ldq, k, ldk, v, ldv, copied, y, ldy, q0, q1, nk, d, dv, scale, work);
 }
 static inline long call_windowwork(const kernels *t, window w) { return t->windowwork(w); }
 static inline void call_attendwhole(const kernels *t, window w, long head, long q0, long q1, float scale,

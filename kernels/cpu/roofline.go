@@ -30,10 +30,11 @@ func (d *Device) CopyBandwidth() float64 {
 	})
 }
 
-// rate returns the amount per second that run does on all workers at once, the best of some rounds.
+// rate returns the amount per second that run does on all workers at once, the best round of half a second: on a shared machine a
+// core may be away for many milliseconds.
 func (d *Device) rate(run func(worker int) float64) float64 {
 	best := 0.0
-	for range 8 {
+	for begin := time.Now(); time.Since(begin) < time.Second/2; {
 		amounts := make([]float64, d.threads())
 		start := time.Now()
 		d.parallel(d.threads(), func(i, _ int) { amounts[i] = run(i) })

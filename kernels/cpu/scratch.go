@@ -30,8 +30,13 @@ func (d *Device) scratch(op kernels.Op) (worker, once int) {
 	case kernels.UpConv:
 		worker = 4 * upRows * 4 * op.Y.Dim(3)
 	case kernels.Attention:
-		worker = 4 * int(C.call_attendwork(d.isa, C.long(op.K.Dim(1)/op.Heads), C.long(op.V.Dim(1)/op.Heads)))
+		worker, once = attentionHeads(op).scratch(d)
+		return 4 * worker, 4 * once
 	case kernels.WindowAttention:
+		if op.Window == 0 && !op.Pool {
+			worker, once = wholeHeads(op).scratch(d)
+			return 4 * worker, 4 * once
+		}
 		worker = 4 * int(C.call_windowwork(d.isa, window(op)))
 	case kernels.RotaryAttention:
 		a, floats := d.rotary(op), C.long(0)

@@ -32,18 +32,13 @@ static void attendwindow(window w, long q0, long q1, float scale, float *work, r
             }
         }
         attention a = begin(from, nq, w.d, w.d, scale, work);
-        region block[2];
         a.next = next;
         for (long b = 0; b < blocks; b++) {
             long k0 = b * keys / blocks, n = (b + 1) * keys / blocks - k0;
             for (long j = 0; j < n; j++) {
                 long y = w.y0 + (k0 + j) / w.ww, x = w.x0 + (k0 + j) % w.ww;
                 const float *token = y < w.h && x < w.w ? w.qkv + (y * w.w + x) * ld : w.pad;
-                copykey(&a, j, n, token + w.c, token + 2 * w.c);
-            }
-            if (w.ww == w.w && b + 1 < blocks) { // the tokens of the next block follow these
-                const float *after = w.qkv + (w.y0 * w.w + k0 + n) * ld;
-                expect(&a, block, (b + 2) * keys / blocks - k0 - n, after + w.c, ld, after + 2 * w.c, ld);
+                copykey(a.k, a.v, j, n, w.d, w.d, token + w.c, token + 2 * w.c);
             }
             attendto(&a, n, a.k, w.d, a.v, 0);
         }
