@@ -94,8 +94,8 @@ func (d *Device) queries(n, heads, dk, dv int) int {
 	return block
 }
 
-// windowAttention does some windows in a task, or a block of queries of one head where the window is the whole map;
-// see window.h.
+// windowAttention does some windows in a task; see window.h. A map that is one window is like any attention, unless queries are
+// pooled: then a task is a block of queries of one head.
 func (d *Device) windowAttention(op kernels.WindowAttention) error {
 	batch, h, w, c := op.QKV.Dim(0), op.QKV.Dim(1), op.QKV.Dim(2), op.Y.Dim(3)
 	queries := op.Y.Dim(1) * op.Y.Dim(2) // of a picture
