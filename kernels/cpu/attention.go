@@ -30,27 +30,27 @@ func wholeHeads(op kernels.WindowAttention) heads {
 		scale: float32(1 / math.Sqrt(float64(c/op.Heads)))}
 }
 
-// scratch returns the floats that a worker needs, and those for the keys of all heads, copied, if there are more queries than
+// scratch returns the bytes that a worker needs, and those for the keys of all heads, copied, if there are more queries than
 // one panel has.
 func (h heads) scratch(d *Device) (worker, once int) {
-	worker = int(C.call_attendwork(d.isa, C.long(h.d), C.long(h.dv)))
+	worker = 4 * int(C.call_attendwork(d.isa, C.long(h.d), C.long(h.dv)))
 	if h.nq > d.nr() {
 		blocks, size := h.blocks(d)
-		once = h.n * blocks * size
+		once = 4 * h.n * blocks * size
 	}
 	return worker, once
 }
 
-func (h heads) blocks(d *Device) (n, floats int) {
-	var size C.long
-	n = int(C.call_keyblocks(d.isa, C.long(h.nk), C.long(h.d), C.long(h.dv), &size))
-	return n, int(size)
+// blocks returns how many blocks the keys of a head are, and the floats of one that is copied.
+func (h heads) blocks(d *Device) (n, size int) {
+	nk, dk, dv := C.long(h.nk), C.long(h.d), C.long(h.dv)
+	return int(C.call_keyblocks(d.isa, nk, dk, dv)), int(C.call_keyblock(d.isa, nk, dk, dv))
 }
 
 // attend copies the keys and splits the queries of each head into blocks; see attention.h.
 func (d *Device) attend(h heads) error {
 	worker, once := h.scratch(d)
-	copied, err := d.mem.alloc(4 * once)
+	copied, err := d.mem.alloc(once)
 	if err != nil {
 		return err
 	}
@@ -73,7 +73,7 @@ func (d *Device) attend(h heads) error {
 		}
 		C.call_attend(d.isa, at(h.q, head*h.d), C.long(h.ldq), at(h.k, head*h.d), C.long(h.ldk), at(h.v, head*h.dv), C.long(h.ldv),
 			keys, at(h.y, head*h.dv), C.long(h.ldy), C.long(q0), C.long(min(h.nq, q0+block)), C.long(h.nk), C.long(h.d),
-			C.long(h.dv), C.float(h.scale), (*C.float)(d.mem.workspace(w, 4*worker)))
+			C.long(h.dv), C.float(h.scale), (*C.float)(d.mem.workspace(w, worker)))
 	})
 	return nil
 }
@@ -95,20 +95,10 @@ func (d *Device) queries(n, heads, dk, dv int) int {
 }
 
 // windowAttention does some windows in a task; see window.h. A map that is one window is like any attention, unless queries are
-// pooled: then a task is a block of queries of one head.
+// pooled, which no network does there.
 func (d *Device) windowAttention(op kernels.WindowAttention) error {
 	batch, h, w, c := op.QKV.Dim(0), op.QKV.Dim(1), op.QKV.Dim(2), op.Y.Dim(3)
-	queries := op.Y.Dim(1) * op.Y.Dim(2) // of a picture
-	scale := C.float(1 / math.Sqrt(float64(c/op.Heads)))
 	qkv, y := floats(op.QKV), floats(op.Y)
-	win := window(op)
-	win.pad = floats(op.PadQKV)
-	size, _ := d.scratch(op)
-	picture := func(b int) C.window {
-		one := win
-		one.qkv, one.y = at(qkv, b*h*w*3*c), at(y, b*queries*c)
-		return one
-	}
 	if op.Window == 0 && !op.Pool {
 		for b := range batch {
 			h := wholeHeads(op)
@@ -120,17 +110,17 @@ func (d *Device) windowAttention(op kernels.WindowAttention) error {
 		}
 		return nil
 	}
-	if op.Window == 0 {
-		block := d.queries(queries, batch*op.Heads, c/op.Heads, c/op.Heads)
-		blocks := ceil(queries, block)
-		d.parallel(batch*blocks*op.Heads, func(i, worker int) {
-			head, q0, b := i%op.Heads, i/op.Heads%blocks*block, i/op.Heads/blocks
-			C.call_attendwhole(d.isa, picture(b), C.long(head), C.long(q0), C.long(min(queries, q0+block)), scale,
-				(*C.float)(d.mem.workspace(worker, size)))
-		})
-		return nil
+	queries := op.Y.Dim(1) * op.Y.Dim(2) // of a picture
+	scale := C.float(1 / math.Sqrt(float64(c/op.Heads)))
+	win := window(op)
+	win.pad = floats(op.PadQKV)
+	size, _ := d.scratch(op)
+	picture := func(b int) C.window {
+		one := win
+		one.qkv, one.y = at(qkv, b*h*w*3*c), at(y, b*queries*c)
+		return one
 	}
-	windows := ceil(h, op.Window) * ceil(w, op.Window)
+	windows := ceil(h, int(win.wh)) * ceil(w, int(win.ww))
 	some := max(1, windows/(8*d.threads()))
 	tasks := ceil(windows, some)
 	d.parallel(batch*tasks, func(i, worker int) {
@@ -166,7 +156,7 @@ func (d *Device) rotaryAttention(op kernels.RotaryAttention) error {
 	a := d.rotary(op)
 	a.pieces = (*C.float)(arranged.p)
 	a.q, a.x, a.w, a.bias, a.cos, a.sin, a.v, a.y = floats(op.Q), floats(op.X), floats(op.W), floats(op.Bias), floats(op.Cos), floats(op.Sin), floats(op.V), floats(op.Y)
-	pieces := int(C.call_rotarypieces(d.isa, a, new(C.long)))
+	pieces := int(C.call_rotarypieces(d.isa, a))
 	d.spans(pieces, 16, func(lo, hi, _ int) { C.call_arrange(d.isa, a, C.long(lo), C.long(hi)) })
 	lanes := int(a.groups * d.isa.group)
 	d.parallel(ceil(nq, lanes), func(i, worker int) {

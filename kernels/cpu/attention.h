@@ -26,7 +26,7 @@ static long keysof(long d, long dv) { return least(KEYS, most(80, COPIED / (d + 
 typedef struct {
     long nq, d, dv;       // at most queriesof; channels of a query and of a value
     float *q, *o, *m, *l; // panels of [d][NR] and of [dv][NR], and NR floats for each
-    float *s, *k, *v;     // scores, and room for a block of keys and its values
+    float *s;             // scores of a block of keys
     region *next;         // or null; a step of fetching for each tile of values
 } attention;
 
@@ -36,7 +36,7 @@ static inline long strip(long n) { return n * MR + VL; }
 
 static long attendwork(long d, long dv) { // floats
     long q = queriesof(d, dv), k = keysof(d, dv);
-    return q * (d + dv + 2) + k * (NR + d) + (dv + MR - 1) / MR * strip(k);
+    return q * (d + dv + 2) + k * NR;
 }
 
 // softmax turns a block of n rows of nv vectors of scores, at most 3, into weights against the new maximum, and returns what
@@ -62,9 +62,8 @@ static inline __attribute__((always_inline)) void softmax(vf *s, const int nv, l
 // begin packs queries.
 static attention begin(const float *const *q, long nq, long d, long dv, float scale, float *work) {
     attention a = {.nq = nq, .d = d, .dv = dv, .q = work};
-    long most = queriesof(d, dv), keys = keysof(d, dv);
-    a.o = a.q + most * d, a.m = a.o + most * dv, a.l = a.m + most;
-    a.s = a.l + most, a.k = a.s + keys * NR, a.v = a.k + keys * d;
+    long most = queriesof(d, dv);
+    a.o = a.q + most * d, a.m = a.o + most * dv, a.l = a.m + most, a.s = a.l + most;
     for (long i = 0; i < nq; i += NR) columns(a.q + i * d, NR, q + i, nq - i, d, scale * 1.44269504f);
     for (long i = 0; i < nq; i += NR)
         for (long j = i; j < i + NR; j++) a.m[j] = -INFINITY, a.l[j] = 0;
@@ -86,19 +85,15 @@ static inline void copykey(float *k, float *v, long i, long n, long d, long dv, 
             vstore(to + j, left - j >= VL ? vload(value + c + j) : vload_n(value + c + j, left - j));
 }
 
-// Blocks of copied keys for all queries: blocksof says how many, and each has room for blockrows.
+// blocksof says how many blocks nk keys are, of nearly the same size, and blocksize the floats that each has room for once it is
+// copied.
 static long blocksof(long nk, long d, long dv) { return (nk + keysof(d, dv) - 1) / keysof(d, dv); }
-static long blockrows(long nk, long d, long dv) { return (nk + blocksof(nk, d, dv) - 1) / most(1, blocksof(nk, d, dv)); }
-static long blocksize(long nk, long d, long dv) { // floats
-    long n = blockrows(nk, d, dv);
+static long blocksize(long nk, long d, long dv) {
+    long blocks = most(1, blocksof(nk, d, dv)), n = (nk + blocks - 1) / blocks;
     return n * d + (dv + MR - 1) / MR * strip(n);
 }
 
-static long keyblocks(long nk, long d, long dv, long *floats) {
-    *floats = blocksize(nk, d, dv);
-    return blocksof(nk, d, dv);
-}
-
+// copykeys copies blocks b0..b1.
 static void copykeys(const float *k, long ldk, const float *v, long ldv, long nk, long d, long dv, long b0, long b1, float *to) {
     for (long b = b0; b < b1; b++) {
         float *at = to + b * blocksize(nk, d, dv);

@@ -115,16 +115,14 @@ static inline __attribute__((always_inline)) void finishinside(const vf *tile, l
     for (; m > 0; m--, tile += NV, y += ldy) inside(tile, 1, &r, n, y, ldy, e, act);
 }
 
-// A rectangle of memory that is wanted next, fetched into the second-level cache step lines at a time, and then another.
-typedef struct region {
+// A rectangle of memory that is wanted next, fetched into the second-level cache step lines at a time.
+typedef struct {
     const float *p;
     long rows, cols, pitch; // in floats
     long row, col, step;
-    struct region *then;
 } region;
 
 static inline void fetch(region *r) {
-    while (r && r->row >= r->rows) r = r->then;
     for (long i = 0; r && i < r->step && r->row < r->rows; i++) {
         __builtin_prefetch(r->p + r->row * r->pitch + r->col, 0, 2);
         if ((r->col += 16) >= r->cols) r->col = 0, r->row++;

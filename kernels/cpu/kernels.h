@@ -88,20 +88,21 @@ typedef struct {
                     float *y);
 
     // Attention; see attention.h and window.h. Work is counted in floats.
-    long (*queries)(long d, long dv); // at most, of one call of attend or attendwhole
+    long (*queries)(long d, long dv); // at most, of one call of attend
     long (*attendwork)(long d, long dv);
-    long (*keyblocks)(long nk, long d, long dv, long *floats); // how many blocks of copied keys there are, and the size of one
+    long (*keyblocks)(long nk, long d, long dv); // how many blocks of copied keys there are
+    long (*keyblock)(long nk, long d, long dv);  // the size of one
     void (*copykeys)(const float *k, long ldk, const float *v, long ldv, long nk, long d, long dv, long b0, long b1, float *to);
     void (*attend)(const float *q, long ldq, const float *k, long ldk, const float *v, long ldv, const float *copied, float *y,
                    long ldy, long q0, long q1, long nk, long d, long dv, float scale, float *work);
     long (*windowwork)(window w);
-    void (*attendwhole)(window w, long head, long q0, long q1, float scale, float *work);
     void (*attendwindows)(window w, long i0, long i1, float scale, float *work);
 
     long group, groups; // queries of a group, and groups, at most, of one call of attendrotary; see rotary.h
     long (*rotarywork)(rotary a);
-    long (*rotarypieces)(rotary a, long *floats);    // how many pieces there are, and their size in all
-    void (*arrange)(rotary a, long i0, long i1);     // makes some of them
+    long (*rotarypieces)(rotary a);              // how many pieces there are
+    long (*rotarysize)(rotary a);                // of all of them
+    void (*arrange)(rotary a, long i0, long i1); // makes some of them
     void (*attendrotary)(rotary a, long q0, long q1, float *work);
 
     // element.h
@@ -158,9 +159,8 @@ static inline void call_scatter(const kernels *t, const float *p, long r0, long 
 }
 static inline long call_queries(const kernels *t, long d, long dv) { return t->queries(d, dv); }
 static inline long call_attendwork(const kernels *t, long d, long dv) { return t->attendwork(d, dv); }
-static inline long call_keyblocks(const kernels *t, long nk, long d, long dv, long *floats) {
-    return t->keyblocks(nk, d, dv, floats);
-}
+static inline long call_keyblocks(const kernels *t, long nk, long d, long dv) { return t->keyblocks(nk, d, dv); }
+static inline long call_keyblock(const kernels *t, long nk, long d, long dv) { return t->keyblock(nk, d, dv); }
 static inline void call_copykeys(const kernels *t, const float *k, long ldk, const float *v, long ldv, long nk, long d, long dv,
                                  long b0, long b1, float *to) {
     t->copykeys(k, ldk, v, ldv, nk, d, dv, b0, b1, to);
@@ -171,15 +171,12 @@ static inline void call_attend(const kernels *t, const float *q, long ldq, const
     t->attend(q, ldq, k, ldk, v, ldv, copied, y, ldy, q0, q1, nk, d, dv, scale, work);
 }
 static inline long call_windowwork(const kernels *t, window w) { return t->windowwork(w); }
-static inline void call_attendwhole(const kernels *t, window w, long head, long q0, long q1, float scale,
-                                    float *work) {
-    t->attendwhole(w, head, q0, q1, scale, work);
-}
 static inline void call_attendwindows(const kernels *t, window w, long i0, long i1, float scale, float *work) {
     t->attendwindows(w, i0, i1, scale, work);
 }
 static inline long call_rotarywork(const kernels *t, rotary a) { return t->rotarywork(a); }
-static inline long call_rotarypieces(const kernels *t, rotary a, long *floats) { return t->rotarypieces(a, floats); }
+static inline long call_rotarypieces(const kernels *t, rotary a) { return t->rotarypieces(a); }
+static inline long call_rotarysize(const kernels *t, rotary a) { return t->rotarysize(a); }
 static inline void call_arrange(const kernels *t, rotary a, long i0, long i1) { t->arrange(a, i0, i1); }
 static inline void call_attendrotary(const kernels *t, rotary a, long q0, long q1, float *work) {
     t->attendrotary(a, q0, q1, work);

@@ -14,6 +14,7 @@ static inline __attribute__((always_inline)) vf broadcast(const float *p, long p
     case 0: FROM("(%1)"); break;
     case 1: FROM("(%1,%3,4)"); break;
     case 2: FROM("(%1,%3,8)"); break;
+#undef FROM
     }
     return x;
 #else

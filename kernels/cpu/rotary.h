@@ -89,8 +89,8 @@ static piece pieceat(rotary a, long i) {
     return p;
 }
 
-static long rotarypieces(rotary a, long *floats) {
-    *floats = a.n * (a.m + stripsof(a));
+static long rotarysize(rotary a) { return a.n * (a.m + stripsof(a)); } // floats
+static long rotarypieces(rotary a) {
     return mappieces(a) + (a.n - a.maps * a.side * a.side + PIECE - 1) / PIECE;
 }
 
@@ -191,8 +191,7 @@ static void attendrotary(rotary a, long q0, long q1, float *work) {
         }
     for (long g = 0; g < a.groups; g++) project(q + g * qg, a.d, w, a.m + 1, uo + g * u);
     for (long i = 0; i < u; i++) zero[i] = 0;
-    long floats, pieces = rotarypieces(a, &floats);
-    for (long i = 0; i < pieces; i++) {
+    for (long i = 0, n = rotarypieces(a); i < n; i++) {
         piece p = pieceat(a, i);
         for (long g = 0; g < a.groups; g++) {
             for (long x = 0; x < p.columns; x++)

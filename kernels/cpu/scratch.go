@@ -30,18 +30,15 @@ func (d *Device) scratch(op kernels.Op) (worker, once int) {
 	case kernels.UpConv:
 		worker = 4 * upRows * 4 * op.Y.Dim(3)
 	case kernels.Attention:
-		worker, once = attentionHeads(op).scratch(d)
-		return 4 * worker, 4 * once
+		return attentionHeads(op).scratch(d)
 	case kernels.WindowAttention:
 		if op.Window == 0 && !op.Pool {
-			worker, once = wholeHeads(op).scratch(d)
-			return 4 * worker, 4 * once
+			return wholeHeads(op).scratch(d)
 		}
 		worker = 4 * int(C.call_windowwork(d.isa, window(op)))
 	case kernels.RotaryAttention:
-		a, floats := d.rotary(op), C.long(0)
-		C.call_rotarypieces(d.isa, a, &floats)
-		return 4 * int(C.call_rotarywork(d.isa, a)), 4 * int(floats)
+		a := d.rotary(op)
+		return 4 * int(C.call_rotarywork(d.isa, a)), 4 * int(C.call_rotarysize(d.isa, a))
 	case kernels.MaskBoxes:
 		worker = 4 * 4 * op.W
 	case kernels.Resize:

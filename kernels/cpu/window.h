@@ -5,13 +5,13 @@
 // one before it is computed.
 
 static long windowwork(window w) { // floats
-    return attendwork(w.d, w.d) + (w.pool ? queriesof(w.d, w.d) * w.d : 0);
+    return attendwork(w.d, w.d) + blocksize(w.wh * w.ww, w.d, w.d) + (w.pool ? queriesof(w.d, w.d) * w.d : 0);
 }
 
 // attendwindow does queries q0..q1 of the window at (y0, x0), counted row by row over those inside the map.
 static void attendwindow(window w, long q0, long q1, float scale, float *work, region *next) {
-    float *pooled = work + attendwork(w.d, w.d);
-    long ld = 3 * w.c, keys = w.wh * w.ww, blocks = (keys + keysof(w.d, w.d) - 1) / keysof(w.d, w.d);
+    long ld = 3 * w.c, keys = w.wh * w.ww, blocks = blocksof(keys, w.d, w.d);
+    float *copied = work + attendwork(w.d, w.d), *pooled = copied + blocksize(keys, w.d, w.d);
     long f = w.pool ? 2 : 1, across = least(w.ww, w.w - w.x0) / f;
     const float *from[QUERIES];
     float *to[QUERIES];
@@ -38,18 +38,12 @@ static void attendwindow(window w, long q0, long q1, float scale, float *work, r
             for (long j = 0; j < n; j++) {
                 long y = w.y0 + (k0 + j) / w.ww, x = w.x0 + (k0 + j) % w.ww;
                 const float *token = y < w.h && x < w.w ? w.qkv + (y * w.w + x) * ld : w.pad;
-                copykey(a.k, a.v, j, n, w.d, w.d, token + w.c, token + 2 * w.c);
+                copykey(copied, copied + n * w.d, j, n, w.d, w.d, token + w.c, token + 2 * w.c);
             }
-            attendto(&a, n, a.k, w.d, a.v, 0);
+            attendto(&a, n, copied, w.d, copied + n * w.d, 0);
         }
         end(&a, to);
     }
-}
-
-// attendwhole does queries q0..q1 of one head with the whole map as the window.
-static void attendwhole(window w, long head, long q0, long q1, float scale, float *work) {
-    w.qkv += head * w.d, w.y += head * w.d;
-    attendwindow(w, q0, q1, scale, work, 0);
 }
 
 // attendwindows does all heads of the windows i0..i1, counted row by row.
