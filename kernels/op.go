@@ -109,13 +109,14 @@ type WindowAttention struct {
 
 // RotaryAttention is Y = softmax(Scale Q Kᵀ) V of one head, where row n of K is X_n Wᵀ + Bias and the first rows turn with
 // their place: X begins with Maps square maps whose keys are rotated as by RoPE, the first half of their channels by the
-// angles of their column, the second half by those of their row. The rows behind the maps do not turn. Q has its rotation.
+// angles of their column, the second half by those of their row. Place i has i times the angles of place 1. The rows behind the
+// maps do not turn. Q has its rotation.
 type RotaryAttention struct {
 	Q        *Tensor // factors [Nq, D], D a multiple of 4
 	X        *Tensor // factors [N, M]
 	W        *Tensor // f32 [D, M], not packed
 	Bias     *Tensor // f32 [D]
-	Cos, Sin *Tensor // f32 [Side, D/4]: of the pairs of one half, by column or row
+	Cos, Sin *Tensor // f32 [Side, D/4]: of the pairs of one half, by place
 	Maps     int     // of Side x Side rows each
 	V        *Tensor // factors [N, DV]
 	Scale    float32

@@ -64,15 +64,16 @@ func (d *Device) attend(h heads) error {
 				C.long(h.d), C.long(h.dv), C.long(b), C.long(b+1), of(head))
 		})
 	}
-	block := d.queries(h.nq, h.n, h.d, h.dv)
-	d.parallel(ceil(h.nq, block)*h.n, func(i, w int) {
-		head, q0 := i%h.n, i/h.n*block
+	most := int(C.call_queries(d.isa, C.long(h.d), C.long(h.dv)))
+	starts := d.runs(h.nq, h.n, most, 64)
+	d.parallel((len(starts)-1)*h.n, func(i, w int) {
+		head, q0, q1 := i%h.n, starts[i/h.n], starts[i/h.n+1]
 		var keys *C.float
 		if once > 0 {
 			keys = of(head)
 		}
 		C.call_attend(d.isa, at(h.q, head*h.d), C.long(h.ldq), at(h.k, head*h.d), C.long(h.ldk), at(h.v, head*h.dv), C.long(h.ldv),
-			keys, at(h.y, head*h.dv), C.long(h.ldy), C.long(q0), C.long(min(h.nq, q0+block)), C.long(h.nk), C.long(h.d),
+			keys, at(h.y, head*h.dv), C.long(h.ldy), C.long(q0), C.long(q1), C.long(h.nk), C.long(h.d),
 			C.long(h.dv), C.float(h.scale), (*C.float)(d.mem.workspace(w, worker)))
 	})
 	return nil
@@ -82,16 +83,6 @@ func (d *Device) attention(op kernels.Attention) error {
 	h := attentionHeads(op)
 	h.q, h.k, h.v, h.y = floats(op.Q), floats(op.K), floats(op.V), floats(op.Y)
 	return d.attend(h)
-}
-
-// queries is how many of n queries of each head a task does: as many as the kernels take, fewer where workers would get
-// nothing.
-func (d *Device) queries(n, heads, dk, dv int) int {
-	block := int(C.call_queries(d.isa, C.long(dk), C.long(dv)))
-	for block > 64 && ceil(n, block)*heads < 4*d.threads() {
-		block /= 2
-	}
-	return block
 }
 
 // windowAttention does some windows in a task; see window.h. A map that is one window is like any attention, unless queries are
@@ -154,24 +145,22 @@ func (d *Device) rotaryAttention(op kernels.RotaryAttention) error {
 	}
 	defer d.mem.release(arranged)
 	a := d.rotary(op)
-	a.pieces = (*C.float)(arranged.p)
+	a.once = (*C.float)(arranged.p)
 	a.q, a.x, a.w, a.bias, a.cos, a.sin, a.v, a.y = floats(op.Q), floats(op.X), floats(op.W), floats(op.Bias), floats(op.Cos), floats(op.Sin), floats(op.V), floats(op.Y)
 	pieces := int(C.call_rotarypieces(d.isa, a))
 	d.spans(pieces, 16, func(lo, hi, _ int) { C.call_arrange(d.isa, a, C.long(lo), C.long(hi)) })
-	lanes := int(a.groups * d.isa.group)
-	d.parallel(ceil(nq, lanes), func(i, worker int) {
-		C.call_attendrotary(d.isa, a, C.long(i*lanes), C.long(min(nq, (i+1)*lanes)), (*C.float)(d.mem.workspace(worker, size)))
+	group := int(d.isa.group)
+	starts := d.runs(nq, 1, int(a.groups)*group, group)
+	d.parallel(len(starts)-1, func(i, worker int) {
+		block := a
+		block.groups = C.long(ceil(starts[i+1]-starts[i], group))
+		C.call_attendrotary(d.isa, block, C.long(starts[i]), C.long(starts[i+1]), (*C.float)(d.mem.workspace(worker, size)))
 	})
 	return nil
 }
 
-// rotary describes an op to the kernels, but for its operands. A task has as many groups of queries as the kernels take, fewer
-// where workers would get nothing.
+// rotary describes an op to the kernels, but for its operands.
 func (d *Device) rotary(op kernels.RotaryAttention) C.rotary {
-	groups := int(d.isa.groups)
-	for groups > 2 && ceil(op.Q.Dim(0), groups*int(d.isa.group)) < 4*d.threads() {
-		groups -= 2
-	}
 	return C.rotary{d: C.long(op.Q.Dim(1)), m: C.long(op.X.Dim(1)), dv: C.long(op.V.Dim(1)), side: C.long(op.Cos.Dim(0)),
-		maps: C.long(op.Maps), n: C.long(op.X.Dim(0)), groups: C.long(groups), scale: C.float(op.Scale)}
+		maps: C.long(op.Maps), n: C.long(op.X.Dim(0)), groups: d.isa.groups, scale: C.float(op.Scale)}
 }

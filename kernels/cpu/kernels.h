@@ -47,7 +47,7 @@ typedef struct {
     long side;     // of a map
     long maps, n;  // maps at the beginning of the n rows
     long groups;   // of queries, that one call does
-    float *pieces; // x and v in the order in which they are read; see rotary.h
+    float *once;   // the columns of w, and x and v in the order in which they are read; see rotary.h
     float scale;
 } rotary;
 
@@ -101,7 +101,7 @@ typedef struct {
     long group, groups; // queries of a group, and groups, at most, of one call of attendrotary; see rotary.h
     long (*rotarywork)(rotary a);
     long (*rotarypieces)(rotary a);              // how many pieces there are
-    long (*rotarysize)(rotary a);                // of all of them
+    long (*rotaryonce)(rotary a);                // floats of `once`
     void (*arrange)(rotary a, long i0, long i1); // makes some of them
     void (*attendrotary)(rotary a, long q0, long q1, float *work);
 
@@ -176,7 +176,7 @@ static inline void call_attendwindows(const kernels *t, window w, long i0, long 
 }
 static inline long call_rotarywork(const kernels *t, rotary a) { return t->rotarywork(a); }
 static inline long call_rotarypieces(const kernels *t, rotary a) { return t->rotarypieces(a); }
-static inline long call_rotarysize(const kernels *t, rotary a) { return t->rotarysize(a); }
+static inline long call_rotaryonce(const kernels *t, rotary a) { return t->rotaryonce(a); }
 static inline void call_arrange(const kernels *t, rotary a, long i0, long i1) { t->arrange(a, i0, i1); }
 static inline void call_attendrotary(const kernels *t, rotary a, long q0, long q1, float *work) {
     t->attendrotary(a, q0, q1, work);

@@ -8,6 +8,13 @@
 // and V(y), d(y) likewise of the second half. For a block of queries U is made for every column and V for every row; then
 // one sum U(x) + V(y) scores the rows of all maps at that place. A row m is much narrower than a key.
 //
+// A turn by h + t is a turn by h and one by t, and a turn by h - t differs from it in the sign of the sines. So places are made
+// two by two, as far to one side of the middle one as to the other, from two sums over the pairs j of channels:
+//
+//	U(h+t) = C + S    U(h-t) = C - S    C = sum of cos(t a_j) even_j    S = sum of sin(t a_j) odd_j
+//
+// where with q turned back by h, even_j = W_2j q_2j + W_2j+1 q_2j+1 and odd_j = W_2j q_2j+1 - W_2j+1 q_2j.
+//
 // As in attention.h a lane is a query. A block has groups of three vectors, as many as a tile of the sum has registers for.
 // The maps are read a piece at a time, some columns of one row of all maps, down the maps; then come the other rows, in pieces
 // too. All are arranged in this order first, once for all blocks, for the rows of different maps compete for one set of every
@@ -85,17 +92,17 @@ static piece pieceat(rotary a, long i) {
     } else {
         p.first = a.maps * a.side * a.side + (i - mappieces(a)) * PIECE, p.n = least(PIECE, a.n - p.first);
     }
-    p.x = a.pieces + p.first * (a.m + stripsof(a)), p.v = p.x + p.n * a.m;
+    p.x = a.once + a.d * (a.m + 1) + p.first * (a.m + stripsof(a)), p.v = p.x + p.n * a.m;
     return p;
 }
 
-static long rotarysize(rotary a) { return a.n * (a.m + stripsof(a)); } // floats
+static long rotaryonce(rotary a) { return a.d * (a.m + 1) + a.n * (a.m + stripsof(a)); } // floats
 static long rotarypieces(rotary a) {
     return mappieces(a) + (a.n - a.maps * a.side * a.side + PIECE - 1) / PIECE;
 }
 
 static long rotarywork(rotary a) { // floats
-    return ((a.d + a.dv + 2 + (2 * a.side + 1) * (a.m + 1)) * a.groups + a.d / 2 + a.m + 1 + roomof(a)) * GROUP + a.d * (a.m + 1);
+    return ((a.d + a.dv + 2 + (2 * a.side + 1) * (a.m + 1)) * a.groups + a.d + a.m + 1 + roomof(a)) * GROUP;
 }
 
 // take copies row i of a piece.
@@ -109,8 +116,10 @@ static void take(piece p, long i, const float *x, const float *v) {
     for (; c < p.dv; c++) *to++ = v[c];
 }
 
-// arrange makes pieces i0..i1.
+// arrange makes pieces i0..i1, and before the first the columns of w, [m + 1, d], the bias being the last.
 static void arrange(rotary a, long i0, long i1) {
+    for (long c = 0; c <= a.m && i0 == 0; c++)
+        for (long i = 0; i < a.d; i++) a.once[c * a.d + i] = c < a.m ? a.w[i * a.m + c] : a.bias[i];
     for (long i = i0; i < i1; i++) {
         piece p = pieceat(a, i);
         for (long f = 0; f < a.maps; f++)
@@ -134,12 +143,44 @@ static void turnback(const float *q, const float *cos, const float *sin, long pa
     }
 }
 
-// project makes u [m][GROUP] of d channels of the queries of a group, [d][GROUP]: their products with the columns of w [d, m].
-static void project(const float *q, long d, const float *w, long m, float *u) {
-    long steps = (m + TALL - 1) / TALL, low = m / steps, more = m % steps;
-    for (long t = 0, i = 0, n; t < steps; t++, i += n) {
-        n = low + (t < more);
-        wide[n](d, w + i, 1, m, q, (vf *)(u + i * GROUP));
+// places makes u [side][m + 1][GROUP] of one half of the queries of a group, [d/2][GROUP], and the half of w [m + 1, d] that
+// belongs to it.
+static void places(rotary a, const float *q, const float *w, float *work, float *u) {
+    long pairs = a.d / 4, middle = a.side / 2, pitch = (a.m + 1) * GROUP;
+    float *turned = work, *even = turned + 2 * pairs * GROUP, *odd = even + pairs * GROUP;
+    turnback(q, a.cos + middle * pairs, a.sin + middle * pairs, pairs, turned);
+    for (long c = 0; c <= a.m; c++, w += a.d, u += GROUP) {
+        vf sum[3] = {};
+        for (long j = 0; j < pairs; j++) {
+            vf w0 = vset(w[2 * j]), w1 = vset(w[2 * j + 1]);
+            UNROLL for (int i = 0; i < 3; i++) {
+                vf q0 = vload(turned + 2 * j * GROUP + i * VL), q1 = vload(turned + (2 * j + 1) * GROUP + i * VL);
+                vf both = w0 * q0 + w1 * q1;
+                sum[i] += both;
+                vstore(even + j * GROUP + i * VL, both);
+                vstore(odd + j * GROUP + i * VL, w0 * q1 - w1 * q0);
+            }
+        }
+        UNROLL for (int i = 0; i < 3; i++) vstore(u + middle * pitch + i * VL, sum[i]);
+        for (long t = 1, n; t <= middle; t += n) {
+            n = least(TALL, middle + 1 - t);
+            vf cs[TALL * 3], sn[TALL * 3];
+            wide[n](pairs, a.cos + t * pairs, pairs, 1, even, cs);
+            wide[n](pairs, a.sin + t * pairs, pairs, 1, odd, sn);
+            for (long i = 0; i < n; i++)
+                UNROLL for (int j = 0; j < 3; j++) {
+                    vstore(u + (middle - t - i) * pitch + j * VL, cs[i * 3 + j] - sn[i * 3 + j]);
+                    if (middle + t + i < a.side) vstore(u + (middle + t + i) * pitch + j * VL, cs[i * 3 + j] + sn[i * 3 + j]);
+                }
+        }
+    }
+}
+
+// project makes u [m + 1][GROUP] of the queries of a group, [d][GROUP], for the rows that do not turn.
+static void project(rotary a, const float *q, float *u) {
+    for (long i = 0, n; i <= a.m; i += n) {
+        n = least(TALL, a.m + 1 - i);
+        wide[n](a.d, a.once + i * a.d, a.d, 1, q, (vf *)(u + i * GROUP));
     }
 }
 
@@ -167,29 +208,20 @@ static void weigh(piece p, float *s, float *top, float *sum, float *o) {
 static void attendrotary(rotary a, long q0, long q1, float *work) {
     long lanes = a.groups * GROUP, half = a.d / 2;
     long qg = a.d * GROUP, u = (a.m + 1) * GROUP; // queries of a group, and its U of one place
-    float *q = work, *turned = q + a.d * lanes, *o = turned + half * GROUP, *top = o + a.dv * lanes, *sum = top + lanes,
+    float *q = work, *turned = q + a.d * lanes, *o = turned + a.d * GROUP, *top = o + a.dv * lanes, *sum = top + lanes,
           *ux = sum + lanes, *uy = ux + a.groups * a.side * u, *uo = uy + a.groups * a.side * u, *zero = uo + a.groups * u,
-          *s = zero + u, *w = s + roomof(a) * GROUP;
+          *s = zero + u;
     const float *from[GROUPS * GROUP];
     float *to[GROUPS * GROUP];
     for (long i = 0; i < q1 - q0; i++) from[i] = a.q + (q0 + i) * a.d, to[i] = a.y + (q0 + i) * a.dv;
     for (long g = 0; g < a.groups; g++) columns(q + g * qg, GROUP, from + g * GROUP, q1 - q0 - g * GROUP, a.d, a.scale * 1.44269504f);
     for (long i = 0; i < lanes; i++) top[i] = -INFINITY, sum[i] = 0;
     memset(o, 0, 4 * a.dv * lanes);
-    for (long i = 0; i < a.d; i++) { // the bias is a column of its own
-        memcpy(w + i * (a.m + 1), a.w + i * a.m, 4 * a.m);
-        w[i * (a.m + 1) + a.m] = a.bias[i];
+    for (long g = 0; g < a.groups; g++) {
+        if (a.maps) places(a, q + g * qg, a.once, turned, ux + g * a.side * u);
+        if (a.maps) places(a, q + g * qg + half * GROUP, a.once + half, turned, uy + g * a.side * u);
+        project(a, q + g * qg, uo + g * u);
     }
-
-    for (long g = 0; g < a.groups && a.maps; g++)
-        for (long i = 0; i < a.side; i++) {
-            const float *cos = a.cos + i * (a.d / 4), *sin = a.sin + i * (a.d / 4);
-            turnback(q + g * qg, cos, sin, a.d / 4, turned);
-            project(turned, half, w, a.m + 1, ux + (g * a.side + i) * u);
-            turnback(q + g * qg + half * GROUP, cos, sin, a.d / 4, turned);
-            project(turned, half, w + half * (a.m + 1), a.m + 1, uy + (g * a.side + i) * u);
-        }
-    for (long g = 0; g < a.groups; g++) project(q + g * qg, a.d, w, a.m + 1, uo + g * u);
     for (long i = 0; i < u; i++) zero[i] = 0;
     for (long i = 0, n = rotarypieces(a); i < n; i++) {
         piece p = pieceat(a, i);

@@ -38,7 +38,7 @@ func (d *Device) scratch(op kernels.Op) (worker, once int) {
 		worker = 4 * int(C.call_windowwork(d.isa, window(op)))
 	case kernels.RotaryAttention:
 		a := d.rotary(op)
-		return 4 * int(C.call_rotarywork(d.isa, a)), 4 * int(C.call_rotarysize(d.isa, a))
+		return 4 * int(C.call_rotarywork(d.isa, a)), 4 * int(C.call_rotaryonce(d.isa, a))
 	case kernels.MaskBoxes:
 		worker = 4 * 4 * op.W
 	case kernels.Resize:

@@ -176,10 +176,11 @@ func attentionCases() []Case {
 	}
 	rotary := func(nq, d, m, side, maps, rest, dv int, gain float32) func(*Maker) kernels.Op {
 		return func(mk *Maker) kernels.Op {
-			angles := mk.rng.floats(side*d/4, math.Pi)
-			cos, sin := make([]float32, len(angles)), make([]float32, len(angles))
-			for i, a := range angles {
-				cos[i], sin[i] = float32(math.Cos(float64(a))), float32(math.Sin(float64(a)))
+			step := mk.rng.floats(d/4, math.Pi)
+			var cos, sin []float32
+			for i := range side * d / 4 {
+				s, c := math.Sincos(float64(i/(d/4)) * float64(step[i%(d/4)]))
+				cos, sin = append(cos, float32(c)), append(sin, float32(s))
 			}
 			n := maps*side*side + rest
 			return kernels.RotaryAttention{Q: mk.Scaled(gain, nq, d), X: mk.F32(n, m), W: mk.F32(d, m), Bias: mk.F32(d),

@@ -14,11 +14,11 @@ import (
 // memory token turns by its place in its own frame, a pointer does not turn, and what tells frames apart is added to
 // the keys only.
 //
-// The values of the second attention are the bare memory: they carry no position and there is one head, so with
-// A = softmax(Q Kᵀ) the projections behind it commute with the sum, A (M Wvᵀ + bv) Woᵀ + bo =
-// (A M) (Wo Wv)ᵀ + (Wo bv + bo), and the values stay as narrow as a memory.
+// The values of both attentions carry no position and there is one head, so with A = softmax(Q Kᵀ) the projections behind
+// them commute with the sum, A (M Wvᵀ + bv) Woᵀ + bo = (A M) (Wo Wv)ᵀ + (Wo bv + bo). The values of the first are the frame
+// itself, and those of the second the bare memory, as narrow as it is.
 //
-// Its keys need not be made either, see kernels.RotaryAttention: worth it where the memories of a full bank are many for the
+// The memory's keys need not be made either, see kernels.RotaryAttention: worth it where the memories of a full bank are many for the
 // size of their maps, as at 1024 x 1024. It is one way or the other for all frames, so that a fuller bank never needs less
 // memory than an emptier one.
 
@@ -55,11 +55,13 @@ type memoryAttention struct {
 
 type memoryLayer struct {
 	norm1, norm2, norm3 norm
-	self                attention
-	q, k, out           linear          // of the attention to the memory; out is Wo Wv
-	keys                *kernels.Tensor // the weights of k, [d, m] not packed
+	self, cross         bareAttention
+	keys                *kernels.Tensor // the weights of cross.k, [d, m] not packed
 	mlp                 mlp
 }
+
+// bareAttention is one whose values are its source itself; out is Wo Wv.
+type bareAttention struct{ q, k, out linear }
 
 // rope is a pair of rotation tables.
 type rope struct{ cos, sin *kernels.Tensor } // [hw, d/2]
@@ -95,13 +97,12 @@ func (b *binder) memoryAttention(c Config) (a memoryAttention) {
 		n := index("memory_attention.layers", i)
 		layer := memoryLayer{
 			norm1: b.norm(n+".norm1", d, 1e-5), norm2: b.norm(n+".norm2", d, 1e-5), norm3: b.norm(n+".norm3", d, 1e-5),
-			self: b.attention(n+".self_attn", d, d, 1),
-			q:    b.linear(n+".cross_attn_image.q_proj", d, d),
-			out:  b.valueOut(n+".cross_attn_image", d, m),
+			self: b.bareAttention(n+".self_attn", b.linear(n+".self_attn.k_proj", d, d), d, d),
 			mlp:  mlp{layers: []linear{b.linear(n+".linear1", cfg.Layer.DimFeedforward, d), b.linear(n+".linear2", d, cfg.Layer.DimFeedforward)}, act: act},
 		}
 		w, bias := b.values(n+".cross_attn_image.k_proj.weight", d, m), b.values(n+".cross_attn_image.k_proj.bias", d)
-		layer.k, layer.keys = linear{b.pack(w, d, m), b.upload(bias, d)}, b.upload(w, d, m)
+		layer.cross = b.bareAttention(n+".cross_attn_image", linear{b.pack(w, d, m), b.upload(bias, d)}, d, m)
+		layer.keys = b.upload(w, d, m)
 		a.layers = append(a.layers, layer)
 	}
 	a.norm = b.norm("memory_attention.norm", d, 1e-5)
@@ -132,12 +133,12 @@ func (b *binder) memoryAttention(c Config) (a memoryAttention) {
 	return a
 }
 
-// valueOut binds out_proj after v_proj as one map [d, m].
-func (b *binder) valueOut(name string, d, m int) linear {
+// bareAttention binds what else an attention of d channels to a source of m has, with out_proj after v_proj as one map [d, m].
+func (b *binder) bareAttention(name string, k linear, d, m int) bareAttention {
 	wo, bo := b.values(name+".out_proj.weight", d, d), b.values(name+".out_proj.bias", d)
 	wv, bv := b.values(name+".v_proj.weight", d, m), b.values(name+".v_proj.bias", d)
 	w, bias := compose(wo, bo, wv, bv)
-	return linear{b.pack(w, d, m), b.upload(bias, d)}
+	return bareAttention{b.linear(name+".q_proj", d, d), k, linear{b.pack(w, d, m), b.upload(bias, d)}}
 }
 
 // rope uploads the rotation tables of a side x side map.
@@ -249,33 +250,31 @@ func (a *memoryAttention) times(s *kernels.Scope, pointers []Pointer) *kernels.T
 // apply runs one layer on x [hw, d] in place. The first n of the memory's rows turn with their place.
 func (l *memoryLayer) apply(s *kernels.Scope, a *memoryAttention, x, bare, keyed *kernels.Tensor, n int) {
 	// The frame attends to itself.
-	norm := l.norm1.factors
-	if a.atSelf {
-		norm = l.norm1.apply
-	}
-	v := norm(s, x)
+	v := l.norm1.factors(s, x)
 	qk := v
 	if a.atSelf {
-		qk = add(s, v, a.pos)
+		qk = l.norm1.apply(s, x)
+		s.Do(kernels.Add{A: qk, B: a.pos, Alpha: 1, Y: qk})
 	}
-	q, k, values := l.self.q.apply(s, qk, kernels.None), l.self.k.apply(s, qk, kernels.None), l.self.v.factors(s, v, kernels.None, 1)
-	s.Free(v, qk)
+	q, k := l.self.q.apply(s, qk, kernels.None), l.self.k.apply(s, qk, kernels.None)
+	if qk != v {
+		s.Free(qk)
+	}
 	q, k = a.selfRoPE.rotate(s, q, q.Rows()), a.selfRoPE.rotate(s, k, k.Rows())
 	o := s.Factors(1, q.Shape...)
-	s.Do(kernels.Attention{Q: q, K: k, V: values, Heads: 1, Scale: a.scale, Y: o})
-	s.Free(q, k, values)
+	s.Do(kernels.Attention{Q: q, K: k, V: v, Heads: 1, Scale: a.scale, Y: o})
+	s.Free(q, k, v)
 	l.self.out.add(s, o, x)
 	s.Free(o)
 
 	// It attends to the memory.
-	if norm = l.norm2.factors; a.atCrossQueries {
-		norm = l.norm2.apply
-	}
-	v = norm(s, x)
 	if a.atCrossQueries {
+		v = l.norm2.apply(s, x)
 		s.Do(kernels.Add{A: v, B: a.pos, Alpha: 1, Y: v})
+	} else {
+		v = l.norm2.factors(s, x)
 	}
-	q = l.q.apply(s, v, kernels.None)
+	q = l.cross.q.apply(s, v, kernels.None)
 	s.Free(v)
 	q = a.crossRoPE.rotate(s, q, q.Rows())
 	source := keyed
@@ -285,7 +284,7 @@ func (l *memoryLayer) apply(s *kernels.Scope, a *memoryAttention, x, bare, keyed
 	o = s.Factors(1, q.Rows(), a.memDim)
 	l.attend(s, a, q, source, bare, n, o)
 	s.Free(q)
-	l.out.add(s, o, x)
+	l.cross.out.add(s, o, x)
 	s.Free(o)
 
 	v = l.norm3.factors(s, x)
@@ -296,11 +295,11 @@ func (l *memoryLayer) apply(s *kernels.Scope, a *memoryAttention, x, bare, keyed
 // attend makes o of the queries' attention to the memory.
 func (l *memoryLayer) attend(s *kernels.Scope, a *memoryAttention, q, source, bare *kernels.Tensor, n int, o *kernels.Tensor) {
 	if a.keyless {
-		s.Do(kernels.RotaryAttention{Q: q, X: source, W: l.keys, Bias: l.k.b, Cos: a.crossAxis.cos, Sin: a.crossAxis.sin,
+		s.Do(kernels.RotaryAttention{Q: q, X: source, W: l.keys, Bias: l.cross.k.b, Cos: a.crossAxis.cos, Sin: a.crossAxis.sin,
 			Maps: n / q.Rows(), V: bare, Scale: a.scale, Y: o})
 		return
 	}
-	k := l.k.apply(s, source, kernels.None) // [N, d]
+	k := l.cross.k.apply(s, source, kernels.None) // [N, d]
 	k = a.crossRoPE.rotate(s, k, n)
 	s.Do(kernels.Attention{Q: q, K: k, V: bare, Heads: 1, Scale: a.scale, Y: o})
 	s.Free(k)
