@@ -71,16 +71,18 @@ func (c *clock) read() [states]time.Duration {
 	return spent
 }
 
-// histogram counts durations in 16 buckets per power of two, which is exact to 3 %.
+// histogram counts durations in 128 buckets per power of two, which is exact to 0.4 %.
 type histogram struct {
 	count  int
-	bucket [16 * 60]uint32
+	bucket [fine * 57]uint32
 }
+
+const fine = 128
 
 func (h *histogram) add(d time.Duration, times int) {
 	v := uint64(max(d, 0))
-	shift := max(bits.Len64(v)-5, 0)
-	h.bucket[16*shift+int(v>>shift)] += uint32(times)
+	shift := max(bits.Len64(v)-bits.Len(fine), 0)
+	h.bucket[fine*shift+int(v>>shift)] += uint32(times)
 	h.count += times
 }
 
@@ -89,8 +91,8 @@ func (h *histogram) quantile(q float64) time.Duration {
 	seen := 0
 	for i, n := range h.bucket {
 		if seen += int(n); seen > 0 && float64(seen) >= q*float64(h.count) {
-			shift := max(i/16-1, 0)
-			low := uint64(i-16*shift) << shift
+			shift := max(i/fine-1, 0)
+			low := uint64(i-fine*shift) << shift
 			return time.Duration(low + (1<<shift)/2)
 		}
 	}
