@@ -107,14 +107,17 @@ static void copykeys(const float *k, long ldk, const float *v, long ldv, long nk
 static void attendto(attention *a, long n, const float *k, long ldk, const float *v, long ldv) {
     for (long i = 0; i < a->nq; i += NR) {
         vf shrink[NV];
-        product(n, a->d, k, ldk, 1, a->q + i * a->d, a->s); // [n keys][NR queries]
+        product(n, a->d, k, ldk, a->q + i * a->d, a->s); // [n keys][NR queries]
         softmax((vf *)a->s, NV, n, (vf *)(a->m + i), (vf *)(a->l + i), shrink);
         vf *o = (vf *)(a->o + i * a->dv); // [dv][NR queries]
         for (long c0 = 0; c0 < a->dv; c0 += MR) {
             long m = least(MR, a->dv - c0);
             vf out[MR * NV];
             fetch(a->next);
-            tiles[m](n, ldv ? v + c0 : v + c0 / MR * strip(n), 1, ldv ? ldv : MR, a->s, out);
+            if (ldv)
+                tiles[COLUMNS][m](n, v + c0, ldv, a->s, out);
+            else
+                tiles[STRIP][m](n, v + c0 / MR * strip(n), 0, a->s, out);
             for (long c = 0; c < m; c++) UNROLL for (int j = 0; j < NV; j++) {
                 vf *to = o + (c0 + c) * NV + j;
                 *to = *to * shrink[j] + out[c * NV + j];

@@ -11,9 +11,17 @@
 static inline long least(long a, long b) { return a < b ? a : b; }
 static inline long most(long a, long b) { return a > b ? a : b; }
 
-// A tile function computes M rows of a b into out [M][V], V vectors to a row. Element (i, s) of a is a[i * ra + s * sa], of which
-// one is 1, and row s of b is b + s * V * VL. M and V are constants, so that acc lives in registers.
-typedef void tilefn(long k, const float *a, long ra, long sa, const float *b, vf *out);
+#define TALL (MR == 12 ? 8 : 4) // rows of a tile of three vectors
+
+// A tile function computes M rows of a b into out [M][V], V vectors to a row; M and V are constants, so that the sums live in
+// registers. Row s of b is b + s * V * VL. Element (i, s) of a is
+//
+//	rows      a[i * pitch + s]
+//	columns   a[i + s * pitch]
+//	strip     a[i + s * W], W being the height of the tallest tile, so that the addresses of some steps differ by constants
+//
+// One function each, for a compiler that has one loop before it finds registers for it.
+typedef void tilefn(long k, const float *a, long pitch, const float *b, vf *out);
 
 #define STEPS(M, V, N, PLACE)                                                      \
     {                                                                              \
@@ -25,43 +33,48 @@ typedef void tilefn(long k, const float *a, long ra, long sa, const float *b, vf
                 UNROLL for (int j = 0; j < V; j++) madd(&acc[i][j], x, w[j]);      \
             }                                                                      \
         }                                                                          \
-        a += N * sa, b += N * V * VL;                                              \
     }
 
-#define TILE(M, V)                                                                                        \
-    static void tile_##M##x##V(long k, const float *a, long ra, long sa, const float *b, vf *out) {       \
+#define FUNCTION(NAME, M, V, N, STEP, PLACE)                                                              \
+    static void NAME##_##M##x##V(long k, const float *a, long pitch, const float *b, vf *out) {           \
         vf acc[M][V] = {};                                                                                \
-        if (sa == 1) {                                                                                    \
-            for (; k >= 4; k -= 4) STEPS(M, V, 4, broadcast(a + i / 3 * 3 * ra, ra, i % 3, s))            \
-            for (; k > 0; k--) STEPS(M, V, 1, broadcast(a + i / 3 * 3 * ra, ra, i % 3, s))                \
-        } else {                                                                                          \
-            for (; k >= 4; k -= 4) STEPS(M, V, 4, broadcast(a + s / 3 * 3 * sa, sa, s % 3, i))            \
-            for (; k > 0; k--) STEPS(M, V, 1, broadcast(a, sa, s, i))                                     \
-        }                                                                                                 \
+        for (const float *end = b + k / N * N * V * VL; b < end; a += N * STEP, b += N * V * VL)          \
+            STEPS(M, V, N, PLACE)                                                                         \
+        for (k %= N; k > 0; k--, a += STEP, b += V * VL) STEPS(M, V, 1, PLACE)                            \
         UNROLL for (int i = 0; i < M; i++) UNROLL for (int j = 0; j < V; j++) out[i * V + j] = acc[i][j]; \
     }
 
+#define WIDTH(V) (V == 2 ? MR : TALL)
+
+#define TILE(M, V)                                                                \
+    FUNCTION(rows, M, V, 8, 1, broadcast(a + i / 3 * 3 * pitch, pitch, i % 3, s)) \
+    FUNCTION(strip, M, V, 8, WIDTH(V), broadcast(a, 0, 0, s *WIDTH(V) + i))
+#define TILE2(M) TILE(M, 2) FUNCTION(columns, M, 2, 4, pitch, broadcast(a + s / 3 * 3 * pitch, pitch, s % 3, i))
+
 // Tiles of two vectors to a row, and lower ones of three.
-TILE(1, 2) TILE(2, 2) TILE(3, 2) TILE(4, 2) TILE(5, 2) TILE(6, 2)
+TILE2(1) TILE2(2) TILE2(3) TILE2(4) TILE2(5) TILE2(6)
 TILE(1, 3) TILE(2, 3) TILE(3, 3) TILE(4, 3)
 #if MR == 12
-TILE(7, 2) TILE(8, 2) TILE(9, 2) TILE(10, 2) TILE(11, 2) TILE(12, 2)
+TILE2(7) TILE2(8) TILE2(9) TILE2(10) TILE2(11) TILE2(12)
 TILE(5, 3) TILE(6, 3) TILE(7, 3) TILE(8, 3)
+#define TWO(A) {0, A##_1x2, A##_2x2, A##_3x2, A##_4x2, A##_5x2, A##_6x2, A##_7x2, A##_8x2, A##_9x2, A##_10x2, A##_11x2, A##_12x2}
+#define THREE(A) {0, A##_1x3, A##_2x3, A##_3x3, A##_4x3, A##_5x3, A##_6x3, A##_7x3, A##_8x3}
+#else
+#define TWO(A) {0, A##_1x2, A##_2x2, A##_3x2, A##_4x2, A##_5x2, A##_6x2}
+#define THREE(A) {0, A##_1x3, A##_2x3, A##_3x3, A##_4x3}
 #endif
 
-static tilefn *const tiles[MR + 1] = {0, tile_1x2, tile_2x2, tile_3x2, tile_4x2, tile_5x2, tile_6x2,
-#if MR == 12
-                                      tile_7x2, tile_8x2, tile_9x2, tile_10x2, tile_11x2, tile_12x2,
-#endif
-};
+enum { ROWS, STRIP, COLUMNS };
+static tilefn *const tiles[3][MR + 1] = {TWO(rows), TWO(strip), TWO(columns)};
+static tilefn *const wide[2][TALL + 1] = {THREE(rows), THREE(strip)};
 
 // product is n rows of a b, stored as they are: [n][NR], aligned.
-static void product(long n, long k, const float *a, long ra, long sa, const float *b, float *out) {
+static void product(long n, long k, const float *a, long lda, const float *b, float *out) {
     long steps = (n + MR - 1) / MR; // tiles of nearly equal height: a low last tile would run at half speed
     long low = n / steps, more = n % steps;
     for (long t = 0, i0 = 0, m; t < steps; t++, i0 += m) {
         m = low + (t < more);
-        tiles[m](k, a + i0 * ra, ra, sa, b, (vf *)(out + i0 * NR));
+        tiles[ROWS][m](k, a + i0 * lda, lda, b, (vf *)(out + i0 * NR));
     }
 }
 
@@ -146,7 +159,7 @@ static void gemm(const float *a, long lda, long rows, long k, const float *b, lo
                 for (int v = 0; v < NR; v += 16) __builtin_prefetch(to + i * ldy + v, 1); // to be written
             if (floats) fetch(&wanted);
             vf tile[MR * NV];
-            tiles[m](k, a + i0 * lda, lda, 1, b + p * k * NR, tile);
+            tiles[ROWS][m](k, a + i0 * lda, lda, b + p * k * NR, tile);
             long row = e.row0 + i0;
             switch (j + NR > n ? -1 : e.act) {
             case ACT_NONE: finishinside(tile, m, row, j, n, to, ldy, e, ACT_NONE); break;

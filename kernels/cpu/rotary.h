@@ -22,15 +22,8 @@
 
 #define GROUP (3 * VL)
 #define GROUPS 4                // of a block, at most; an even number
-#define TALL (MR == 12 ? 8 : 4) // rows of a tile of a group
 #define PIECE 224               // rows of a piece, at most, if one column of all maps is not more
 #define COLUMNS 32              // of a piece, at most
-
-static tilefn *const wide[TALL + 1] = {0, tile_1x3, tile_2x3, tile_3x3, tile_4x3,
-#if MR == 12
-                                       tile_5x3, tile_6x3, tile_7x3, tile_8x3,
-#endif
-};
 
 // SCORES(M) is s = x (u + v) for M rows of m floats, row m of u and v being added. Rows of s, u and v are those of a group.
 typedef void scorefn(long m, const float *x, const float *u, const float *v, vf *s);
@@ -165,8 +158,8 @@ static void places(rotary a, const float *q, const float *w, float *work, float 
         for (long t = 1, n; t <= middle; t += n) {
             n = least(TALL, middle + 1 - t);
             vf cs[TALL * 3], sn[TALL * 3];
-            wide[n](pairs, a.cos + t * pairs, pairs, 1, even, cs);
-            wide[n](pairs, a.sin + t * pairs, pairs, 1, odd, sn);
+            wide[ROWS][n](pairs, a.cos + t * pairs, pairs, even, cs);
+            wide[ROWS][n](pairs, a.sin + t * pairs, pairs, odd, sn);
             for (long i = 0; i < n; i++)
                 UNROLL for (int j = 0; j < 3; j++) {
                     vstore(u + (middle - t - i) * pitch + j * VL, cs[i * 3 + j] - sn[i * 3 + j]);
@@ -180,7 +173,7 @@ static void places(rotary a, const float *q, const float *w, float *work, float 
 static void project(rotary a, const float *q, float *u) {
     for (long i = 0, n; i <= a.m; i += n) {
         n = least(TALL, a.m + 1 - i);
-        wide[n](a.d, a.once + i * a.d, a.d, 1, q, (vf *)(u + i * GROUP));
+        wide[ROWS][n](a.d, a.once + i * a.d, a.d, q, (vf *)(u + i * GROUP));
     }
 }
 
@@ -199,7 +192,7 @@ static void weigh(piece p, float *s, float *top, float *sum, float *o) {
     for (long c = 0, h; c < p.dv; c += TALL, p.v += p.n * TALL) {
         h = least(TALL, p.dv - c);
         vf out[TALL * 3], *to = (vf *)(o + c * GROUP);
-        wide[h](p.n, p.v, 1, TALL, s, out);
+        wide[STRIP][h](p.n, p.v, 0, s, out);
         for (long i = 0; i < h; i++) UNROLL for (int j = 0; j < 3; j++) to[i * 3 + j] = to[i * 3 + j] * shrink[j] + out[i * 3 + j];
     }
 }
