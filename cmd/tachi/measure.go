@@ -98,6 +98,9 @@ type forecast struct {
 	graph.Prediction
 }
 
+// processors is how many a run has; a device raises GOMAXPROCS above it.
+var processors = goruntime.GOMAXPROCS(0)
+
 // predict measures, and says how fast the plan will go as it is and with each change.
 func (c *planCmd) predict(a *app, e *engine) (all []forecast, err error) {
 	plan := e.plan
@@ -105,9 +108,8 @@ func (c *planCmd) predict(a *app, e *engine) (all []forecast, err error) {
 	if err != nil {
 		return nil, err
 	}
-	cores := goruntime.GOMAXPROCS(0)
 	add := func(change string, with map[string]graph.Cost) {
-		p := plan.Predict(with, cores)
+		p := plan.Predict(with, processors)
 		all = append(all, forecast{If: change, FPS: 1 / p.Period, Prediction: p})
 	}
 	add("", costs)

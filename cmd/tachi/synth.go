@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"fmt"
 	"path/filepath"
-	"runtime"
 	"strings"
 
 	"github.com/seed49bbd0e6/tachi/graph"
@@ -58,7 +57,7 @@ func (c *synthCmd) Run(a *app) error {
 	if c.Stream {
 		jobs := c.Jobs
 		if jobs < 1 {
-			jobs = runtime.GOMAXPROCS(0)
+			jobs = processors
 		}
 		out := bufio.NewWriterSize(a.out, 1<<20)
 		if err := clips.Stream(ctx, out, jobs); err != nil {

@@ -31,14 +31,22 @@ type Device struct {
 
 var _ kernels.Device = (*Device)(nil)
 
-// New returns a device with a number of workers. 0 means as many as Go runs threads, which honours the quota of
-// the container and GOMAXPROCS.
+// processors is how many threads Go ran Go code on when the program began, which honours the quota of the container and GOMAXPROCS.
+var processors = goruntime.GOMAXPROCS(0)
+
+// spare is how many threads Go may run Go code on beside the workers. Those are in C nearly all the time. Where that leaves Go no
+// idle place, it takes the place of each call into C at once, and wakes a thread to see what could be done there: nothing,
+// on a core that a worker has use for. Where there are idle places it leaves calls of less than 10 ms alone. Decoding and
+// encoding take some too.
+const spare = 4
+
+// New returns a device with a number of workers, 0 for one for each processor. It raises GOMAXPROCS above that.
 func New(threads int) (*Device, error) {
 	if threads < 0 {
 		return nil, fmt.Errorf("cpu: %d threads", threads)
 	}
 	if threads == 0 {
-		threads = goruntime.GOMAXPROCS(0)
+		threads = processors
 	}
 	isa, err := pickISA(os.Getenv("TACHI_CPU"))
 	if err != nil {
@@ -48,6 +56,7 @@ func New(threads int) (*Device, error) {
 }
 
 func newDevice(isa *C.kernels, threads int) *Device {
+	goruntime.GOMAXPROCS(max(goruntime.GOMAXPROCS(0), threads+spare))
 	return &Device{isa: isa, pool: newPool(threads)}
 }
 
