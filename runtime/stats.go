@@ -71,13 +71,14 @@ func (c *clock) read() [states]time.Duration {
 	return spent
 }
 
-// histogram counts durations in 128 buckets per power of two, which is exact to 0.4 %.
+// fine is how many buckets a histogram has per power of two, which is exact to 0.4 %.
+const fine = 128
+
+// histogram counts durations.
 type histogram struct {
 	count  int
 	bucket [fine * 57]uint32
 }
-
-const fine = 128
 
 func (h *histogram) add(d time.Duration, times int) {
 	v := uint64(max(d, 0))

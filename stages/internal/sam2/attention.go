@@ -247,14 +247,20 @@ func (a *memoryAttention) times(s *kernels.Scope, pointers []Pointer) *kernels.T
 	return a.tpos.apply(s, t, kernels.None)
 }
 
+// placed returns the normalised x with the positions of the frame added.
+func (a *memoryAttention) placed(s *kernels.Scope, n norm, x *kernels.Tensor) *kernels.Tensor {
+	y := n.apply(s, x)
+	s.Do(kernels.Add{A: y, B: a.pos, Alpha: 1, Y: y})
+	return y
+}
+
 // apply runs one layer on x [hw, d] in place. The first n of the memory's rows turn with their place.
 func (l *memoryLayer) apply(s *kernels.Scope, a *memoryAttention, x, bare, keyed *kernels.Tensor, n int) {
 	// The frame attends to itself.
 	v := l.norm1.factors(s, x)
 	qk := v
 	if a.atSelf {
-		qk = l.norm1.apply(s, x)
-		s.Do(kernels.Add{A: qk, B: a.pos, Alpha: 1, Y: qk})
+		qk = a.placed(s, l.norm1, x)
 	}
 	q, k := l.self.q.apply(s, qk, kernels.None), l.self.k.apply(s, qk, kernels.None)
 	if qk != v {
@@ -269,8 +275,7 @@ func (l *memoryLayer) apply(s *kernels.Scope, a *memoryAttention, x, bare, keyed
 
 	// It attends to the memory.
 	if a.atCrossQueries {
-		v = l.norm2.apply(s, x)
-		s.Do(kernels.Add{A: v, B: a.pos, Alpha: 1, Y: v})
+		v = a.placed(s, l.norm2, x)
 	} else {
 		v = l.norm2.factors(s, x)
 	}
