@@ -65,7 +65,7 @@ func (d *Device) attend(h heads) error {
 		})
 	}
 	most := int(C.call_queries(d.isa, C.long(h.d), C.long(h.dv)))
-	starts := d.runs(h.nq, h.n, most, 64)
+	starts := d.runs(h.nq, h.n, most, 2*int(d.isa.group))
 	d.parallel((len(starts)-1)*h.n, func(i, w int) {
 		head, q0, q1 := i%h.n, starts[i/h.n], starts[i/h.n+1]
 		var keys *C.float

@@ -1,16 +1,17 @@
-// Y = softmax(scale Q Kᵀ) V with a streaming softmax: the scores of a block of keys against a panel of NR queries exist
+// Y = softmax(scale Q Kᵀ) V with a streaming softmax: the scores of a block of keys against a panel of queries exist
 // at a time, and nothing more.
 //
 // Scores are computed transposed, a row for each key and a lane for each query. So keys and values are the left, broadcast
-// operands of the two products, queries are packed once, and the softmax is vertical: for each lane, over a block of keys
-// with scores s in powers of two (log2 e is folded into the scale),
+// operands of the two products, queries are packed once in panels of two or three vectors, and the softmax is vertical: for each
+// lane, over a block of keys with scores s in powers of two (log2 e is folded into the scale),
 //
 //	m' = max(m, max s)    a = 2^(m - m')    p = 2^(s - m')    l = a l + sum p    o = a o + p V
 //
 // and y = o / l at the end. What a query gets does not depend on the queries beside it, and the keys are taken in order.
 //
 // Keys and values that several panels use are copied first: keys row by row, values in strips as wide as a tile is high, so
-// that the tiles read nothing but what they need, one float after the other.
+// that the tiles read nothing but what they need, one float after the other. Panels of three vectors take an instruction less for
+// 12 multiply-adds; windows have few queries, of which panels of two leave fewer lanes empty.
 
 // The state of a block of queries and a block of copied keys and values fill the second-level cache together.
 #define QUERIES 512       // of a block, at most
@@ -18,25 +19,29 @@
 #define KEYS 256          // of a block, at most
 #define COPIED (20 << 10) // floats of a block's keys and values
 
-// queriesof and keysof say how many a block has, at most, with d channels of a key and dv of a value.
-static long queriesof(long d, long dv) { return least(QUERIES, most(1, STATE / (d + dv) / NR) * NR); }
+// queriesof and keysof say how many a block has, at most, with panels of nv vectors, d channels of a key and dv of a value.
+static long queriesof(int nv, long d, long dv) {
+    long lanes = nv * VL;
+    return most(lanes, least(QUERIES, STATE / (d + dv)) / lanes * lanes);
+}
 static long keysof(long d, long dv) { return least(KEYS, most(80, COPIED / (d + dv))); }
 
 // The queries of one head on their way through the keys.
 typedef struct {
+    int nv;               // vectors of a panel, and its queries
+    long lanes;
     long nq, d, dv;       // at most queriesof; channels of a query and of a value
-    float *q, *o, *m, *l; // panels of [d][NR] and of [dv][NR], and NR floats for each
+    float *q, *o, *m, *l; // panels of [d][lanes] and of [dv][lanes], and of lanes
     float *s;             // scores of a block of keys
     region *next;         // or null; a step of fetching for each tile of values
 } attention;
 
-// A strip is n rows of MR values. A whole vector is stored of each, over the start of the next, for which there is room behind
-// a strip.
-static inline long strip(long n) { return n * MR + VL; }
+// A strip is n rows of as many values as a tile is high. A whole vector is stored of each, over the start of the next, for which
+// there is room behind a strip.
+static inline long strip(int nv, long n) { return n * HEIGHT(nv) + VL; }
 
-static long attendwork(long d, long dv) { // floats
-    long q = queriesof(d, dv), k = keysof(d, dv);
-    return q * (d + dv + 2) + k * NR;
+static long attendwork(int nv, long d, long dv) { // floats
+    return queriesof(nv, d, dv) * (d + dv + 2) + keysof(d, dv) * nv * VL;
 }
 
 // softmax turns a block of n rows of nv vectors of scores, at most 3, into weights against the new maximum, and returns what
@@ -59,97 +64,109 @@ static inline __attribute__((always_inline)) void softmax(vf *s, const int nv, l
     }
 }
 
+// weigh turns the scores s of n keys into weights, and adds their values, so weighed, to o [dv][nv * VL]. Values are rows ldv
+// apart or, where ldv is 0, strips of the given pitch.
+static inline __attribute__((always_inline)) void weigh(const int nv, long n, const float *v, long ldv, long pitch, long dv, float *s,
+                                                        float *m, float *l, float *o, region *next) {
+    vf shrink[3];
+    softmax((vf *)s, nv, n, (vf *)m, (vf *)l, shrink);
+    for (long c = 0, h; c < dv; c += HEIGHT(nv)) {
+        h = least(HEIGHT(nv), dv - c);
+        vf out[MR * NV], *to = (vf *)o + c * nv;
+        fetch(next);
+        if (ldv)
+            tiles[COLUMNS][h](n, v + c, ldv, s, out);
+        else
+            tile(nv, STRIP, h)(n, v + c / HEIGHT(nv) * pitch, 0, s, out);
+        for (long i = 0; i < h; i++) UNROLL for (int j = 0; j < nv; j++) to[i * nv + j] = to[i * nv + j] * shrink[j] + out[i * nv + j];
+    }
+}
+
 // begin packs queries.
-static attention begin(const float *const *q, long nq, long d, long dv, float scale, float *work) {
-    attention a = {.nq = nq, .d = d, .dv = dv, .q = work};
-    long most = queriesof(d, dv);
+static attention begin(int nv, const float *const *q, long nq, long d, long dv, float scale, float *work) {
+    attention a = {.nv = nv, .lanes = nv * VL, .nq = nq, .d = d, .dv = dv, .q = work};
+    long most = queriesof(nv, d, dv);
     a.o = a.q + most * d, a.m = a.o + most * dv, a.l = a.m + most, a.s = a.l + most;
-    for (long i = 0; i < nq; i += NR) columns(a.q + i * d, NR, q + i, nq - i, d, scale * 1.44269504f);
-    for (long i = 0; i < nq; i += NR)
-        for (long j = i; j < i + NR; j++) a.m[j] = -INFINITY, a.l[j] = 0;
-    memset(a.o, 0, (nq + NR - 1) / NR * NR * dv * sizeof *a.o);
+    for (long i = 0; i < nq; i += a.lanes) {
+        columns(a.q + i * d, a.lanes, q + i, nq - i, d, scale * 1.44269504f);
+        for (long j = i; j < i + a.lanes; j++) a.m[j] = -INFINITY, a.l[j] = 0;
+        memset(a.o + i * dv, 0, 4 * a.lanes * dv);
+    }
     return a;
 }
 
-// copykey puts row i of n beside the others: a key, to rows of k, and its value, to strips of v.
-static inline void copykey(float *k, float *v, long i, long n, long d, long dv, const float *key, const float *value) {
+// copykey puts row i of n beside the others: a key, to rows of k, and its value, to strips of v, w floats wide.
+static inline __attribute__((always_inline)) void copykey(const int w, float *k, float *v, long i, long n, long d, long dv,
+                                                          const float *key, const float *value) {
     float *to = k + i * d;
-    long c = 0, pitch = strip(n);
+    long c = 0, pitch = n * w + VL;
     for (; c + VL <= d; c += VL) vstore(to + c, vload(key + c));
     if (c < d) vstore_n(to + c, vload_n(key + c, d - c), d - c);
-    to = v + i * MR;
-    for (c = 0; c + MR + VL <= dv; c += MR, to += pitch)
-        for (int j = 0; j < MR; j += VL) vstore(to + j, vload(value + c + j));
-    for (; c < dv; c += MR, to += pitch)
-        for (long j = 0, left = dv - c; j < MR && j < left; j += VL)
+    to = v + i * w;
+    for (c = 0; c + w + VL <= dv; c += w, to += pitch)
+        for (int j = 0; j < w; j += VL) vstore(to + j, vload(value + c + j));
+    for (; c < dv; c += w, to += pitch)
+        for (long j = 0, left = dv - c; j < w && j < left; j += VL)
             vstore(to + j, left - j >= VL ? vload(value + c + j) : vload_n(value + c + j, left - j));
 }
 
 // blocksof says how many blocks nk keys are, of nearly the same size, and blocksize the floats that each has room for once it is
 // copied.
 static long blocksof(long nk, long d, long dv) { return (nk + keysof(d, dv) - 1) / keysof(d, dv); }
-static long blocksize(long nk, long d, long dv) {
+static long blocksize(int nv, long nk, long d, long dv) {
     long blocks = most(1, blocksof(nk, d, dv)), n = (nk + blocks - 1) / blocks;
-    return n * d + (dv + MR - 1) / MR * strip(n);
+    return n * d + (dv + HEIGHT(nv) - 1) / HEIGHT(nv) * strip(nv, n);
 }
 
-// copykeys copies blocks b0..b1.
+// copykeys copies blocks b0..b1 for panels of three vectors.
 static void copykeys(const float *k, long ldk, const float *v, long ldv, long nk, long d, long dv, long b0, long b1, float *to) {
     for (long b = b0; b < b1; b++) {
-        float *at = to + b * blocksize(nk, d, dv);
+        float *at = to + b * blocksize(3, nk, d, dv);
         long blocks = blocksof(nk, d, dv), k0 = b * nk / blocks, n = (b + 1) * nk / blocks - k0;
         for (long i = 0; i < n; i++)
-            copykey(at, at + n * d, i, n, d, dv, k + (k0 + i) * ldk, v + (k0 + i) * ldv);
+            copykey(TALL, at, at + n * d, i, n, d, dv, k + (k0 + i) * ldk, v + (k0 + i) * ldv);
     }
 }
 
 // attendto adds n keys, rows of k, and their values, rows of v or, where ldv is 0, the strips of copykey.
-static void attendto(attention *a, long n, const float *k, long ldk, const float *v, long ldv) {
-    for (long i = 0; i < a->nq; i += NR) {
-        vf shrink[NV];
-        product(n, a->d, k, ldk, a->q + i * a->d, a->s); // [n keys][NR queries]
-        softmax((vf *)a->s, NV, n, (vf *)(a->m + i), (vf *)(a->l + i), shrink);
-        vf *o = (vf *)(a->o + i * a->dv); // [dv][NR queries]
-        for (long c0 = 0; c0 < a->dv; c0 += MR) {
-            long m = least(MR, a->dv - c0);
-            vf out[MR * NV];
-            fetch(a->next);
-            if (ldv)
-                tiles[COLUMNS][m](n, v + c0, ldv, a->s, out);
-            else
-                tiles[STRIP][m](n, v + c0 / MR * strip(n), 0, a->s, out);
-            for (long c = 0; c < m; c++) UNROLL for (int j = 0; j < NV; j++) {
-                vf *to = o + (c0 + c) * NV + j;
-                *to = *to * shrink[j] + out[c * NV + j];
-            }
-        }
+static inline __attribute__((always_inline)) void attendto(attention *a, const int nv, long n, const float *k, long ldk,
+                                                           const float *v, long ldv) {
+    for (long i = 0; i < a->nq; i += a->lanes) {
+        product(nv, n, a->d, k, ldk, a->q + i * a->d, a->s); // [n keys][lanes]
+        weigh(nv, n, v, ldv, strip(nv, n), a->dv, a->s, a->m + i, a->l + i, a->o + i * a->dv, a->next);
     }
 }
 
 // end writes the results.
 static void end(attention *a, float *const *y) {
-    for (long i = 0; i < a->nq; i += NR) {
-        for (long j = i; j < i + NR; j += VL) vstore(a->l + j, 1.0f / vload(a->l + j));
-        rows(y + i, a->o + i * a->dv, NR, least(a->nq - i, NR), a->dv, a->l + i);
+    for (long i = 0; i < a->nq; i += a->lanes) {
+        for (long j = i; j < i + a->lanes; j += VL) vstore(a->l + j, 1.0f / vload(a->l + j));
+        rows(y + i, a->o + i * a->dv, a->lanes, least(a->nq - i, a->lanes), a->dv, a->l + i);
     }
 }
 
-// attend does queries q0..q1, at most queriesof, of one head. copied has all blocks of keys, or is null.
+// attend does queries q0..q1, at most queriesof, of one head. copied has all blocks of keys, or is null: then they are one panel
+// of two vectors at most.
 static void attend(const float *q, long ldq, const float *k, long ldk, const float *v, long ldv, const float *copied, float *y,
                    long ldy, long q0, long q1, long nk, long d, long dv, float scale, float *work) {
     const float *from[QUERIES];
     float *to[QUERIES];
     for (long i = q0; i < q1; i++) from[i - q0] = q + i * ldq, to[i - q0] = y + i * ldy;
-    attention a = begin(from, q1 - q0, d, dv, scale, work);
+    attention a = begin(copied ? 3 : 2, from, q1 - q0, d, dv, scale, work);
     long blocks = blocksof(nk, d, dv);
     for (long b = 0; b < blocks; b++) {
         long k0 = b * nk / blocks, n = (b + 1) * nk / blocks - k0;
         if (copied) {
-            attendto(&a, n, copied, d, copied + n * d, 0);
-            copied += blocksize(nk, d, dv);
+            attendto(&a, 3, n, copied, d, copied + n * d, 0);
+            copied += blocksize(3, nk, d, dv);
         } else {
-            attendto(&a, n, k + k0 * ldk, ldk, v + k0 * ldv, ldv);
+            attendto(&a, 2, n, k + k0 * ldk, ldk, v + k0 * ldv, ldv);
         }
     }
     end(&a, to);
 }
+
+// What a caller of attend needs to know, who copies keys for panels of three vectors or has fewer queries than that.
+static long attendqueries(long d, long dv) { return queriesof(3, d, dv); }
+static long attendfloats(long d, long dv) { return attendwork(3, d, dv); }
+static long copiedfloats(long nk, long d, long dv) { return blocksize(3, nk, d, dv); }

@@ -11,7 +11,7 @@
 static inline long least(long a, long b) { return a < b ? a : b; }
 static inline long most(long a, long b) { return a > b ? a : b; }
 
-#define TALL (MR == 12 ? 8 : 4) // rows of a tile of three vectors
+#define TALL (MR == 12 ? 8 : 4) // rows of the tallest tile of three vectors
 
 // A tile function computes M rows of a b into out [M][V], V vectors to a row; M and V are constants, so that the sums live in
 // registers. Row s of b is b + s * V * VL. Element (i, s) of a is
@@ -44,11 +44,11 @@ typedef void tilefn(long k, const float *a, long pitch, const float *b, vf *out)
         UNROLL for (int i = 0; i < M; i++) UNROLL for (int j = 0; j < V; j++) out[i * V + j] = acc[i][j]; \
     }
 
-#define WIDTH(V) (V == 2 ? MR : TALL)
+#define HEIGHT(V) ((V) == 2 ? MR : TALL)
 
 #define TILE(M, V)                                                                \
     FUNCTION(rows, M, V, 8, 1, broadcast(a + i / 3 * 3 * pitch, pitch, i % 3, s)) \
-    FUNCTION(strip, M, V, 8, WIDTH(V), broadcast(a, 0, 0, s *WIDTH(V) + i))
+    FUNCTION(strip, M, V, 8, HEIGHT(V), broadcast(a, 0, 0, s *HEIGHT(V) + i))
 #define TILE2(M) TILE(M, 2) FUNCTION(columns, M, 2, 4, pitch, broadcast(a + s / 3 * 3 * pitch, pitch, s % 3, i))
 
 // Tiles of two vectors to a row, and lower ones of three.
@@ -68,13 +68,15 @@ enum { ROWS, STRIP, COLUMNS };
 static tilefn *const tiles[3][MR + 1] = {TWO(rows), TWO(strip), TWO(columns)};
 static tilefn *const wide[2][TALL + 1] = {THREE(rows), THREE(strip)};
 
-// product is n rows of a b, stored as they are: [n][NR], aligned.
-static void product(long n, long k, const float *a, long lda, const float *b, float *out) {
-    long steps = (n + MR - 1) / MR; // tiles of nearly equal height: a low last tile would run at half speed
+static inline tilefn *tile(int v, int place, long m) { return v == 2 ? tiles[place][m] : wide[place][m]; }
+
+// product is n rows of a b, stored as they are: [n][v * VL], aligned.
+static inline void product(int v, long n, long k, const float *a, long lda, const float *b, float *out) {
+    long steps = (n + HEIGHT(v) - 1) / HEIGHT(v); // tiles of nearly equal height: a low last tile would run at half speed
     long low = n / steps, more = n % steps;
     for (long t = 0, i0 = 0, m; t < steps; t++, i0 += m) {
         m = low + (t < more);
-        tiles[ROWS][m](k, a + i0 * lda, lda, b, (vf *)(out + i0 * NR));
+        tile(v, ROWS, m)(k, a + i0 * lda, lda, b, (vf *)(out + i0 * v * VL));
     }
 }
 

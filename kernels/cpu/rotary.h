@@ -185,18 +185,6 @@ static void score(long n, long m, const float *x, const float *u, const float *v
     }
 }
 
-// weigh turns scores into weights and adds the values so weighed to o, for one group.
-static void weigh(piece p, float *s, float *top, float *sum, float *o) {
-    vf shrink[3];
-    softmax((vf *)s, 3, p.n, (vf *)top, (vf *)sum, shrink);
-    for (long c = 0, h; c < p.dv; c += TALL, p.v += p.n * TALL) {
-        h = least(TALL, p.dv - c);
-        vf out[TALL * 3], *to = (vf *)(o + c * GROUP);
-        wide[STRIP][h](p.n, p.v, 0, s, out);
-        for (long i = 0; i < h; i++) UNROLL for (int j = 0; j < 3; j++) to[i * 3 + j] = to[i * 3 + j] * shrink[j] + out[i * 3 + j];
-    }
-}
-
 // attendrotary does queries q0..q1, at most as many as the groups have lanes.
 static void attendrotary(rotary a, long q0, long q1, float *work) {
     long lanes = a.groups * GROUP, half = a.d / 2;
@@ -223,7 +211,7 @@ static void attendrotary(rotary a, long q0, long q1, float *work) {
                 score(a.maps, a.m, p.x + x * a.maps * a.m, ux + (g * a.side + p.x0 + x) * u, uy + (g * a.side + p.y) * u,
                       s + x * a.maps * GROUP);
             if (!p.columns) score(p.n, a.m, p.x, uo + g * u, zero, s);
-            weigh(p, s, top + g * GROUP, sum + g * GROUP, o + g * a.dv * GROUP);
+            weigh(3, p.n, p.v, 0, p.n * TALL, a.dv, s, top + g * GROUP, sum + g * GROUP, o + g * a.dv * GROUP, 0);
         }
     }
     for (long g = 0; g < a.groups; g++) {

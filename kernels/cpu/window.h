@@ -5,18 +5,18 @@
 // one before it is computed.
 
 static long windowwork(window w) { // floats
-    return attendwork(w.d, w.d) + blocksize(w.wh * w.ww, w.d, w.d) + (w.pool ? queriesof(w.d, w.d) * w.d : 0);
+    return attendwork(2, w.d, w.d) + blocksize(2, w.wh * w.ww, w.d, w.d) + (w.pool ? queriesof(2, w.d, w.d) * w.d : 0);
 }
 
 // attendwindow does queries q0..q1 of the window at (y0, x0), counted row by row over those inside the map.
 static void attendwindow(window w, long q0, long q1, float scale, float *work, region *next) {
     long ld = 3 * w.c, keys = w.wh * w.ww, blocks = blocksof(keys, w.d, w.d);
-    float *copied = work + attendwork(w.d, w.d), *pooled = copied + blocksize(keys, w.d, w.d);
+    float *copied = work + attendwork(2, w.d, w.d), *pooled = copied + blocksize(2, keys, w.d, w.d);
     long f = w.pool ? 2 : 1, across = least(w.ww, w.w - w.x0) / f;
     const float *from[QUERIES];
     float *to[QUERIES];
     for (long i = q0, nq; i < q1; i += nq) {
-        for (nq = 0; nq < queriesof(w.d, w.d) && i + nq < q1; nq++) {
+        for (nq = 0; nq < queriesof(2, w.d, w.d) && i + nq < q1; nq++) {
             long y = w.y0 / f + (i + nq) / across, x = w.x0 / f + (i + nq) % across;
             to[nq] = w.y + (y * (w.w / f) + x) * w.c;
             const float *q = w.qkv + (y * f * w.w + x * f) * ld, *below = q + w.w * ld;
@@ -31,16 +31,16 @@ static void attendwindow(window w, long q0, long q1, float scale, float *work, r
                 from[nq] = m;
             }
         }
-        attention a = begin(from, nq, w.d, w.d, scale, work);
+        attention a = begin(2, from, nq, w.d, w.d, scale, work);
         a.next = next;
         for (long b = 0; b < blocks; b++) {
             long k0 = b * keys / blocks, n = (b + 1) * keys / blocks - k0;
             for (long j = 0; j < n; j++) {
                 long y = w.y0 + (k0 + j) / w.ww, x = w.x0 + (k0 + j) % w.ww;
                 const float *token = y < w.h && x < w.w ? w.qkv + (y * w.w + x) * ld : w.pad;
-                copykey(copied, copied + n * w.d, j, n, w.d, w.d, token + w.c, token + 2 * w.c);
+                copykey(MR, copied, copied + n * w.d, j, n, w.d, w.d, token + w.c, token + 2 * w.c);
             }
-            attendto(&a, n, copied, w.d, copied + n * w.d, 0);
+            attendto(&a, 2, n, copied, w.d, copied + n * w.d, 0);
         }
         end(&a, to);
     }
