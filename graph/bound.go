@@ -14,15 +14,17 @@ import (
 //	state      results that are remembered: what goes out on a feedback edge
 //	workspace  temporaries of the firings; stages take turns in one where only one frame is resident
 //	scratch    what the device needs beside them for a single operation
+//	surfaces   pictures of the source's decoder, where a GPU decodes
 //	weights    of the network, as the device has packed them
 //
 // Each stage gets an arena of its part and can have no more.
 type Bound struct {
-	Feet    []*Footprint
-	Scratch int
-	Weights int
-	Batch   int
-	Micro   int
+	Feet     []*Footprint
+	Scratch  int
+	Surfaces int
+	Weights  int
+	Batch    int
+	Micro    int
 }
 
 // Tokens returns the bytes of results that are no state, of one stage.
@@ -86,7 +88,7 @@ func (b *Bound) Arenas() int {
 }
 
 // Bytes returns the bound.
-func (b *Bound) Bytes() int { return b.Arenas() + b.Scratch + b.Weights }
+func (b *Bound) Bytes() int { return b.Arenas() + b.Scratch + b.Surfaces + b.Weights }
 
 // item is one part of a bound, and how to make it smaller.
 type item struct {
@@ -112,6 +114,7 @@ func (b *Bound) largest() (most item) {
 		consider(f.ID+" workspace", f.Need.Work, knob)
 	}
 	consider("scratch", b.Scratch, "fewer pipeline.threads")
+	consider("surfaces", b.Surfaces, "a source without hwaccel")
 	consider("weights", b.Weights, "a smaller model.variant")
 	return most
 }
@@ -139,8 +142,12 @@ func (b *Bound) WriteText(out io.Writer) error {
 	if b.Shared() {
 		turns = ", in which the stages take turns"
 	}
-	_, err := fmt.Fprintf(out, "tokens %s | state %s | workspace %s%s | scratch %s | weights %s | bound %s\n",
-		Size(b.sum((*Footprint).Tokens)), Size(b.sum((*Footprint).State)), Size(b.Workspace()), turns, Size(b.Scratch), Size(b.Weights), Size(b.Bytes()))
+	surfaces := ""
+	if b.Surfaces > 0 {
+		surfaces = " | surfaces " + Size(b.Surfaces)
+	}
+	_, err := fmt.Fprintf(out, "tokens %s | state %s | workspace %s%s | scratch %s%s | weights %s | bound %s\n",
+		Size(b.sum((*Footprint).Tokens)), Size(b.sum((*Footprint).State)), Size(b.Workspace()), turns, Size(b.Scratch), surfaces, Size(b.Weights), Size(b.Bytes()))
 	return err
 }
 
@@ -206,7 +213,7 @@ func (b *Bound) MarshalJSON() ([]byte, error) {
 	}
 	return json.Marshal(map[string]any{"batch": b.Batch, "micro": b.Micro, "stages": stages, "token_bytes": b.sum((*Footprint).Tokens),
 		"state_bytes": b.sum((*Footprint).State), "workspace_bytes": b.Workspace(), "scratch_bytes": b.Scratch,
-		"weight_bytes": b.Weights, "bound_bytes": b.Bytes()})
+		"surface_bytes": b.Surfaces, "weight_bytes": b.Weights, "bound_bytes": b.Bytes()})
 }
 
 // Fit resolves the plan for an input of a size so that it fits into the budget of [pipeline].memory. measure returns the

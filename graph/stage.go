@@ -97,6 +97,7 @@ type Probe struct {
 	Frames        int     // 0 when unknown
 	Rate          float64 // frames per second, 0 when unknown
 	Objects       int     // prompted objects
+	Surfaces      int     // bytes of a GPU that its decoder keeps pictures in
 }
 
 // Env is what a stage may use of the world.

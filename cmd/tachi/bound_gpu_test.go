@@ -7,7 +7,9 @@ import (
 	"testing"
 
 	"github.com/seed49bbd0e6/tachi/graph"
+	"github.com/seed49bbd0e6/tachi/kernels"
 	"github.com/seed49bbd0e6/tachi/kernels/cuda"
+	"github.com/seed49bbd0e6/tachi/kernels/null"
 )
 
 // With one frame resident, what a GPU holds beside the weights is at most a quarter of what the official predictor does: its
@@ -31,5 +33,31 @@ func TestAGPUHoldsAQuarterOfTheReference(t *testing.T) {
 				t.Errorf("%s beside the weights, the reference has %s", graph.Size(beside), graph.Size(reference))
 			}
 		})
+	}
+}
+
+// What a GPU decodes to is memory of the device that tracks there, and of no other.
+func TestSurfacesOfADecoderAreInTheBound(t *testing.T) {
+	for _, c := range []struct {
+		dev  kernels.Device
+		more int
+	}{{cuda.NewDry(cuda.Float16, 132), 1 << 30}, {null.New(), 0}} {
+		plan, probe := load1280(t, "tiny", "pipeline.batch=1", "pipeline.micro=1")
+		need := func() *graph.Bound {
+			b, err := plan.Fit(probe.Width, probe.Height, func() (*graph.Bound, error) { return bound(plan, probe, c.dev) })
+			if err != nil {
+				t.Fatal(err)
+			}
+			return b
+		}
+		without := need()
+		probe.Surfaces = 1 << 30
+		with := need()
+		if got := with.Bytes() - without.Bytes(); got != c.more {
+			t.Errorf("%s: %d bytes more, want %d", c.dev.Info().Name, got, c.more)
+		}
+		if told := strings.Contains(with.Advice(), "surfaces 1.00 GiB; what helps: a source without hwaccel"); told != (c.more > 0) {
+			t.Errorf("%s: %s", c.dev.Info().Name, with.Advice())
+		}
 	}
 }

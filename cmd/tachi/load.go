@@ -173,7 +173,7 @@ func (e *engine) run(a *app, o runtime.Options) (*runtime.Report, error) {
 
 // resident returns the bytes that a run had on the device at most: what each stage had in its arena, and what stays.
 func (e *engine) resident(r *runtime.Report) int {
-	bytes, work := e.bound.Weights+e.bound.Scratch, 0
+	bytes, work := e.bound.Weights+e.bound.Surfaces+e.bound.Scratch, 0
 	for _, s := range r.Stages {
 		if e.bound.Shared() {
 			bytes += s.PeakResults

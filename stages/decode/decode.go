@@ -16,6 +16,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/rs/zerolog"
+
 	"github.com/seed49bbd0e6/tachi/graph"
 	"github.com/seed49bbd0e6/tachi/stages/internal/media"
 	"github.com/seed49bbd0e6/tachi/stages/internal/prompt"
@@ -94,13 +96,18 @@ func probe(env *graph.Env, o *Options) (graph.Probe, error) {
 	if !media.Rereadable(string(o.Path)) { // looking would eat the beginning
 		return graph.Probe{Objects: o.count(1<<20, 1<<20)}, nil
 	}
-	r, err := media.Open(string(o.Path), media.ReadOptions{Threads: 1, Log: env.Log})
+	look := *env
+	if o.Hwaccel != "" {
+		look.Log = zerolog.Nop() // it warns when it is opened to be read
+	}
+	r, err := o.read(&look)
 	if err != nil {
 		return graph.Probe{}, err
 	}
 	defer r.Close()
 	s := delivered(r.Stream(), o)
-	return graph.Probe{Width: s.Width, Height: s.Height, Frames: s.Frames, Rate: s.Rate.Float(), Objects: o.count(s.Width, s.Height)}, nil
+	return graph.Probe{Width: s.Width, Height: s.Height, Frames: s.Frames, Rate: s.Rate.Float(), Objects: o.count(s.Width, s.Height),
+		Surfaces: r.Surfaces()}, nil
 }
 
 // count returns the number of prompted objects; what is wrong with the prompts is told when the stage opens.

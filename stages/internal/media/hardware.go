@@ -17,6 +17,7 @@ import (
 type hardware struct {
 	format  astiav.PixelFormat // of a picture that lies on the GPU
 	surface *astiav.Frame      // as the decoder gave it
+	bytes   int                // that it keeps pictures in
 }
 
 // useHardware lets a decoder that is not open yet use a GPU: "cuda", or "cuda:1" for the second. An error says why it will not.
@@ -47,7 +48,7 @@ func (r *Reader) useHardware(codec *astiav.Codec, name string) error {
 		tell()
 		return formats[len(formats)-1] // where FFmpeg puts the processor's
 	})
-	r.hw = &hardware{format, astiav.AllocFrame()}
+	r.hw = &hardware{format: format, surface: astiav.AllocFrame()}
 	return nil
 }
 
@@ -68,10 +69,19 @@ func (r *Reader) receive() error {
 	if r.hw.surface.PixelFormat() != r.hw.format {
 		return r.frame.Ref(r.hw.surface)
 	}
+	r.hw.bytes = surfaces(r.hw.surface)
 	if err := r.hw.surface.TransferHardwareData(r.frame); err != nil {
 		return err
 	}
 	return copyProperties(r.frame, r.hw.surface)
+}
+
+// Surfaces returns the bytes of a GPU that the decoder keeps pictures in.
+func (r *Reader) Surfaces() int {
+	if r.hw == nil {
+		return 0
+	}
+	return r.hw.bytes
 }
 
 func (r *Reader) freeHardware() {

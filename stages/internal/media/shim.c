@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 #include <libavutil/display.h>
+#include <libavutil/hwcontext.h>
+#include <libavutil/imgutils.h>
 #include <libavutil/log.h>
 #include <libavutil/pixdesc.h>
 
@@ -77,6 +79,14 @@ void tachi_index(AVStream *st, int64_t size, int *shown, int *whole) {
 		++*shown;
 		*whole += e->pos + e->size <= size;
 	}
+}
+
+// FFmpeg gives NVDEC a surface to decode to for each picture of its pool, and another to hand it out in.
+int64_t tachi_surfaces(const AVFrame *f) {
+	if (!f->hw_frames_ctx) return 0;
+	const AVHWFramesContext *pool = (const AVHWFramesContext *)f->hw_frames_ctx->data;
+	int one = av_image_get_buffer_size(pool->sw_format, pool->width, pool->height, 256);
+	return one < 0 ? 0 : 2 * (int64_t)one * pool->initial_pool_size;
 }
 
 void tachi_flush(AVCodecContext *dec) { avcodec_flush_buffers(dec); }

@@ -75,6 +75,9 @@ func copyProperties(to, from *astiav.Frame) error {
 	return nil
 }
 
+// surfaces returns the bytes that the decoder of a picture on a GPU keeps pictures in there.
+func surfaces(f *astiav.Frame) int { return int(C.tachi_surfaces(frameOf(f))) }
+
 // flush makes a decoder forget what it holds.
 func flush(dec *astiav.CodecContext) { C.tachi_flush((*C.AVCodecContext)(object(dec))) }
 

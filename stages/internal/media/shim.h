@@ -43,6 +43,9 @@ typedef struct {
 void tachi_describe(const AVFrame *f, tachi_picture *out);
 int tachi_stream_matrix(const AVStream *st, int32_t matrix[9]);
 
+// tachi_surfaces returns the bytes of all surfaces of the decoder that a picture on a GPU is from, 0 for other pictures.
+int64_t tachi_surfaces(const AVFrame *f);
+
 void tachi_flush(AVCodecContext *dec); // forgets what a decoder holds, after a seek
 
 int tachi_mp4_takes(enum AVCodecID codec);
