@@ -77,19 +77,9 @@ func TestFloat16WeightsGiveTheMasksOfFloat32(t *testing.T) {
 		pixels := shape.Shape[1] * shape.Shape[2]
 		worst, sum := 1.0, 0.0
 		for f := range shape.Shape[0] {
-			both, either := 0, 0
-			for i := range pixels {
-				a, b := stored[f*pixels+i] > 0, full[f*pixels+i] > 0
-				if a && b {
-					both++
-				}
-				if a || b {
-					either++
-				}
-			}
-			iou := 1.0
-			if either > 0 {
-				iou = float64(both) / float64(either)
+			iou, ok := overlap(stored[f*pixels:][:pixels], full[f*pixels:][:pixels])
+			if !ok {
+				iou = 1 // both are empty
 			}
 			worst, sum = min(worst, iou), sum+iou
 		}
@@ -99,4 +89,18 @@ func TestFloat16WeightsGiveTheMasksOfFloat32(t *testing.T) {
 			t.Errorf("%s: mask IoU of float16 and float32 weights: mean %.4f, worst %.4f", name, mean, worst)
 		}
 	}
+}
+
+// overlap is the IoU of two masks, of what is above zero; there is none where both are empty.
+func overlap(a, b []float32) (iou float64, ok bool) {
+	both, either := 0, 0
+	for i := range a {
+		if a[i] > 0 && b[i] > 0 {
+			both++
+		}
+		if a[i] > 0 || b[i] > 0 {
+			either++
+		}
+	}
+	return float64(both) / float64(max(either, 1)), either > 0
 }
