@@ -6,7 +6,8 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/seed49bbd0e6/tachi/graph"
-	"github.com/seed49bbd0e6/tachi/stages/internal/sam2"
+	"github.com/seed49bbd0e6/tachi/kernels"
+	"github.com/seed49bbd0e6/tachi/stages/internal/score"
 	"github.com/seed49bbd0e6/tachi/stages/internal/testdevice"
 	"github.com/seed49bbd0e6/tachi/stages/synthetic"
 )
@@ -30,11 +31,8 @@ func TestNanoTracksLikeTheReference(t *testing.T) {
 			run.Prompt.Box = want.Box
 
 			dev := testdevice.Open(t, 2)
-			model, err := LoadModel(dev, graph.ModelSettings{Variant: "nano", Weights: graph.Embedded})
-			if err != nil {
-				t.Fatal(err)
-			}
-			w := &walk{env: &graph.Env{Device: dev, Model: model.Network.(*sam2.Model), Batch: 1, Micro: 1, Log: zerolog.Nop()}}
+			env, done := loadedEnv(t, dev, graph.ModelSettings{Variant: "nano", Weights: graph.Embedded})
+			w := &walk{env: env}
 			w.open(t, text, graph.Overrides{}, goldenSource(pixels(o), o.Width, o.Height, run))
 			file := openGolden(t, "nano_"+name)
 			tolerance := min(10*want.Drift, 1e-3)
@@ -47,11 +45,23 @@ func TestNanoTracksLikeTheReference(t *testing.T) {
 			t.Logf("logits within %.1e of their range (%.1e allowed), pointers %.1e, IoUs %.1e, object logits %.1e",
 				k.worst["logits"], k.tolerance, k.worst["pointer"], k.worst["IoU"], k.worst["object logit"])
 			w.release()
-			model.Close()
-			if err := dev.Close(); err != nil {
-				t.Error(err)
-			}
+			done()
 		})
+	}
+}
+
+// loadedEnv loads a network on a device, and returns what closes both.
+func loadedEnv(t *testing.T, dev kernels.Device, s graph.ModelSettings) (*graph.Env, func()) {
+	t.Helper()
+	model, err := LoadModel(dev, s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &graph.Env{Device: dev, Model: model.Network, Batch: 1, Micro: 1, Log: zerolog.Nop()}, func() {
+		model.Close()
+		if err := dev.Close(); err != nil {
+			t.Error(err) // says what a stage has left allocated
+		}
 	}
 }
 
@@ -77,10 +87,7 @@ func TestFloat16WeightsGiveTheMasksOfFloat32(t *testing.T) {
 		pixels := shape.Shape[1] * shape.Shape[2]
 		worst, sum := 1.0, 0.0
 		for f := range shape.Shape[0] {
-			iou, ok := overlap(stored[f*pixels:][:pixels], full[f*pixels:][:pixels])
-			if !ok {
-				iou = 1 // both are empty
-			}
+			iou := score.IoU(above(stored[f*pixels:][:pixels]), above(full[f*pixels:][:pixels]))
 			worst, sum = min(worst, iou), sum+iou
 		}
 		mean := sum / float64(shape.Shape[0])
@@ -91,16 +98,13 @@ func TestFloat16WeightsGiveTheMasksOfFloat32(t *testing.T) {
 	}
 }
 
-// overlap is the IoU of two masks, of what is above zero; there is none where both are empty.
-func overlap(a, b []float32) (iou float64, ok bool) {
-	both, either := 0, 0
-	for i := range a {
-		if a[i] > 0 && b[i] > 0 {
-			both++
-		}
-		if a[i] > 0 || b[i] > 0 {
-			either++
+// above is the mask of what is above zero.
+func above(logits []float32) []uint8 {
+	mask := make([]uint8, len(logits))
+	for i, v := range logits {
+		if v > 0 {
+			mask[i] = 1
 		}
 	}
-	return float64(both) / float64(max(either, 1)), either > 0
+	return mask
 }

@@ -47,11 +47,14 @@ func openCPU(plan *graph.Plan) (kernels.Device, error) {
 	return dev, nil
 }
 
+// isGPU says whether a device is one.
+func isGPU(d kernels.Device) bool { return strings.HasPrefix(d.Info().Name, "cuda") }
+
 // describe is one line about a device.
 func describe(d kernels.Device) string {
 	i := d.Info()
 	workers := "threads"
-	if strings.HasPrefix(i.Name, "cuda") {
+	if isGPU(d) {
 		workers = "multiprocessors"
 	}
 	return fmt.Sprintf("%s: %s, %s, %d %s", i.Name, i.Model, i.ISA, i.Threads, workers)

@@ -4,13 +4,13 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	goruntime "runtime"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/seed49bbd0e6/tachi/graph"
+	"github.com/seed49bbd0e6/tachi/kernels/cpu"
 )
 
 // What each stage costs is measured one stage after the other, each with the machine to itself: the source by reading, the
@@ -98,9 +98,6 @@ type forecast struct {
 	graph.Prediction
 }
 
-// processors is how many a run has; a device raises GOMAXPROCS above it.
-var processors = goruntime.GOMAXPROCS(0)
-
 // predict measures, and says how fast the plan will go as it is and with each change.
 func (c *planCmd) predict(a *app, e *engine) (all []forecast, err error) {
 	plan := e.plan
@@ -109,7 +106,7 @@ func (c *planCmd) predict(a *app, e *engine) (all []forecast, err error) {
 		return nil, err
 	}
 	add := func(change string, with map[string]graph.Cost) {
-		p := plan.Predict(with, processors)
+		p := plan.Predict(with, cpu.Processors())
 		all = append(all, forecast{If: change, FPS: 1 / p.Period, Prediction: p})
 	}
 	add("", costs)

@@ -84,7 +84,7 @@ func bound(plan *graph.Plan, probe graph.Probe, dev kernels.Device) (*graph.Boun
 	dry := null.Like(dev)
 	env := &graph.Env{Device: dry, Batch: plan.Pipeline.Batch, Micro: plan.Pipeline.Micro}
 	b := &graph.Bound{Batch: env.Batch, Micro: env.Micro}
-	if strings.HasPrefix(dev.Info().Name, "cuda") { // which of several GPUs decodes is not asked
+	if isGPU(dev) { // which of several GPUs decodes is not asked
 		b.Surfaces = probe.Surfaces
 	}
 	if plan.Model.Set {

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/seed49bbd0e6/tachi/graph"
+	"github.com/seed49bbd0e6/tachi/kernels/cpu"
 	"github.com/seed49bbd0e6/tachi/stages/synthetic"
 )
 
@@ -57,7 +58,7 @@ func (c *synthCmd) Run(a *app) error {
 	if c.Stream {
 		jobs := c.Jobs
 		if jobs < 1 {
-			jobs = processors
+			jobs = cpu.Processors()
 		}
 		out := bufio.NewWriterSize(a.out, 1<<20)
 		if err := clips.Stream(ctx, out, jobs); err != nil {

@@ -31,7 +31,7 @@ func wholeHeads(op kernels.WindowAttention) heads {
 }
 
 // scratch returns the bytes that a worker needs, and those for the keys of all heads, copied, if there are more queries than
-// one panel has.
+// one panel of two vectors has.
 func (h heads) scratch(d *Device) (worker, once int) {
 	worker = 4 * int(C.call_attendwork(d.isa, C.long(h.d), C.long(h.dv)))
 	if h.nq > d.nr() {

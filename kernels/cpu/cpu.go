@@ -31,8 +31,11 @@ type Device struct {
 
 var _ kernels.Device = (*Device)(nil)
 
-// processors is how many threads Go ran Go code on when the program began, which honours the quota of the container and GOMAXPROCS.
 var processors = goruntime.GOMAXPROCS(0)
+
+// Processors returns how many threads Go ran Go code on when the program began, which honours the quota of the container and
+// GOMAXPROCS. A device raises GOMAXPROCS above it.
+func Processors() int { return processors }
 
 // spare is how many threads Go may run Go code on beside the workers. Those are in C nearly all the time. Where that leaves Go no
 // idle place, it takes the place of each call into C at once, and wakes a thread to see what could be done there: nothing,

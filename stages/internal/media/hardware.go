@@ -69,7 +69,9 @@ func (r *Reader) receive() error {
 	if r.hw.surface.PixelFormat() != r.hw.format {
 		return r.frame.Ref(r.hw.surface)
 	}
-	r.hw.bytes = surfaces(r.hw.surface)
+	if r.hw.bytes == 0 {
+		r.hw.bytes = surfaces(r.hw.surface)
+	}
 	if err := r.hw.surface.TransferHardwareData(r.frame); err != nil {
 		return err
 	}
