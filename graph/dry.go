@@ -1,9 +1,7 @@
 package graph
 
 import (
-	"context"
 	"fmt"
-	"reflect"
 
 	"github.com/seed49bbd0e6/tachi/kernels"
 )
@@ -13,20 +11,20 @@ import (
 //
 // The dry run is the worst case. Each token stays until as many newer ones exist as Alive allows, so results are counted
 // at their most; a gather always fires on micro frames; and the imagined stream goes on until nothing grows any more, which
-// is when whatever the stages remember is full. What depends on answers of the network is tried in several moods: before
-// each frame the caller is told in which, and lets the device answer accordingly.
+// is when whatever the stages remember is full. What depends on answers of the network is measured in several scenarios:
+// before each frame the caller is told in which, and lets the device answer accordingly.
 
 // Dry is how to run dry.
 type Dry struct {
-	Env    *Env                  // with a device that counts; Batch and Micro of the plan
-	Probe  Probe                 // of the source
-	Moods  int                   // at least 1
-	Before func(mood, frame int) // called before each frame; may be nil
+	Env       *Env                      // with a device that counts; Batch and Micro of the plan
+	Probe     Probe                     // of the source
+	Scenarios int                       // at least 1
+	Before    func(scenario, frame int) // called before each frame; may be nil
 }
 
 const (
 	steady  = 18  // frames without growth after which nothing grows any more
-	longest = 512 // frames of a mood, at most
+	longest = 512 // frames of a scenario, at most
 )
 
 // Footprint is what one stage needs of the device.
@@ -40,53 +38,52 @@ type Footprint struct {
 // dryRun is a dry run under way.
 type dryRun struct {
 	*Dry
-	plan   *Plan
-	nodes  map[*PlanNode]*dryNode
-	queues map[*Edge][]*dryToken
-	rounds map[*Edge]int // tokens taken from it
+	plan  *Plan
+	steps *Stepper
+	nodes map[*PlanNode]*dryNode
 }
 
 type dryNode struct {
 	*Footprint
 	arena *kernels.Arena
-	inst  *Node
-	alive [][]*dryToken // by output port, oldest first
-}
-
-type dryToken struct {
-	value any
-	refs  int // readers that have not had it
+	alive [][]*Token // by output port, oldest first
 }
 
 // Measure runs dry and returns what each stage needs, in the order of Nodes.
-func (p *Plan) Measure(d Dry) (feet []*Footprint, err error) {
+func (p *Plan) Measure(d Dry) (footprints []*Footprint, err error) {
 	source := p.Source()
 	if source.Stage.Imagine == nil {
 		return nil, Errorf(BadConfig, "%s: the source %q cannot imagine frames: what the plan needs of the device cannot be known", source.ID, source.Stage.Name)
 	}
-	frames, err := source.Stage.Imagine(d.Env, source.Options, d.Probe, max(d.Moods, 1)*longest)
+	frames, err := source.Stage.Imagine(d.Env, source.Options, d.Probe, max(d.Scenarios, 1)*longest)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", source.ID, err)
 	}
-	r := &dryRun{Dry: &d, plan: p, nodes: map[*PlanNode]*dryNode{}, queues: map[*Edge][]*dryToken{}, rounds: map[*Edge]int{}}
+	r := &dryRun{Dry: &d, plan: p, nodes: map[*PlanNode]*dryNode{}}
+	r.steps = &Stepper{Plan: p, Open: r.open, Before: r.makeRoom, Made: r.keep}
+	alive := p.Alive()
+	for _, n := range p.Nodes {
+		r.nodes[n] = &dryNode{Footprint: &Footprint{PlanNode: n, Alive: alive[n], Token: make([]int, len(n.Stage.Out))},
+			arena: kernels.Measure(d.Env.Device, n.ID), alive: make([][]*Token, len(n.Stage.Out))}
+	}
 	defer func() {
 		if e := r.close(); err == nil && e != nil {
-			feet, err = nil, e
+			footprints, err = nil, e
 		}
 	}()
-	if err := r.open(); err != nil {
+	if err := r.steps.Start(); err != nil {
 		return nil, err
 	}
-	for mood := range max(d.Moods, 1) {
+	for scenario := range max(d.Scenarios, 1) {
 		need, since := -1, 0
 		for frame := 0; since < steady && len(frames) > 0; frame++ {
 			if d.Before != nil {
-				d.Before(mood, frame)
+				d.Before(scenario, frame)
 			}
-			if err := r.emit(r.nodes[source], frames[:1]); err != nil {
+			if err := r.steps.Emit(source, frames[0]); err != nil {
 				return nil, err
 			}
-			if err := r.settle(); err != nil {
+			if err := r.steps.Settle(); err != nil {
 				return nil, err
 			}
 			frames, since = frames[1:], since+1
@@ -96,11 +93,11 @@ func (p *Plan) Measure(d Dry) (feet []*Footprint, err error) {
 		}
 	}
 	for _, n := range p.Nodes {
-		foot := r.nodes[n]
-		foot.Need = foot.arena.Need()
-		feet = append(feet, foot.Footprint)
+		f := r.nodes[n]
+		f.Need = f.arena.Need()
+		footprints = append(footprints, f.Footprint)
 	}
-	return feet, nil
+	return footprints, nil
 }
 
 // need sums what the arenas have needed so far.
@@ -111,105 +108,22 @@ func (r *dryRun) need() (bytes int) {
 	return bytes
 }
 
-func (r *dryRun) open() error {
-	alive := r.plan.Alive()
-	for _, n := range r.plan.Nodes {
-		d := &dryNode{Footprint: &Footprint{PlanNode: n, Alive: alive[n], Token: make([]int, len(n.Stage.Out))},
-			arena: kernels.Measure(r.Env.Device, n.ID), alive: make([][]*dryToken, len(n.Stage.Out))}
-		r.nodes[n] = d
-		if n.Stage.Role != Flow {
-			continue // a source is imagined; a sink would write
-		}
-		env := *r.Env
-		env.Stage, env.Device = n.ID, d.arena
-		var err error
-		if d.inst, err = n.Stage.Open(&env, n.Options); err != nil {
-			return fmt.Errorf("%s: %w", n.ID, err)
-		}
+// open opens a flow in its measuring arena. A sink would write, and is left out.
+func (r *dryRun) open(n *PlanNode) (*Node, error) {
+	if n.Stage.Role == Sink {
+		return nil, nil
 	}
-	return nil
+	env := *r.Env
+	env.Stage, env.Device = n.ID, r.nodes[n].arena
+	return n.Stage.Open(&env, n.Options)
 }
 
-// settle fires whatever has its inputs until nothing has.
-func (r *dryRun) settle() error {
-	for moved := true; moved; {
-		moved = false
-		for _, n := range r.plan.Nodes[1:] {
-			for r.ready(n) {
-				if err := r.fire(r.nodes[n]); err != nil {
-					return fmt.Errorf("%s: %w", n.ID, err)
-				}
-				moved = true
-			}
-		}
-	}
-	return nil
-}
-
-// ready says whether a stage has tokens for a whole firing.
-func (r *dryRun) ready(n *PlanNode) bool {
-	for _, e := range n.In {
-		if e == nil {
-			continue
-		}
-		have := len(r.queues[e])
-		if r.rounds[e] == 0 {
-			have += e.Delay // the initial token
-		}
-		if have < r.plan.inside(n) {
-			return false
-		}
-	}
-	return true
-}
-
-func (r *dryRun) fire(n *dryNode) error {
-	ins, used := make([]any, r.plan.inside(n.PlanNode)), []*dryToken{}
-	for i := range ins {
-		in := reflect.New(n.Stage.InType)
-		for port, e := range n.In {
-			if e == nil {
-				continue
-			}
-			r.rounds[e]++
-			if r.rounds[e] <= e.Delay {
-				continue // the zero value
-			}
-			t := r.queues[e][0]
-			r.queues[e], used = r.queues[e][1:], append(used, t)
-			if t.value != nil {
-				in.Elem().Field(n.Stage.In[port].Field).Set(reflect.ValueOf(t.value))
-			}
-		}
-		ins[i] = in.Interface()
-	}
-	if n.inst == nil {
-		r.drop(used)
-		return nil
-	}
-	if err := r.room(n, len(ins)); err != nil {
-		return err
-	}
-	outs, err := n.inst.Fire(context.Background(), ins)
-	r.drop(used)
-	if err != nil {
-		return err
-	}
-	return r.emit(n, outs)
-}
-
-func (r *dryRun) drop(used []*dryToken) {
-	for _, t := range used {
-		t.refs--
-	}
-}
-
-// room lets go of the oldest tokens, so that with those of the next firing there are as many as can be.
-func (r *dryRun) room(n *dryNode, coming int) error {
+// makeRoom releases the oldest tokens, so that with those of the next firing there are as many as can be.
+func (r *dryRun) makeRoom(p *PlanNode, coming int) error {
+	n := r.nodes[p]
 	for port := range n.alive {
 		for len(n.alive[port])+coming > n.Alive[port] && len(n.alive[port]) > 0 {
-			t := n.alive[port][0]
-			if t.refs > 0 {
+			if n.alive[port][0].Readers > 0 {
 				return fmt.Errorf("output %q: %d tokens are not enough for a dry run", n.Stage.Out[port].Name, n.Alive[port])
 			}
 			r.release(n, port)
@@ -218,64 +132,38 @@ func (r *dryRun) room(n *dryNode, coming int) error {
 	return nil
 }
 
-// release lets go of the oldest token of a port, and notes how much it held.
+// keep holds a token with device memory until newer ones take its place.
+func (r *dryRun) keep(p *PlanNode, port int, t *Token) {
+	if n := r.nodes[p]; p.Stage.Out[port].Device() {
+		n.alive[port] = append(n.alive[port], t)
+	}
+}
+
+// release releases the oldest token of a port, and records how much it held.
 func (r *dryRun) release(n *dryNode, port int) {
 	t := n.alive[port][0]
 	n.alive[port] = n.alive[port][1:]
 	before, _ := n.arena.Live()
-	if held, ok := t.value.(Resident); ok && !reflect.ValueOf(t.value).IsNil() {
+	if held := Held(t.Value); held != nil {
 		held.Release()
 	}
 	after, _ := n.arena.Live()
 	n.Token[port] = max(n.Token[port], before-after)
 }
 
-// emit puts the outputs of a firing on the edges.
-func (r *dryRun) emit(n *dryNode, outs []any) error {
-	for _, out := range outs {
-		v := reflect.ValueOf(out)
-		if len(n.Stage.Out) == 0 || v.IsNil() {
-			continue
-		}
-		for port := range n.Stage.Out {
-			t := &dryToken{value: v.Elem().Field(n.Stage.Out[port].Field).Interface()}
-			for _, e := range n.Out {
-				if e.FromPort == port {
-					t.refs++
-					r.queues[e] = append(r.queues[e], t)
-				}
-			}
-			if n.Stage.Out[port].Device() {
-				n.alive[port] = append(n.alive[port], t)
-			}
-		}
-	}
-	return nil
-}
-
-// close lets go of everything. A stage that keeps device memory beyond its tokens is told.
-func (r *dryRun) close() (err error) {
+// close releases everything. A stage that keeps device memory beyond its tokens is an error.
+func (r *dryRun) close() error {
 	for _, p := range r.plan.Nodes {
 		n := r.nodes[p]
-		if n == nil {
-			continue
-		}
 		for port := range n.alive {
 			for len(n.alive[port]) > 0 {
 				r.release(n, port)
 			}
 		}
 	}
+	err := r.steps.Close()
 	for _, p := range r.plan.Nodes {
 		n := r.nodes[p]
-		if n == nil || n.inst == nil {
-			continue
-		}
-		if n.inst.Close != nil {
-			if e := n.inst.Close(nil); err == nil {
-				err = e
-			}
-		}
 		if now, _ := n.arena.Live(); now > 0 && err == nil {
 			err = fmt.Errorf("%s: %d bytes of device memory are in no token", n.ID, now)
 		}

@@ -121,7 +121,7 @@ func (p *Plan) TakeOrder(n *PlanNode) (ports []int) {
 // inside is the most frames that a stage works on at once.
 func (p *Plan) inside(n *PlanNode) int {
 	if n.Stage.Gather && !n.InCycle {
-		return p.Pipeline.Micro
+		return max(p.Pipeline.Micro, 1)
 	}
 	return 1
 }

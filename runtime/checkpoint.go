@@ -152,7 +152,7 @@ func (r *run) restore(from *Checkpoint) error {
 			if err != nil {
 				return graph.Errorf(graph.BadData, "%s: %w", key, err)
 			}
-			t := &token{value: value, held: resident(value)}
+			t := &token{value: value, held: graph.Held(value)}
 			readers := r.delayedReaders(n.plan, out.port)
 			t.refs.Store(int32(len(readers)))
 			for _, in := range readers {

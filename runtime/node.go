@@ -67,7 +67,7 @@ func newNode(r *run, index int, p *graph.PlanNode) *node {
 	for i, e := range p.In {
 		if e != nil {
 			at[i] = len(n.inputs)
-			n.inputs = append(n.inputs, &input{port: &p.Stage.In[i], delay: e.Delay > 0, queue: make(chan any, max(e.Capacity, 1))})
+			n.inputs = append(n.inputs, &input{port: &p.Stage.In[i], index: i, delay: e.Delay > 0, queue: make(chan any, max(e.Capacity, 1))})
 		}
 	}
 	for _, port := range r.plan.TakeOrder(p) {
@@ -313,7 +313,7 @@ func (in *input) accept(item any) (*token, error) {
 	}
 	t := &token{value: item}
 	t.refs.Store(1)
-	t.held = resident(item)
+	t.held = graph.Held(item)
 	return t, nil
 }
 

@@ -2,7 +2,6 @@ package runtime
 
 import (
 	"fmt"
-	"reflect"
 	"sync/atomic"
 
 	"github.com/seed49bbd0e6/tachi/graph"
@@ -12,7 +11,7 @@ import (
 // token, and it counts them: each consumer drops it after the firing that read it, or when the run is over and
 // nobody will. The last drop releases the device memory in it and then its share of the frame's lease.
 //
-// Stages speak in structs, one field per port. pack takes a struct apart into tokens and unpack puts one together.
+// pack makes tokens of what a stage answers, and unpack makes the next stage's input of them.
 type token struct {
 	value any
 	held  graph.Resident // nil for host tokens
@@ -36,6 +35,7 @@ func (t *token) drop() {
 // input is an input port that an edge leads to.
 type input struct {
 	port  *graph.Port
+	index int // of the port among the stage's inputs
 	delay bool
 	queue chan any // *token, or bare values where a component of the library writes
 
@@ -58,27 +58,12 @@ func (o *output) newToken(value any, frame *lease) *token {
 	t := &token{value: value}
 	t.refs.Store(int32(len(o.edges)))
 	if o.device {
-		t.held = resident(value)
+		t.held = graph.Held(value)
 	}
 	if o.device && !o.state {
 		t.lease = frame.share()
 	}
 	return t
-}
-
-// resident returns the device memory in a value, nil when it holds none.
-func resident(value any) graph.Resident {
-	r, ok := value.(graph.Resident)
-	if !ok {
-		return nil
-	}
-	switch v := reflect.ValueOf(value); v.Kind() {
-	case reflect.Pointer, reflect.Map, reflect.Slice, reflect.Func, reflect.Chan:
-		if v.IsNil() {
-			return nil
-		}
-	}
-	return r
 }
 
 // packAll packs the answers to a firing. If one of them is wrong all are discarded.
@@ -113,7 +98,7 @@ func (n *node) discardAll(packed [][]*token) {
 // pack takes an output struct apart: one token per output port, nil where no edge leads away.
 // Device memory that no edge carries is released at once.
 func (n *node) pack(out any, frame *lease) ([]*token, error) {
-	fields, err := n.outFields(out)
+	values, err := n.stage.Outputs(out)
 	if err != nil {
 		return nil, err
 	}
@@ -122,7 +107,7 @@ func (n *node) pack(out any, frame *lease) ([]*token, error) {
 		if !o.device && len(o.edges) == 0 {
 			continue
 		}
-		t := o.newToken(fields.Field(o.port.Field).Interface(), frame)
+		t := o.newToken(values[i], frame)
 		if t.held != nil && !o.state && frame == nil && n.run.pool.used {
 			err = fmt.Errorf("output %q holds device memory, but no input brings the lease of its frame", o.port.Name)
 		}
@@ -139,18 +124,6 @@ func (n *node) pack(out any, frame *lease) ([]*token, error) {
 	return tokens, nil
 }
 
-// outFields returns the struct that a stage's answer points to.
-func (n *node) outFields(out any) (reflect.Value, error) {
-	v := reflect.ValueOf(out)
-	if len(n.outputs) == 0 {
-		return v, nil
-	}
-	if v.Kind() != reflect.Pointer || v.IsNil() || v.Type().Elem() != n.stage.OutType {
-		return v, fmt.Errorf("stage %q answered %T, not *%v", n.stage.Name, out, n.stage.OutType)
-	}
-	return v.Elem(), nil
-}
-
 // discard drops tokens that will not be sent, for every edge.
 func (n *node) discard(tokens []*token) {
 	for i, t := range tokens {
@@ -164,11 +137,11 @@ func (n *node) discard(tokens []*token) {
 
 // unpack puts the input struct of one frame together. A nil token leaves the zero value.
 func (n *node) unpack(tokens []*token) any {
-	in := reflect.New(n.stage.InType)
+	values := make([]any, len(n.stage.In))
 	for i, t := range tokens {
-		if t != nil && t.value != nil {
-			in.Elem().Field(n.inputs[i].port.Field).Set(reflect.ValueOf(t.value))
+		if t != nil {
+			values[n.inputs[i].index] = t.value
 		}
 	}
-	return in.Interface()
+	return n.stage.Inputs(values)
 }

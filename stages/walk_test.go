@@ -2,8 +2,6 @@ package stages
 
 import (
 	"context"
-	"fmt"
-	"reflect"
 	"slices"
 	"testing"
 
@@ -11,13 +9,14 @@ import (
 	"github.com/seed49bbd0e6/tachi/stages/internal/token"
 )
 
-// walk fires the stages of a plan one after the other, frame by frame: what the engine does, without its concurrency.
+// walk steps through a plan, frame by frame, and keeps the tokens of a frame until they were looked at.
 type walk struct {
-	env   *graph.Env
-	plan  *graph.Plan
-	nodes map[*graph.PlanNode]*graph.Node
-	out   map[*graph.PlanNode]reflect.Value // outputs of this frame, structs
-	last  map[*graph.PlanNode]reflect.Value // and of the frame before
+	env    *graph.Env
+	plan   *graph.Plan
+	steps  *graph.Stepper
+	source *graph.Node
+	tokens map[string]*graph.Token // of this frame, by "stage.port"
+	old    []*graph.Token          // that somebody will still read
 }
 
 func (w *walk) open(t *testing.T, text string, o graph.Overrides, source *graph.Stage) {
@@ -26,23 +25,28 @@ func (w *walk) open(t *testing.T, text string, o graph.Overrides, source *graph.
 	if w.plan, err = graph.LoadBytes("parity.toml", []byte(text), append(slices.Clone(All), source), o); err != nil {
 		t.Fatal(err)
 	}
-	w.nodes = map[*graph.PlanNode]*graph.Node{}
-	for _, n := range w.plan.Nodes {
-		if w.nodes[n], err = n.Stage.Open(w.env, n.Options); err != nil {
-			t.Fatal(err)
-		}
+	w.tokens = map[string]*graph.Token{}
+	w.steps = &graph.Stepper{Plan: w.plan,
+		Open: func(n *graph.PlanNode) (*graph.Node, error) { return n.Stage.Open(w.env, n.Options) },
+		Made: func(n *graph.PlanNode, port int, token *graph.Token) {
+			w.tokens[n.ID+"."+n.Stage.Out[port].Name] = token
+		}}
+	if err := w.steps.Start(); err != nil {
+		t.Fatal(err)
+	}
+	if w.source, err = source.Open(w.env, w.plan.Source().Options); err != nil {
+		t.Fatal(err)
 	}
 }
 
 // run passes all frames, and calls after with the tokens of each.
 func (w *walk) run(t *testing.T, after func()) {
-	source := w.plan.Source()
-	err := w.nodes[source].Run(context.Background(), func(out any) error {
-		w.out = map[*graph.PlanNode]reflect.Value{source: reflect.ValueOf(out).Elem()}
-		for _, n := range w.plan.Nodes[1:] {
-			if err := w.fire(n); err != nil {
-				return fmt.Errorf("%s: %w", n.ID, err)
-			}
+	err := w.source.Run(context.Background(), func(out any) error {
+		if err := w.steps.Emit(w.plan.Source(), out); err != nil {
+			return err
+		}
+		if err := w.steps.Settle(); err != nil {
+			return err
 		}
 		after()
 		w.end()
@@ -53,66 +57,32 @@ func (w *walk) run(t *testing.T, after func()) {
 	}
 }
 
-// fire fires one stage. A delayed input is a token of the frame before, or the zero value on the first.
-func (w *walk) fire(n *graph.PlanNode) error {
-	in := reflect.New(n.Stage.InType)
-	for i, edge := range n.In {
-		from := w.out
-		if edge != nil && edge.Delay > 0 {
-			from = w.last
-		}
-		if edge == nil || !from[edge.From].IsValid() {
-			continue
-		}
-		in.Elem().Field(n.Stage.In[i].Field).Set(from[edge.From].Field(edge.From.Stage.Out[edge.FromPort].Field))
-	}
-	out, err := w.nodes[n].Fire(context.Background(), []any{in.Interface()})
-	if err == nil {
-		w.out[n] = reflect.ValueOf(out[0]).Elem()
-	}
-	return err
-}
-
-// end releases the tokens of this frame, but for those that the next one reads: they take the place of the last ones.
+// end releases the tokens that nobody will read any more.
 func (w *walk) end() {
-	delayed := func(n *graph.PlanNode, port int) bool {
-		return slices.ContainsFunc(n.Out, func(e *graph.Edge) bool { return e.FromPort == port && e.Delay > 0 })
+	for _, token := range w.tokens {
+		w.old = append(w.old, token)
 	}
-	w.each(w.last, func(n *graph.PlanNode, port int, t graph.Resident) {
-		if delayed(n, port) {
-			t.Release()
+	clear(w.tokens)
+	w.old = slices.DeleteFunc(w.old, func(token *graph.Token) bool {
+		if held := graph.Held(token.Value); token.Readers == 0 && held != nil {
+			held.Release()
 		}
+		return token.Readers == 0
 	})
-	w.each(w.out, func(n *graph.PlanNode, port int, t graph.Resident) {
-		if !delayed(n, port) {
-			t.Release()
-		}
-	})
-	w.last, w.out = w.out, nil
 }
 
 // release releases what the last frame has left for the next one.
-func (w *walk) release() { w.out = nil; w.end() }
-
-// each visits the tokens that hold device memory.
-func (w *walk) each(outs map[*graph.PlanNode]reflect.Value, visit func(*graph.PlanNode, int, graph.Resident)) {
-	for n, out := range outs {
-		for i, port := range n.Stage.Out {
-			if f := out.Field(port.Field); port.Device() && !f.IsNil() {
-				visit(n, i, f.Interface().(graph.Resident))
-			}
-		}
+func (w *walk) release() {
+	for _, token := range w.old {
+		token.Readers = 0
 	}
+	w.end()
 }
 
 // token returns what a stage has put on a port for this frame, nil when it has no such port.
 func (w *walk) token(id, port string) any {
-	for n, out := range w.out {
-		for _, p := range n.Stage.Out {
-			if n.ID == id && p.Name == port {
-				return out.Field(p.Field).Interface()
-			}
-		}
+	if token := w.tokens[id+"."+port]; token != nil {
+		return token.Value
 	}
 	return nil
 }

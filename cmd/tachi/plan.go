@@ -96,7 +96,7 @@ func bound(plan *graph.Plan, probe graph.Probe, dev kernels.Device) (*graph.Boun
 		env.Model, b.Weights = model.Network, model.Bytes
 	}
 	// The network finds everything on every frame, so that memories fill up; then it loses and finds in turn.
-	feet, err := plan.Measure(graph.Dry{Env: env, Probe: probe, Moods: 2, Before: func(mood, frame int) { dry.Answer(float32(1 - mood*(frame&1))) }})
+	feet, err := plan.Measure(graph.Dry{Env: env, Probe: probe, Scenarios: 2, Before: func(scenario, frame int) { dry.Answer(float32(1 - scenario*(frame&1))) }})
 	if err != nil {
 		return nil, err
 	}
