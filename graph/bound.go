@@ -6,6 +6,8 @@ import (
 	"io"
 	"strings"
 	"text/tabwriter"
+
+	"github.com/seed49bbd0e6/tachi/kernels"
 )
 
 // Bound is the device memory that a plan will have, all of it, before it runs:
@@ -19,12 +21,12 @@ import (
 //
 // Each stage gets an arena of its part and can have no more.
 type Bound struct {
-	Feet     []*Footprint
-	Scratch  int
-	Surfaces int
-	Weights  int
-	Batch    int
-	Micro    int
+	Footprints []*Footprint
+	Scratch    int
+	Surfaces   int
+	Weights    int
+	Batch      int
+	Micro      int
 }
 
 // Tokens returns the bytes of results that are no state, of one stage.
@@ -49,19 +51,19 @@ func (f *Footprint) State() int { return f.Need.Bytes() - f.Need.Work - f.Tokens
 
 // sum adds up over the stages.
 func (b *Bound) sum(part func(*Footprint) int) (bytes int) {
-	for _, f := range b.Feet {
+	for _, f := range b.Footprints {
 		bytes += part(f)
 	}
 	return bytes
 }
 
-// Shared says that the stages have one workspace. Where one frame is resident at a time they work one after the other
+// Shared reports whether the stages have one workspace. Where one frame is resident at a time they work one after the other
 // anyway; where there are more, they would wait for each other.
 func (b *Bound) Shared() bool { return b.Batch == 1 }
 
 // Workspace returns the bytes of temporaries.
 func (b *Bound) Workspace() (bytes int) {
-	for _, f := range b.Feet {
+	for _, f := range b.Footprints {
 		if b.Shared() {
 			bytes = max(bytes, f.Need.Work)
 		} else {
@@ -71,15 +73,18 @@ func (b *Bound) Workspace() (bytes int) {
 	return bytes
 }
 
-// Reserve gives every stage of the plan an arena of just what it needs.
-func (b *Bound) Reserve(p *Plan) {
-	for _, f := range b.Feet {
-		f.Arena = &f.Need
+// Reserve returns a copy of the plan in which every stage has an arena of just what it needs.
+func (b *Bound) Reserve(p *Plan) *Plan {
+	needs := map[string]*kernels.Reserve{}
+	for _, f := range b.Footprints {
+		needs[f.ID] = &f.Need
 	}
-	p.Workspace = 0
+	q := p.Edit(func(n *PlanNode) { n.Arena = needs[n.ID] })
+	q.Workspace = 0
 	if b.Shared() {
-		p.Workspace = b.Workspace()
+		q.Workspace = b.Workspace()
 	}
+	return q
 }
 
 // Arenas returns the bytes of all stages' arenas.
@@ -104,7 +109,7 @@ func (b *Bound) largest() (most item) {
 			most = item{what, bytes, knob}
 		}
 	}
-	for _, f := range b.Feet {
+	for _, f := range b.Footprints {
 		consider(f.ID+" tokens", f.Tokens(), "a smaller pipeline.batch")
 		consider(f.ID+" state", f.State(), "fewer objects")
 		knob := "a smaller model.config.image_size or model.variant"
@@ -129,7 +134,7 @@ func (b *Bound) Advice() string {
 func (b *Bound) WriteText(out io.Writer) error {
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(w, "stage\ttokens\tstate\tworkspace\twhat is held")
-	for _, f := range b.Feet {
+	for _, f := range b.Footprints {
 		if f.Need.Bytes() == 0 {
 			continue
 		}
@@ -202,7 +207,7 @@ func (b *Bound) MarshalJSON() ([]byte, error) {
 		Ports     []port `json:"outputs"`
 	}
 	var stages []stage
-	for _, f := range b.Feet {
+	for _, f := range b.Footprints {
 		s := stage{ID: f.ID, Stage: f.Stage.Name, Tokens: f.Tokens(), State: f.State(), Workspace: f.Need.Work, Ports: []port{}}
 		for i, p := range f.Stage.Out {
 			if p.Device() {
@@ -216,48 +221,49 @@ func (b *Bound) MarshalJSON() ([]byte, error) {
 		"surface_bytes": b.Surfaces, "weight_bytes": b.Weights, "bound_bytes": b.Bytes()})
 }
 
-// Fit resolves the plan for an input of a size so that it fits into the budget of [pipeline].memory. measure returns the
-// bound of the plan as it is then. A batch that was left to us is halved until it fits; what the file gives is kept. A plan
-// that does not fit is refused.
-func (p *Plan) Fit(width, height int, measure func() (*Bound, error)) (*Bound, error) {
+// Fit resolves the plan for an input and reserves its device memory, so that it fits into the
+// budget of [pipeline].memory. measure returns the bound of a resolved plan. A batch that the file
+// leaves open is halved until the plan fits; a plan that does not fit is refused.
+func Fit(p *Plan, size Sizing, measure func(*Plan) (*Bound, error)) (*Plan, *Bound, error) {
 	for {
-		if err := p.Resolve(width, height); err != nil {
-			return nil, err
-		}
-		b, err := measure()
+		q, err := Resolve(p, size)
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
-		if p.Pipeline.Memory == 0 || int64(b.Bytes()) <= p.Pipeline.Memory {
-			return b, nil
+		b, err := measure(q)
+		if err != nil {
+			return nil, nil, err
 		}
-		if !p.Halve() {
-			return nil, p.tooLarge(b)
+		if q.Pipeline.Memory == 0 || int64(b.Bytes()) <= q.Pipeline.Memory {
+			return b.Reserve(q), b, nil
+		}
+		if !size.halveBatch(p, q) {
+			return nil, nil, tooLarge(q, b)
 		}
 	}
 }
 
-// Halve lets the next Resolve choose half the batch, where the choice is its own and there is something to halve. It says
-// whether that is so.
-func (p *Plan) Halve() bool {
-	if !p.auto.batch || p.Pipeline.Batch < 2 {
+// halveBatch makes Resolve choose half the batch that it has chosen in resolved, and reports
+// whether there was a choice and something to halve.
+func (s *Sizing) halveBatch(p, resolved *Plan) bool {
+	if p.Pipeline.Batch != 0 || resolved.Pipeline.Batch < 2 {
 		return false
 	}
-	p.most = p.Pipeline.Batch / 2
+	s.MaxBatch = resolved.Pipeline.Batch / 2
 	return true
 }
 
-// Shrink lets the next Resolve choose half the micro-batch, or else half the batch, where the choice is its own. It says
-// whether there was something to halve.
-func (p *Plan) Shrink() bool {
-	if p.auto.micro && p.Pipeline.Micro > 1 {
-		p.mostMicro = p.Pipeline.Micro / 2
+// Shrink makes Resolve choose half the micro-batch that it has chosen in resolved, or else half the
+// batch, and reports whether there was a choice and something to halve.
+func (s *Sizing) Shrink(p, resolved *Plan) bool {
+	if p.Pipeline.Micro == 0 && resolved.Pipeline.Micro > 1 {
+		s.MaxMicro = resolved.Pipeline.Micro / 2
 		return true
 	}
-	return p.Halve()
+	return s.halveBatch(p, resolved)
 }
 
-func (p *Plan) tooLarge(b *Bound) error {
+func tooLarge(p *Plan, b *Bound) error {
 	d := p.Complain("pipeline.memory", "the plan needs %s on the device, the budget is %s", Size(b.Bytes()), Size(int(p.Pipeline.Memory)))
 	d.Notes = []string{b.Advice()}
 	return Diagnostics{d}

@@ -106,8 +106,8 @@ func (p PortDoc) traits() string {
 	return strings.Join(out, ", ")
 }
 
-// standing says what holds when the option is left out.
-func (o OptionDoc) standing() string {
+// defaultText says what holds when the option is left out.
+func (o OptionDoc) defaultText() string {
 	switch {
 	case o.Required:
 		return "required"
@@ -117,8 +117,8 @@ func (o OptionDoc) standing() string {
 	return ""
 }
 
-// says is the option's documentation with its values.
-func (o OptionDoc) says() string {
+// docText is the option's documentation with its values.
+func (o OptionDoc) docText() string {
 	if len(o.Enum) == 0 {
 		return o.Doc
 	}
@@ -152,7 +152,7 @@ func (d StageDoc) WriteText(w io.Writer) error {
 	}
 	section("options", len(d.Options))
 	for _, o := range d.Options {
-		fmt.Fprintf(t, "  %s\t%s\t%s\t%s\n", o.Name, o.Type, o.standing(), o.says())
+		fmt.Fprintf(t, "  %s\t%s\t%s\t%s\n", o.Name, o.Type, o.defaultText(), o.docText())
 	}
 	if err := t.Flush(); err != nil {
 		return err

@@ -3,6 +3,7 @@ package graph
 import (
 	"bytes"
 	"encoding/json"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -64,14 +65,14 @@ func TestSchemaIsStableJSON(t *testing.T) {
 }
 
 func TestPlansAreDrawn(t *testing.T) {
-	p := tracker(t)
-	for name, write := range map[string]func(*bytes.Buffer) error{
-		"tracker.dot":  func(b *bytes.Buffer) error { return p.WriteDOT(b) },
-		"tracker.mmd":  func(b *bytes.Buffer) error { return p.WriteMermaid(b) },
-		"tracker.json": func(b *bytes.Buffer) error { return p.WriteJSON(b) },
+	p := resolved(t, tracker(t), 1280, 720)
+	for name, write := range map[string]func(io.Writer, *Plan) error{
+		"tracker.dot":  WriteDOT,
+		"tracker.mmd":  WriteMermaid,
+		"tracker.json": WriteJSON,
 	} {
 		var b bytes.Buffer
-		if err := write(&b); err != nil {
+		if err := write(&b, p); err != nil {
 			t.Fatal(err)
 		}
 		written(t, name, b.Bytes())

@@ -7,8 +7,6 @@ import (
 	"io"
 	"slices"
 	"strings"
-	"unicode"
-	"unicode/utf8"
 )
 
 // A pipeline file is checked as a whole and every mistake is reported at once, in the order of the file:
@@ -30,11 +28,17 @@ type Diagnostic struct {
 	Label   string   // said after the carets
 	Notes   []string // said on lines of their own, after "="
 
-	text   string // the source line, or the part of a long one around the place
-	before string // of that, what comes before the place
-	width  int    // characters to underline
-	rank   int    // order of the files
-	offset int    // order within a file
+	Excerpt Excerpt
+}
+
+// Excerpt is the part of a text that a diagnostic shows, and where the diagnostic stands among
+// others.
+type Excerpt struct {
+	Text   string // the source line, or the part of a long one around the place
+	Before string // of that, what comes before the place
+	Width  int    // characters to underline
+	Rank   int    // order of the files
+	Offset int    // order within a file
 }
 
 // Help is all advice of the diagnostic in one string.
@@ -64,8 +68,8 @@ func (d Diagnostic) String() string {
 	}
 	fmt.Fprintf(&b, ": error: %s\n", d.Message)
 	notes := d.Notes
-	if d.Line > 0 && d.text != "" {
-		fmt.Fprintf(&b, "%4d | %s\n     | %s%s", d.Line, d.text, indent(d.before), strings.Repeat("^", max(d.width, 1)))
+	if d.Line > 0 && d.Excerpt.Text != "" {
+		fmt.Fprintf(&b, "%4d | %s\n     | %s%s", d.Line, d.Excerpt.Text, indent(d.Excerpt.Before), strings.Repeat("^", max(d.Excerpt.Width, 1)))
 		if d.Label != "" {
 			b.WriteString(" " + d.Label)
 		}
@@ -91,6 +95,9 @@ func indent(text string) string {
 
 // Diagnostics is every mistake of a pipeline, in file order. It is an error of kind BadConfig.
 type Diagnostics []Diagnostic
+
+// Add appends a diagnostic.
+func (ds *Diagnostics) Add(d Diagnostic) { *ds = append(*ds, d) }
 
 func (ds Diagnostics) Error() string {
 	var b strings.Builder
@@ -118,67 +125,19 @@ func (ds Diagnostics) WriteJSON(w io.Writer) error {
 // sorted puts the list in file order and drops repetitions.
 func (ds Diagnostics) sorted() Diagnostics {
 	slices.SortStableFunc(ds, func(a, b Diagnostic) int {
-		return cmp.Or(cmp.Compare(a.rank, b.rank), cmp.Compare(a.offset, b.offset))
+		return cmp.Or(cmp.Compare(a.Excerpt.Rank, b.Excerpt.Rank), cmp.Compare(a.Excerpt.Offset, b.Excerpt.Offset))
 	})
 	return slices.CompactFunc(ds, func(a, b Diagnostic) bool {
-		return a.File == b.File && a.offset == b.offset && a.Message == b.Message
+		return a.File == b.File && a.Excerpt.Offset == b.Excerpt.Offset && a.Message == b.Message
 	})
 }
 
-// err returns the list as an error, nil when it is empty.
-func (ds Diagnostics) err() error {
+// Err returns the list as an error, nil when it is empty.
+func (ds Diagnostics) Err() error {
 	if len(ds) == 0 {
 		return nil
 	}
 	return ds.sorted()
-}
-
-// origin is a text that diagnostics point into: a pipeline file, or one command-line flag.
-type origin struct {
-	name string // as the user wrote it
-	dir  string // relative paths in the text are relative to this folder
-	text string
-	rank int  // files are reported in this order
-	flag bool // a flag has no lines worth showing
-}
-
-// span is a range of bytes of a source's text.
-type span struct{ start, end int }
-
-// at makes a diagnostic that points at a span.
-func (s *origin) at(p span, format string, args ...any) Diagnostic {
-	d := Diagnostic{File: s.name, Message: fmt.Sprintf(format, args...), rank: s.rank, offset: p.start}
-	if s.flag {
-		return d
-	}
-	start := min(max(p.start, 0), len(s.text))
-	begin := strings.LastIndexByte(s.text[:start], '\n') + 1
-	end := len(s.text)
-	if i := strings.IndexByte(s.text[start:], '\n'); i >= 0 {
-		end = start + i
-	}
-	d.Line = 1 + strings.Count(s.text[:begin], "\n")
-	d.Column = 1 + utf8.RuneCountInString(s.text[begin:start])
-	before := []rune(s.text[begin:start])
-	after := []rune(strings.TrimRight(s.text[start:end], "\r"))
-	d.width = min(max(utf8.RuneCountInString(s.text[start:max(start, min(p.end, end))]), 1), max(len(after), 1), excerpt)
-	before, after = before[max(len(before)-excerpt, 0):], after[:min(len(after), excerpt)]
-	d.before = printable(string(before))
-	d.text = d.before + printable(string(after))
-	return d
-}
-
-// excerpt is how many characters are shown of a line on each side of a place.
-const excerpt = 160
-
-// printable keeps control characters of a file away from the terminal.
-func printable(s string) string {
-	return strings.Map(func(r rune) rune {
-		if r == '\t' || unicode.IsPrint(r) {
-			return r
-		}
-		return '\uFFFD'
-	}, s)
 }
 
 // plural is "1 error", "2 errors".

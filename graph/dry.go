@@ -50,7 +50,7 @@ type dryNode struct {
 }
 
 // Measure runs dry and returns what each stage needs, in the order of Nodes.
-func (p *Plan) Measure(d Dry) (footprints []*Footprint, err error) {
+func Measure(p *Plan, d Dry) (footprints []*Footprint, err error) {
 	source := p.Source()
 	if source.Stage.Imagine == nil {
 		return nil, Errorf(BadConfig, "%s: the source %q cannot imagine frames: what the plan needs of the device cannot be known", source.ID, source.Stage.Name)
@@ -61,7 +61,7 @@ func (p *Plan) Measure(d Dry) (footprints []*Footprint, err error) {
 	}
 	r := &dryRun{Dry: &d, plan: p, nodes: map[*PlanNode]*dryNode{}}
 	r.steps = &Stepper{Plan: p, Open: r.open, Before: r.makeRoom, Made: r.keep}
-	alive := p.Alive()
+	alive := Alive(p)
 	for _, n := range p.Nodes {
 		r.nodes[n] = &dryNode{Footprint: &Footprint{PlanNode: n, Alive: alive[n], Token: make([]int, len(n.Stage.Out))},
 			arena: kernels.Measure(d.Env.Device, n.ID), alive: make([][]*Token, len(n.Stage.Out))}

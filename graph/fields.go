@@ -1,12 +1,9 @@
 package graph
 
 import (
-	"fmt"
 	"reflect"
 	"strings"
 	"time"
-
-	"github.com/BurntSushi/toml"
 )
 
 // field is one option of a stage, read from the tags of its options struct.
@@ -126,21 +123,4 @@ func TypeName(t reflect.Type) string {
 		return strings.ToLower(t.Name())
 	}
 	return t.String()
-}
-
-// standard returns the default of an option as a tree, as if it stood in the file.
-func (f *field) standard(src *origin, at span) (*node, error) {
-	n := &node{src: src, key: at, val: at, v: f.Default}
-	t := f.typ
-	if t.Kind() == reflect.Pointer {
-		t = t.Elem()
-	}
-	if t.Kind() == reflect.String || t == durationType {
-		return n, nil
-	}
-	var m map[string]any
-	if _, err := toml.Decode("v = "+f.Default, &m); err != nil {
-		return nil, fmt.Errorf("default %q: %w", f.Default, err)
-	}
-	return grow(src, m["v"], nil, at), nil
 }

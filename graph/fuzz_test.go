@@ -46,7 +46,7 @@ func refused(t *testing.T, err error) {
 		t.Fatalf("%T: %v", err, err)
 	}
 	for _, d := range ds {
-		flag := d.rank == 0
+		flag := d.Excerpt.Rank == 0
 		if d.Message == "" || d.File == "" || !flag && (d.Line < 1 || d.Column < 1) {
 			t.Errorf("says too little: %+v", d)
 		}
@@ -57,7 +57,8 @@ func refused(t *testing.T, err error) {
 }
 
 func accepted(t *testing.T, p *Plan) {
-	if p.Resolve(640, 360) != nil {
+	p, err := Resolve(p, Sizing{Width: 640, Height: 360})
+	if err != nil {
 		return
 	}
 	at := map[*PlanNode]int{}
@@ -74,19 +75,19 @@ func accepted(t *testing.T, p *Plan) {
 	}
 	for _, e := range p.Edges {
 		if e.Delay == 0 && at[e.From] >= at[e.To] {
-			t.Errorf("%s stands after %s", e.source(), e.To.ID)
+			t.Errorf("%s stands after %s", e.Source(), e.To.ID)
 		}
 		if e.Capacity < max(1, e.Delay) {
-			t.Errorf("%s -> %s holds %d", e.source(), e.To.ID, e.Capacity)
+			t.Errorf("%s -> %s holds %d", e.Source(), e.To.ID, e.Capacity)
 		}
 		if !slices.Contains(e.From.Out, e) || e.To.In[e.ToPort] != e {
-			t.Errorf("%s -> %s is not at its nodes", e.source(), e.To.ID)
+			t.Errorf("%s -> %s is not at its nodes", e.Source(), e.To.ID)
 		}
 	}
-	if err := p.WriteText(io.Discard); err != nil {
+	if err := WriteText(io.Discard, p); err != nil {
 		t.Error(err)
 	}
-	if err := p.WriteDOT(io.Discard); err != nil {
+	if err := WriteDOT(io.Discard, p); err != nil {
 		t.Error(err)
 	}
 }

@@ -61,7 +61,7 @@ func golden(t *testing.T, file string) {
 	got := map[string]string{}
 	p, err := Load("pipeline.toml", suite(), o)
 	if err == nil {
-		err = p.Resolve(width, height)
+		p, err = Resolve(p, Sizing{Width: width, Height: height})
 	}
 	if err != nil {
 		if KindOf(err) != BadConfig {
@@ -117,7 +117,7 @@ func overrides(t *testing.T, args string) (o Overrides, width, height int) {
 
 func planText(t *testing.T, p *Plan) string {
 	var b bytes.Buffer
-	if err := p.WriteText(&b); err != nil {
+	if err := WriteText(&b, p); err != nil {
 		t.Fatal(err)
 	}
 	if m := p.Model; m.Set {

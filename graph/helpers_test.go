@@ -30,7 +30,7 @@ func text(v any) string {
 	return string(b)
 }
 
-// tracker loads the pipeline of testdata/tracker.txtar, resolved for 1280 x 720.
+// tracker loads the pipeline of testdata/tracker.txtar.
 func tracker(t *testing.T) *Plan {
 	t.Helper()
 	ar, err := txtar.ParseFile("testdata/tracker.txtar")
@@ -45,11 +45,18 @@ func tracker(t *testing.T) *Plan {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := p.Resolve(1280, 720); err != nil {
-			t.Fatal(err)
-		}
 		return p
 	}
 	t.Fatal("no pipeline.toml")
 	return nil
+}
+
+// resolved resolves a plan for an input of a size.
+func resolved(t *testing.T, p *Plan, width, height int) *Plan {
+	t.Helper()
+	q, err := Resolve(p, Sizing{Width: width, Height: height})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return q
 }

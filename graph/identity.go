@@ -30,7 +30,7 @@ func (p *Plan) Identity() map[string]string {
 		}
 		for _, e := range n.In {
 			if e != nil {
-				id[key+"inputs."+e.in().Name] = fmt.Sprintf("%s, delay %d", e.source(), e.Delay)
+				id[key+"inputs."+e.Input().Name] = fmt.Sprintf("%s, delay %d", e.Source(), e.Delay)
 			}
 		}
 	}

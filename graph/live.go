@@ -6,35 +6,35 @@ import (
 	"strings"
 )
 
-// A plan is live when it never stops before the input ends. By the engine's rules (marking.go, unrolled over the frames of
+// A plan is free of deadlock when it never stops before the input ends. By the engine's rules (marking.go, unrolled over the frames of
 // an iteration in throughput.go) every event waits for others, some of them iterations back. The plan stops if and only
 // if some event waits, through others, for itself in the same iteration. Such a cycle is the chain of waits to tell.
 
-// Live returns nil when the plan goes on to the end. Resolve calls it.
-func (p *Plan) Live() error {
-	cycle := p.timed(nil).stuck()
+// Deadlock returns nil when the plan goes on to the end. Resolve calls it.
+func Deadlock(p *Plan) error {
+	cycle := unroll(p, nil).deadlock()
 	if cycle == nil {
 		return nil
 	}
-	message := "deadlock: " + p.waits(cycle)
+	message := "deadlock: " + describeWaits(p, cycle)
 	d := p.Complain("stages", "%s", message)
-	if e, need := p.relief(cycle); e != nil {
-		d = p.Complain(fmt.Sprintf("stages.%s.inputs.%s.capacity", e.To.ID, e.in().Name), "%s", message)
+	if e, need := smallestCapacity(p, cycle); e != nil {
+		d = p.Complain(fmt.Sprintf("stages.%s.inputs.%s.capacity", e.To.ID, e.Input().Name), "%s", message)
 		d.Label = fmt.Sprintf("capacity = %d or more, or none for the default", need)
 	}
 	return Diagnostics{d}
 }
 
-// stuck returns a shortest cycle of rules that leads back to the same iteration, nil when there is none. Each rule's event
+// deadlock returns a shortest cycle of rules that leads back to the same iteration, nil when there is none. Each rule's event
 // waits for that of the rule before it.
-func (u *unrolled) stuck() (shortest []timedRule) {
+func (u *unrolled) deadlock() (shortest []timedRule) {
 	now := make([][]int, len(u.ids)) // rules of the same iteration, by the event they come from
 	for i, r := range u.rules {
 		if r.back == 0 {
 			now[r.a] = append(now[r.a], i)
 		}
 	}
-	if ordered(now, u.rules) {
+	if acyclic(now, u.rules) {
 		return nil
 	}
 	for start := range now {
@@ -64,8 +64,8 @@ func (u *unrolled) stuck() (shortest []timedRule) {
 	return shortest
 }
 
-// ordered says whether events can be put in an order that all rules between them keep: whether there is no cycle.
-func ordered(out [][]int, rules []timedRule) bool {
+// acyclic reports whether events can be put in an order that all rules between them keep: whether there is no cycle.
+func acyclic(out [][]int, rules []timedRule) bool {
 	waits := make([]int, len(out))
 	for _, list := range out {
 		for _, i := range list {
@@ -88,8 +88,8 @@ func ordered(out [][]int, rules []timedRule) bool {
 	return len(ready) == len(out)
 }
 
-// waits puts a cycle into words, from the stage that stands first in the plan on.
-func (p *Plan) waits(cycle []timedRule) string {
+// describeWaits puts a cycle into words, from the stage that stands first in the plan on.
+func describeWaits(p *Plan, cycle []timedRule) string {
 	type wait struct {
 		node *PlanNode
 		text string
@@ -99,13 +99,13 @@ func (p *Plan) waits(cycle []timedRule) string {
 		e := r.to.edge
 		switch {
 		case r.to.kind == take && r.from.kind == send && r.from.node != r.to.node:
-			all = append(all, wait{r.to.node, "waits for " + e.source()})
+			all = append(all, wait{r.to.node, "waits for " + e.Source()})
 		case r.to.kind == send && r.from.kind == take && r.from.edge == e:
-			all = append(all, wait{r.to.node, fmt.Sprintf("waits for room on %s -> %s (capacity %d)", e.source(), e.To.ID, e.Capacity)})
+			all = append(all, wait{r.to.node, fmt.Sprintf("waits for room on %s -> %s (capacity %d)", e.Source(), e.To.ID, e.Capacity)})
 		case r.to.kind == fire && r.from.kind == drop:
-			all = append(all, wait{r.to.node, fmt.Sprintf("waits for a credit that %s holds (batch %d)", r.from.node.ID, p.Pipeline.Batch)})
-		case r.to.kind == fire && p.inside(r.to.node) > 1:
-			all = append(all, wait{r.to.node, fmt.Sprintf("waits for %d frames", p.inside(r.to.node))})
+			all = append(all, wait{r.to.node, fmt.Sprintf("waits for a lease that %s holds (batch %d)", r.from.node.ID, p.Pipeline.Batch)})
+		case r.to.kind == fire && p.Inside(r.to.node) > 1:
+			all = append(all, wait{r.to.node, fmt.Sprintf("waits for %d frames", p.Inside(r.to.node))})
 		}
 	}
 	first := 0
@@ -124,22 +124,22 @@ func (p *Plan) waits(cycle []timedRule) string {
 	return strings.Join(out, "; ")
 }
 
-// relief finds an edge of given capacity on a cycle that, made larger, lets the plan go on, and the least that it needs.
-func (p *Plan) relief(cycle []timedRule) (*Edge, int) {
+// smallestCapacity finds an edge whose capacity the file gives, on a cycle, that made larger lets the plan go on, and the
+// least that it needs. The edge is nil when there is none.
+func smallestCapacity(p *Plan, cycle []timedRule) (*Edge, int) {
 	for _, r := range cycle {
 		e := r.to.edge
-		if r.to.kind != send || r.from.kind != take || r.from.edge != e || e.auto {
+		if r.to.kind != send || r.from.kind != take || r.from.edge != e || e.Chosen {
 			continue
 		}
-		given := e.Capacity
-		for e.Capacity = given + 1; e.Capacity <= given+min(4*p.Pipeline.Batch, 256); e.Capacity++ {
-			if p.timed(nil).stuck() == nil {
-				need := e.Capacity
-				e.Capacity = given
-				return e, need
+		larger := p.Edit(nil)
+		trial := larger.Edges[slices.Index(p.Edges, e)]
+		for range min(4*p.Pipeline.Batch, 256) {
+			trial.Capacity++
+			if unroll(larger, nil).deadlock() == nil {
+				return e, trial.Capacity
 			}
 		}
-		e.Capacity = given
 	}
 	return nil, 0
 }

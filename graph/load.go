@@ -2,7 +2,6 @@ package graph
 
 import (
 	"fmt"
-	"path/filepath"
 	"strings"
 )
 
@@ -36,14 +35,14 @@ func (l *loader) add(d Diagnostic) { l.diags = append(l.diags, d) }
 // plan checks the tree and makes the plan.
 func (l *loader) plan(name string, root *node, o Overrides) (*Plan, error) {
 	if root == nil {
-		return nil, l.diags.err()
+		return nil, l.diags.Err()
 	}
 	root = o.lay(root, l.suite, &l.diags)
 	l.strict(root, "a pipeline file", topKeys)
 	if e := root.table["extends"]; e != nil {
 		l.add(e.atKey("extends belongs in a file"))
 	}
-	p := &Plan{File: name, root: root}
+	p := &Plan{File: name, Locate: locator(root)}
 	p.Pipeline = l.settings(root)
 	p.Model = l.model(root)
 
@@ -52,46 +51,37 @@ func (l *loader) plan(name string, root *node, o Overrides) (*Plan, error) {
 		if root.table["stages"] == nil {
 			l.add(root.atKey("the file has no [stages.NAME] table"))
 		}
-		return nil, l.diags.err()
+		return nil, l.diags.Err()
 	}
 	d := &decoder{diags: &l.diags}
 	g := l.build(stages, d)
 	l.wire(g)
-	l.judge(g, stages)
-	if err := l.diags.err(); err != nil {
+	l.check(g, stages)
+	if err := l.diags.Err(); err != nil {
 		return nil, err
 	}
 	d.reroot(o.Out)
-	g.into(p)
+	p.Join(g.planned())
 	return p, nil
 }
 
-// Complain makes a diagnostic that points at a key of the plan's file, for checks made after Load: the longest part
-// of the dotted path that the file has. [model.config] keys are given as one path, e.g.
-// model.config.image_encoder.trunk.embed_dim.
-func (p *Plan) Complain(key, format string, args ...any) Diagnostic {
-	at := p.root
-	if at == nil {
-		return Diagnostic{File: p.File, Message: fmt.Sprintf(format, args...)}
-	}
-	for rest := key; rest != "" && at.table != nil; {
-		var next *node
-		for end := len(rest); end > 0; end = strings.LastIndexByte(rest[:end], '.') { // quoted keys hold dots
-			if n := at.table[rest[:end]]; n != nil {
-				next, rest = n, strings.TrimPrefix(rest[end:], ".")
+// locator makes diagnostics that point at a key of the tree.
+func locator(root *node) func(key, message string) Diagnostic {
+	return func(key, message string) Diagnostic {
+		at := root
+		for rest := key; rest != "" && at.table != nil; {
+			var next *node
+			for end := len(rest); end > 0; end = strings.LastIndexByte(rest[:end], '.') { // quoted keys hold dots
+				if n := at.table[rest[:end]]; n != nil {
+					next, rest = n, strings.TrimPrefix(rest[end:], ".")
+					break
+				}
+			}
+			if next == nil {
 				break
 			}
+			at = next
 		}
-		if next == nil {
-			break
-		}
-		at = next
+		return at.at("%s", message)
 	}
-	return at.at(format, args...)
-}
-
-// Name is the plan's file without folder and extension.
-func (p *Plan) Name() string {
-	base := filepath.Base(p.File)
-	return strings.TrimSuffix(base, filepath.Ext(base))
 }

@@ -102,8 +102,8 @@ func TestTheNearestNameIsOffered(t *testing.T) {
 		"encod": "encode", "endoce": "encode", "decoder": "decode", "memory_attend": "memory-attend", "memoryattend": "memory-attend",
 		"frobnicate": "", "": "", "y": "x",
 	} {
-		if got, _ := nearest(word, names); got != want {
-			t.Errorf("nearest(%q) = %q, want %q", word, got, want)
+		if got, _ := Nearest(word, names); got != want {
+			t.Errorf("Nearest(%q) = %q, want %q", word, got, want)
 		}
 	}
 }

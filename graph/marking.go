@@ -7,7 +7,7 @@ import (
 )
 
 // How many tokens can be alive at once is read off the plan's marked graph. A stage goes through the same events for each
-// frame: it takes a token from one input after the other, fires (holding a credit, where it takes one), drops its inputs,
+// frame: it takes a token from one input after the other, fires (holding a lease, where it takes one), drops its inputs,
 // and sends its outputs on one edge after the other. Each rule of the engine ties two events: to happens for frame f only
 // after from has happened for frame f - slack, hence
 //
@@ -20,7 +20,7 @@ import (
 //	an edge carries what was sent      take <= send + delay
 //	and holds no more than fits        send <= take + capacity - delay
 //	a frame on the device has one      fire <= drop of the holder + batch, for whoever holds a leased token
-//	of batch credits
+//	of batch leases
 //
 // Inequalities add up along a path, so the slack of the shortest path from b to a bounds count(a) - count(b), whatever the
 // timing. A token is alive from the firing that makes it until its last reader has dropped it: the shortest path from that
@@ -49,7 +49,7 @@ type rule struct {
 }
 
 // events lists a stage's events in their order.
-func (p *Plan) events(n *PlanNode) (all []event) {
+func events(p *Plan, n *PlanNode) (all []event) {
 	for _, port := range p.TakeOrder(n) {
 		all = append(all, event{n, take, n.In[port]})
 	}
@@ -63,22 +63,22 @@ func (p *Plan) events(n *PlanNode) (all []event) {
 }
 
 // rules lists the engine's rules for a resolved plan.
-func (p *Plan) rules() []rule {
+func rules(p *Plan) []rule {
 	var out []rule
 	tie := func(from, to event, slack int) { out = append(out, rule{from, to, slack}) }
 	for _, n := range p.Nodes {
-		all := p.events(n)
+		all := events(p, n)
 		for i := range all[1:] {
 			tie(all[i], all[i+1], 0)
 		}
-		tie(all[len(all)-1], all[0], p.inside(n))
+		tie(all[len(all)-1], all[0], p.Inside(n))
 		for _, kind := range []eventKind{take, send} { // of one frame after those of another
 			if first, last := firstLast(all, kind); first != last {
 				tie(last, first, 1)
 			}
 		}
 		if n.Stage.Lease {
-			for _, holder := range p.holders(n) {
+			for _, holder := range holders(n) {
 				tie(event{holder, drop, nil}, event{n, fire, nil}, p.Pipeline.Batch)
 			}
 		}
@@ -102,48 +102,15 @@ func firstLast(all []event, kind eventKind) (first, last event) {
 	return first, last
 }
 
-// TakeOrder lists the connected inputs of a stage in the order in which it takes their tokens: those that come last
-// first, so that it waits for them with empty hands. That is what was made by a later stage, and before all what comes
-// over a delay, from the end of the frame before.
-func (p *Plan) TakeOrder(n *PlanNode) (ports []int) {
-	for i, e := range n.In {
-		if e != nil {
-			ports = append(ports, i)
-		}
-	}
-	slices.SortStableFunc(ports, func(a, b int) int {
-		x, y := n.In[a], n.In[b]
-		return cmp.Or(cmp.Compare(y.Delay, x.Delay), cmp.Compare(slices.Index(p.Nodes, y.From), slices.Index(p.Nodes, x.From)))
-	})
-	return ports
-}
-
-// inside is the most frames that a stage works on at once.
-func (p *Plan) inside(n *PlanNode) int {
-	if n.Stage.Gather && !n.InCycle {
-		return max(p.Pipeline.Micro, 1)
-	}
-	return 1
-}
-
-// leased says whether the tokens of an edge share the lease of their frame.
-func (e *Edge) leased() bool { return e.out().Device() && !e.From.Remembers(e.FromPort) }
-
-// Remembers says whether the tokens of an output are state: declared so, or read on a later frame. They carry no lease.
-func (n *PlanNode) Remembers(port int) bool {
-	state := n.Stage.Out[port].State
-	for _, e := range n.Out {
-		state = state || e.FromPort == port && e.Delay > 0
-	}
-	return state
-}
+// leased reports whether the tokens of an edge share the lease of their frame.
+func leased(e *Edge) bool { return e.Output().Device() && !e.From.Remembers(e.FromPort) }
 
 // holders returns the stages that hold the leases which n takes: n itself, and whoever a leased token leads to.
-func (p *Plan) holders(n *PlanNode) []*PlanNode {
+func holders(n *PlanNode) []*PlanNode {
 	out, seen := []*PlanNode{n}, map[*PlanNode]bool{n: true}
 	for i := 0; i < len(out); i++ {
 		for _, e := range out[i].Out {
-			if e.leased() && !seen[e.To] {
+			if leased(e) && !seen[e.To] {
 				seen[e.To] = true
 				out = append(out, e.To)
 			}
@@ -171,17 +138,17 @@ func slack(rules []rule, from event) map[event]int {
 
 // Alive returns for every stage, by output port, the most of its tokens that can exist at once, those of the firing under
 // way included.
-func (p *Plan) Alive() map[*PlanNode][]int {
-	rules := p.rules()
+func Alive(p *Plan) map[*PlanNode][]int {
+	all := rules(p)
 	back := map[*PlanNode]map[event]int{} // from a stage's drop
 	for _, n := range p.Nodes {
-		back[n] = slack(rules, event{n, drop, nil})
+		back[n] = slack(all, event{n, drop, nil})
 	}
 	out := map[*PlanNode][]int{}
 	for _, n := range p.Nodes {
 		counts := make([]int, len(n.Stage.Out))
 		for i := range counts {
-			counts[i] = p.inside(n) // at the least, those that it makes
+			counts[i] = p.Inside(n) // at the least, those that it makes
 		}
 		for _, e := range n.Out {
 			most, ok := back[e.To][event{n, fire, nil}]

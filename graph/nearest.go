@@ -1,12 +1,9 @@
 package graph
 
-import (
-	"fmt"
-	"slices"
-)
+import "fmt"
 
-// nearest returns the name that was most likely meant: the one fewest edits away, if those are few for its length.
-func nearest(word string, names []string) (string, bool) {
+// Nearest returns the name that was most likely meant: the one fewest edits away, if those are few for its length.
+func Nearest(word string, names []string) (string, bool) {
 	best, fewest := "", 1+max(min(1, len(word)), len(word)/3)
 	for _, name := range names {
 		if d := distance(word, name, fewest); d < fewest {
@@ -18,7 +15,7 @@ func nearest(word string, names []string) (string, bool) {
 
 // Suggest is the words that offer the nearest name, or nothing.
 func Suggest(word string, names []string) string {
-	if name, ok := nearest(word, names); ok {
+	if name, ok := Nearest(word, names); ok {
 		return fmt.Sprintf("did you mean %q?", name)
 	}
 	return ""
@@ -51,14 +48,4 @@ func distance(a, b string, limit int) int {
 		}
 	}
 	return row[len(y)]
-}
-
-// names collects what f says of each element, sorted.
-func names[T any](list []T, f func(T) string) []string {
-	out := make([]string, len(list))
-	for i, v := range list {
-		out[i] = f(v)
-	}
-	slices.Sort(out)
-	return out
 }

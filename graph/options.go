@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/BurntSushi/toml"
 )
 
 // decoder fills options structs from the tree. Each value that does not fit is one diagnostic; the rest goes on.
@@ -66,7 +68,7 @@ func (d *decoder) fill(out reflect.Value, table *node, what string, known ...str
 	list := fields(out.Type())
 	for _, key := range table.order {
 		k := table.table[key]
-		if slices.Contains(known, key) || slices.ContainsFunc(list, func(f field) bool { return f.Name == key }) || k.heir {
+		if slices.Contains(known, key) || slices.ContainsFunc(list, func(f field) bool { return f.Name == key }) || k.inherited {
 			continue
 		}
 		all := append(names(list, func(f field) string { return f.Name }), known...)
@@ -79,14 +81,14 @@ func (d *decoder) fill(out reflect.Value, table *node, what string, known ...str
 	}
 	for _, f := range list {
 		n := table.table[f.Name]
-		if n != nil && n.heir && !d.fits(n, f) {
+		if n != nil && n.inherited && !d.fits(n, f) {
 			n = nil
 		}
 		switch {
 		case n != nil:
 		case f.hasDef:
 			var err error
-			if n, err = f.standard(table.src, table.key); err != nil {
+			if n, err = defaultValue(f, table.src, table.key); err != nil {
 				d.add(table.atKey("%s: option %q: %v", what, f.Name, err))
 				continue
 			}
@@ -102,7 +104,7 @@ func (d *decoder) fill(out reflect.Value, table *node, what string, known ...str
 	}
 }
 
-// fits says whether an option taken over from another stage can be decoded.
+// fits reports whether an option taken over from another stage can be decoded.
 func (d *decoder) fits(n *node, f field) bool {
 	var none Diagnostics
 	(&decoder{diags: &none}).value(n, reflect.New(f.typ).Elem(), "", f.Enum)
@@ -216,7 +218,7 @@ func (d *decoder) wrong(n *node, t reflect.Type, what string) {
 	d.add(n.at("%s wants %s, found %s", what, typeText(t), n.found()))
 }
 
-// scalar says whether v is a value that TOML itself makes.
+// scalar reports whether v is a value that TOML itself makes.
 func scalar(v any) bool {
 	switch v.(type) {
 	case string, bool, int64, float64:
@@ -225,7 +227,7 @@ func scalar(v any) bool {
 	return false
 }
 
-// number sets a bool, an integer or a float, and says whether v fits.
+// number sets a bool, an integer or a float, and reports whether v fits.
 func number(v any, out reflect.Value) bool {
 	switch out.Kind() {
 	case reflect.Bool:
@@ -287,4 +289,21 @@ func (d *decoder) reroot(dir string) {
 	for i, o := range d.outs {
 		o.path.SetString(filepath.Join(dir, strings.TrimPrefix(full[i], shared[o.src])))
 	}
+}
+
+// defaultValue parses the default of an option as if it were written in the file.
+func defaultValue(f field, src *origin, at span) (*node, error) {
+	n := &node{src: src, key: at, val: at, v: f.Default}
+	t := f.typ
+	if t.Kind() == reflect.Pointer {
+		t = t.Elem()
+	}
+	if t.Kind() == reflect.String || t == durationType {
+		return n, nil
+	}
+	var m map[string]any
+	if _, err := toml.Decode("v = "+f.Default, &m); err != nil {
+		return nil, fmt.Errorf("default %q: %w", f.Default, err)
+	}
+	return grow(src, m["v"], nil, at), nil
 }

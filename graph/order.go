@@ -5,23 +5,24 @@ import (
 	"slices"
 )
 
-// into puts the checked draft into a plan: nodes in topological order over the edges without delay, among those that
-// are ready the first of the file first, so that the order never depends on a map.
-func (g *draft) into(p *Plan) {
+// Join puts nodes and edges into the plan: nodes in topological order over the edges without delay,
+// among those that are ready the first of the file first, so that the order depends on no map. In
+// and Out of the nodes are as the edges say.
+func (p *Plan) Join(nodes []*PlanNode, edges []*Edge) {
 	waits := map[*PlanNode]int{}
-	for _, e := range g.edges {
+	p.Edges = edges
+	for _, e := range edges {
 		if e.Delay == 0 {
 			waits[e.To]++
 		}
-		p.Edges = append(p.Edges, e.Edge)
-		e.From.Out = append(e.From.Out, e.Edge)
+		e.From.Out = append(e.From.Out, e)
 	}
-	for len(p.Nodes) < len(g.nodes) {
-		i := slices.IndexFunc(g.nodes, func(n *draftNode) bool { return waits[n.PlanNode] == 0 })
+	for len(p.Nodes) < len(nodes) {
+		i := slices.IndexFunc(nodes, func(n *PlanNode) bool { return waits[n] == 0 })
 		if i < 0 {
-			return // a circle; judge has refused it
+			return // a cycle, which loading has refused
 		}
-		n := g.nodes[i].PlanNode
+		n := nodes[i]
 		waits[n] = -1
 		p.Nodes = append(p.Nodes, n)
 		for _, e := range n.Out {
@@ -33,8 +34,8 @@ func (g *draft) into(p *Plan) {
 	for _, n := range p.Nodes {
 		slices.SortStableFunc(n.Out, func(a, b *Edge) int { return cmp.Compare(a.FromPort, b.FromPort) })
 	}
-	for _, ring := range p.Cycles() {
-		for _, n := range ring {
+	for _, cycle := range p.Cycles() {
+		for _, n := range cycle {
 			n.InCycle = true
 		}
 	}
@@ -60,20 +61,20 @@ func (p *Plan) Cycles() [][]*PlanNode {
 		}
 		reach[n] = seen
 	}
-	var rings [][]*PlanNode
+	var cycles [][]*PlanNode
 	done := map[*PlanNode]bool{}
 	for _, n := range p.Nodes {
 		if done[n] || !reach[n][n] {
 			continue
 		}
-		var ring []*PlanNode
+		var component []*PlanNode
 		for _, m := range p.Nodes {
 			if reach[n][m] && reach[m][n] {
-				ring = append(ring, m)
+				component = append(component, m)
 				done[m] = true
 			}
 		}
-		rings = append(rings, ring)
+		cycles = append(cycles, component)
 	}
-	return rings
+	return cycles
 }

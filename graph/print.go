@@ -10,14 +10,14 @@ import (
 )
 
 // WriteText lists the nodes of a plan in firing order, each with its edges.
-func (p *Plan) WriteText(w io.Writer) error {
+func WriteText(w io.Writer, p *Plan) error {
 	fmt.Fprintf(w, "device %s, batch %s, micro %s\n", p.Pipeline.Device, orAuto(p.Pipeline.Batch), orAuto(p.Pipeline.Micro))
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	for _, n := range p.Nodes {
-		fmt.Fprintf(t, "%s\t%s\t%s\n", n.ID, n.Stage.Name, n.traits())
+		fmt.Fprintf(t, "%s\t%s\t%s\n", n.ID, n.Stage.Name, nodeTraits(n))
 		for _, e := range n.In {
 			if e != nil {
-				fmt.Fprintf(t, "  %s\t<- %s\t%s\n", e.in().Name, e.source(), e.label())
+				fmt.Fprintf(t, "  %s\t<- %s\t%s\n", e.Input().Name, e.Source(), label(e))
 			}
 		}
 	}
@@ -46,8 +46,8 @@ func ids(nodes []*PlanNode) []string {
 	return out
 }
 
-// traits says what sets a node apart: source, takes leases, gathers, in cycle.
-func (n *PlanNode) traits() string {
+// nodeTraits says what sets a node apart: source, takes leases, gathers, in cycle.
+func nodeTraits(n *PlanNode) string {
 	out := []string{n.Stage.Role.String()}
 	if n.Stage.Lease {
 		out = append(out, "lease")
@@ -61,16 +61,10 @@ func (n *PlanNode) traits() string {
 	return strings.Join(out, ", ")
 }
 
-func (e *Edge) in() *Port  { return &e.To.Stage.In[e.ToPort] }
-func (e *Edge) out() *Port { return &e.From.Stage.Out[e.FromPort] }
-
-// source is "stage.port" of where the edge begins.
-func (e *Edge) source() string { return e.From.ID + "." + e.out().Name }
-
 // label says what travels on the edge: "features on device, delay 1, capacity 2".
-func (e *Edge) label() string {
-	s := TypeName(e.out().Type)
-	if e.out().Device() {
+func label(e *Edge) string {
+	s := TypeName(e.Output().Type)
+	if e.Output().Device() {
 		s += " on device"
 	}
 	if e.Delay > 0 {
@@ -83,7 +77,7 @@ func (e *Edge) label() string {
 }
 
 // WriteDOT draws the plan for Graphviz: one record per stage with its ports, feedback dashed.
-func (p *Plan) WriteDOT(w io.Writer) error {
+func WriteDOT(w io.Writer, p *Plan) error {
 	b := bufio.NewWriter(w)
 	fmt.Fprintf(b, "digraph %q {\n\trankdir=LR\n\tnode [shape=record fontname=\"Helvetica\"]\n\tedge [fontname=\"Helvetica\" fontsize=10]\n", p.Name())
 	for _, n := range p.Nodes {
@@ -94,7 +88,7 @@ func (p *Plan) WriteDOT(w io.Writer) error {
 		if e.Delay > 0 {
 			style = " style=dashed constraint=false"
 		}
-		fmt.Fprintf(b, "\t%q:o%d -> %q:i%d [label=%q%s]\n", e.From.ID, e.FromPort, e.To.ID, e.ToPort, e.label(), style)
+		fmt.Fprintf(b, "\t%q:o%d -> %q:i%d [label=%q%s]\n", e.From.ID, e.FromPort, e.To.ID, e.ToPort, label(e), style)
 	}
 	fmt.Fprintln(b, "}")
 	return b.Flush()
@@ -113,7 +107,7 @@ func record(ports []Port, prefix, before, after string) string {
 }
 
 // WriteMermaid draws the plan as a Mermaid flowchart, for Markdown.
-func (p *Plan) WriteMermaid(w io.Writer) error {
+func WriteMermaid(w io.Writer, p *Plan) error {
 	b := bufio.NewWriter(w)
 	fmt.Fprintln(b, "flowchart LR")
 	number := map[*PlanNode]int{} // names may be words that Mermaid keeps for itself, such as "end"
@@ -137,8 +131,8 @@ func (p *Plan) WriteMermaid(w io.Writer) error {
 		if e.Delay > 0 {
 			arrow = "-.->"
 		}
-		name := e.out().Name
-		if in := e.in().Name; in != name {
+		name := e.Output().Name
+		if in := e.Input().Name; in != name {
 			name += " as " + in
 		}
 		if e.Capacity > 1 {
@@ -187,7 +181,7 @@ type edgeJSON struct {
 }
 
 // WriteJSON writes the plan as one JSON object.
-func (p *Plan) WriteJSON(w io.Writer) error {
+func WriteJSON(w io.Writer, p *Plan) error {
 	s, m := p.Pipeline, p.Model
 	out := planJSON{File: p.File, Device: s.Device, Batch: s.Batch, Micro: s.Micro, Precision: s.Precision, Threads: s.Threads, Memory: s.Memory,
 		Variant: m.Variant, Weights: m.Weights, Config: m.Config, Nodes: []nodeJSON{}, Edges: []edgeJSON{}, Feedback: [][]string{}}
@@ -195,7 +189,7 @@ func (p *Plan) WriteJSON(w io.Writer) error {
 		out.Nodes = append(out.Nodes, nodeJSON{n.ID, n.Stage.Name, n.Stage.Role.String(), n.Stage.Lease, n.Stage.Gather && !n.InCycle, n.InCycle, n.Line})
 	}
 	for _, e := range p.Edges {
-		out.Edges = append(out.Edges, edgeJSON{e.source(), e.To.ID + "." + e.in().Name, TypeName(e.out().Type), e.out().Device(), e.Delay, e.Capacity, e.Line})
+		out.Edges = append(out.Edges, edgeJSON{e.Source(), e.To.ID + "." + e.Input().Name, TypeName(e.Output().Type), e.Output().Device(), e.Delay, e.Capacity, e.Line})
 	}
 	for _, ring := range p.Cycles() {
 		out.Feedback = append(out.Feedback, ids(ring))

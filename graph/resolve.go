@@ -6,14 +6,14 @@ import "fmt"
 // once, and how many tokens each edge holds.
 //
 // Batch. 8 frames up to 1280 x 720 displayed pixels, 4 up to 1920 x 1080, 2 above or when the size is unknown; less
-// where Halve was asked for it.
-// Micro. A quarter of the batch, at least 1, and a divisor of it: credits are handed out in groups of micro. Less where
-// Shrink was asked for it.
+// where Sizing says so.
+// Micro. A quarter of the batch, at least 1, and a divisor of it: leases are handed out in groups of micro. Less where
+// Sizing says so.
 //
 // Capacities. Frames leave the source one after the other, and a stage with several inputs joins the tokens of one
 // frame. If two ways lead from one stage to another and one of them is full while the other could still take frames,
 // the stage where they part is blocked by the full one, and the other way may starve: a gather on it waits for frames
-// that never come, and credits never come home. So every way must be able to hold as many frames as the longest. Let
+// that never come, and leases never come home. So every way must be able to hold as many frames as the longest. Let
 //
 //	inside(n) = the frames that stage n itself can hold: micro when it gathers, else 1
 //	hold(n)   = the most frames that can be under way between the source and n's inputs
@@ -36,37 +36,50 @@ const (
 	pixels1080 = 1920 * 1080
 )
 
-// Resolve sets Pipeline.Batch, Pipeline.Micro and the edges' capacities for an input of a displayed size, 0 when that is
-// unknown. What the file gives is kept, and checked: a plan that would stop for ever is refused. Resolve may be called
-// again, for another size.
-func (p *Plan) Resolve(width, height int) error {
-	if err := p.resolveBatch(width, height); err != nil {
-		return err
+// Sizing is what Resolve must know beside the plan.
+type Sizing struct {
+	Width, Height int // of the input as it is displayed, 0 when unknown
+
+	// The largest batch and micro-batch that may be chosen where the file leaves the choice open,
+	// 0 for any.
+	MaxBatch, MaxMicro int
+
+	Force bool // resolve a plan that deadlocks as well, for demonstrations
+}
+
+// Resolve returns the plan with batch, micro-batch and the capacities of the edges settled for an
+// input of a size. What the file gives is kept, and checked: a plan that deadlocks is refused.
+func Resolve(p *Plan, size Sizing) (*Plan, error) {
+	q := p.Edit(nil)
+	if err := resolveBatch(q, size); err != nil {
+		return nil, err
 	}
-	p.resolveEdges()
-	if p.Forced {
-		return nil
+	resolveEdges(q)
+	if !size.Force {
+		if err := Deadlock(q); err != nil {
+			return nil, err
+		}
 	}
-	return p.Live()
+	return q, nil
 }
 
 // resolveBatch sets batch and micro-batch.
-func (p *Plan) resolveBatch(width, height int) error {
+func resolveBatch(p *Plan, size Sizing) error {
 	s := &p.Pipeline
 	if s.Batch < 0 || s.Micro < 0 {
 		return Errorf(BadConfig, "batch %d and micro-batch %d must be at least 1", s.Batch, s.Micro)
 	}
 	why := ""
-	if p.auto.batch = p.auto.batch || s.Batch == 0; p.auto.batch {
-		s.Batch, why = autoBatch(width, height), " (the default for this input)"
-		if p.most > 0 {
-			s.Batch = min(s.Batch, p.most)
+	if s.Batch == 0 {
+		s.Batch, why = autoBatch(size.Width, size.Height), " (the default for this input)"
+		if size.MaxBatch > 0 {
+			s.Batch = min(s.Batch, size.MaxBatch)
 		}
 	}
-	if p.auto.micro = p.auto.micro || s.Micro == 0; p.auto.micro {
+	if s.Micro == 0 {
 		s.Micro = max(s.Batch/4, 1)
-		if p.mostMicro > 0 {
-			s.Micro = min(s.Micro, p.mostMicro)
+		if size.MaxMicro > 0 {
+			s.Micro = min(s.Micro, size.MaxMicro)
 		}
 		for s.Batch%s.Micro != 0 {
 			s.Micro--
@@ -92,53 +105,53 @@ func autoBatch(width, height int) int {
 }
 
 // resolveEdges sets the capacities that the file leaves open.
-func (p *Plan) resolveEdges() {
-	ring := map[*PlanNode]int{} // group of stages that move in step: a cycle, or a stage by itself
+func resolveEdges(p *Plan) {
+	component := map[*PlanNode]int{} // group of stages that move in step: a cycle, or a stage by itself
 	for i, nodes := range p.Cycles() {
 		for _, n := range nodes {
-			ring[n] = -1 - i
+			component[n] = -1 - i
 		}
 	}
 	for i, n := range p.Nodes {
-		if ring[n] == 0 {
-			ring[n] = 1 + i
+		if component[n] == 0 {
+			component[n] = 1 + i
 		}
 	}
 	for _, e := range p.Edges {
-		if e.auto = e.auto || e.Capacity == 0; !e.auto {
+		if e.Chosen = e.Chosen || e.Capacity == 0; !e.Chosen {
 			continue
 		}
-		if e.Capacity = e.Delay + p.Pipeline.Micro; ring[e.From] == ring[e.To] {
-			e.Capacity = e.Delay + p.delays(e.To, e.From)
+		if e.Capacity = e.Delay + p.Pipeline.Micro; component[e.From] == component[e.To] {
+			e.Capacity = e.Delay + delays(p, e.To, e.From)
 		}
 	}
 
-	depth := map[*PlanNode]int{} // hold of a stage beyond that of its group
+	within := map[*PlanNode]int{} // hold of a stage beyond that of its group
 	for _, n := range p.Nodes {
 		for _, e := range n.In {
-			if e != nil && e.Delay == 0 && ring[e.From] == ring[n] {
-				depth[n] = max(depth[n], depth[e.From]+p.inside(e.From)+e.Capacity)
+			if e != nil && e.Delay == 0 && component[e.From] == component[n] {
+				within[n] = max(within[n], within[e.From]+p.Inside(e.From)+e.Capacity)
 			}
 		}
 	}
-	entry := map[int]int{} // hold of a group: longest path over the edges between groups, which form no cycle
-	hold := func(n *PlanNode) int { return entry[ring[n]] + depth[n] }
+	before := map[int]int{} // hold of a group: longest path over the edges between groups, which form no cycle
+	framesHeld := func(n *PlanNode) int { return before[component[n]] + within[n] }
 	for range p.Nodes {
 		for _, e := range p.Edges {
-			if ring[e.From] != ring[e.To] {
-				entry[ring[e.To]] = max(entry[ring[e.To]], hold(e.From)+p.inside(e.From)+e.Capacity-e.Delay)
+			if component[e.From] != component[e.To] {
+				before[component[e.To]] = max(before[component[e.To]], framesHeld(e.From)+p.Inside(e.From)+e.Capacity-e.Delay)
 			}
 		}
 	}
 	for _, e := range p.Edges {
-		if e.auto && ring[e.From] != ring[e.To] {
-			e.Capacity = hold(e.To) - hold(e.From) - p.inside(e.From) + e.Delay
+		if e.Chosen && component[e.From] != component[e.To] {
+			e.Capacity = framesHeld(e.To) - framesHeld(e.From) - p.Inside(e.From) + e.Delay
 		}
 	}
 }
 
 // delays is the least number of delays on a way from one stage to another, by relaxing every edge until nothing changes.
-func (p *Plan) delays(from, to *PlanNode) int {
+func delays(p *Plan, from, to *PlanNode) int {
 	least := map[*PlanNode]int{from: 0}
 	for range p.Nodes {
 		for _, e := range p.Edges {

@@ -3,6 +3,7 @@ package graph
 import (
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -11,10 +12,7 @@ func TestBatchFollowsTheSizeOfTheInput(t *testing.T) {
 	for _, c := range []struct{ w, h, batch, micro int }{
 		{0, 0, 2, 1}, {1280, 720, 8, 2}, {720, 1280, 8, 2}, {1281, 720, 4, 1}, {1920, 1080, 4, 1}, {1920, 1088, 2, 1}, {3840, 2160, 2, 1}, {640, 0, 2, 1},
 	} {
-		p := tracker(t)
-		if err := p.Resolve(c.w, c.h); err != nil {
-			t.Fatal(err)
-		}
+		p := resolved(t, tracker(t), c.w, c.h)
 		if p.Pipeline.Batch != c.batch || p.Pipeline.Micro != c.micro {
 			t.Errorf("%dx%d: batch %d, micro %d, want %d, %d", c.w, c.h, p.Pipeline.Batch, p.Pipeline.Micro, c.batch, c.micro)
 		}
@@ -24,35 +22,45 @@ func TestBatchFollowsTheSizeOfTheInput(t *testing.T) {
 func TestMicroDividesAnyGivenBatch(t *testing.T) {
 	for batch := 1; batch <= 64; batch++ {
 		p := tracker(t)
-		p.Pipeline, p.auto.batch = Settings{Batch: batch}, false
-		if err := p.Resolve(0, 0); err != nil {
-			t.Fatal(err)
-		}
-		if s := p.Pipeline; s.Batch != batch || s.Micro < 1 || batch%s.Micro != 0 || s.Micro > max(batch/4, 1) {
+		p.Pipeline = Settings{Batch: batch}
+		if s := resolved(t, p, 0, 0).Pipeline; s.Batch != batch || s.Micro < 1 || batch%s.Micro != 0 || s.Micro > max(batch/4, 1) {
 			t.Errorf("batch %d: %+v", batch, s)
 		}
 	}
 }
 
-func TestResolvingAgainStartsAfresh(t *testing.T) {
-	p, q := tracker(t), tracker(t)
-	for _, height := range []int{2160, 720, 1080} {
-		if err := p.Resolve(1280, height); err != nil {
+// A plan may be resolved for one input after the other, and stays what it is.
+func TestResolvingLeavesThePlanAsItIs(t *testing.T) {
+	text := func(p *Plan) string {
+		var b strings.Builder
+		if err := WriteText(&b, p); err != nil {
 			t.Fatal(err)
 		}
+		return b.String()
 	}
-	if err := q.Resolve(1280, 1080); err != nil {
-		t.Fatal(err)
+	p := tracker(t)
+	before := text(p)
+	once := text(resolved(t, tracker(t), 1280, 1080))
+	for _, height := range []int{2160, 720, 1080} {
+		q := resolved(t, p, 1280, height)
+		(&Bound{Batch: 1}).Reserve(q)
+		if height == 1080 && text(q) != once {
+			t.Errorf("resolved three times:\n%s\nonce:\n%s", text(q), once)
+		}
 	}
-	var a, b strings.Builder
-	if err := p.WriteText(&a); err != nil {
-		t.Fatal(err)
+	if text(p) != before {
+		t.Errorf("before:\n%s\nafter:\n%s", before, text(p))
 	}
-	if err := q.WriteText(&b); err != nil {
-		t.Fatal(err)
+	q := p.Edit(func(n *PlanNode) { n.Stage, n.Options = Discard(n.Stage), nil })
+	for i, n := range p.Nodes {
+		if n.Stage == q.Nodes[i].Stage || n == q.Nodes[i] {
+			t.Errorf("%s is one node of two plans", n.ID)
+		}
 	}
-	if a.String() != b.String() {
-		t.Errorf("resolved three times:\n%s\nonce:\n%s", &a, &b)
+	for i, e := range q.Edges {
+		if e == p.Edges[i] || !slices.Contains(q.Nodes, e.From) || !slices.Contains(q.Nodes, e.To) || e.To.In[e.ToPort] != e || !slices.Contains(e.From.Out, e) {
+			t.Errorf("%s -> %s is not of the copy", e.Source(), e.To.ID)
+		}
 	}
 }
 
@@ -87,8 +95,8 @@ func randomPlan(r *rand.Rand, batch, micro int, feedback bool) *Plan {
 			join(p.Nodes[2+r.IntN(len(p.Nodes)-2)], n, 2, 1)
 		}
 	}
-	for _, ring := range p.Cycles() {
-		for _, n := range ring {
+	for _, cycle := range p.Cycles() {
+		for _, n := range cycle {
 			n.InCycle = true
 		}
 	}
@@ -100,9 +108,9 @@ func TestNoPlanWithChosenCapacitiesEverStops(t *testing.T) {
 	for range 400 {
 		micro := 1 + r.IntN(4)
 		p := randomPlan(r, micro*(1+r.IntN(4)), micro, true)
-		if err := p.Resolve(0, 0); err != nil {
+		if _, err := Resolve(p, Sizing{}); err != nil {
 			var b strings.Builder
-			if err := p.WriteText(&b); err != nil {
+			if err := WriteText(&b, p); err != nil {
 				t.Fatal(err)
 			}
 			t.Fatalf("%v\n%s", err, &b)
@@ -114,10 +122,7 @@ func TestEveryWayToAStageHoldsTheSame(t *testing.T) {
 	r := rand.New(rand.NewPCG(3, 4))
 	for range 100 {
 		micro := 1 + r.IntN(3)
-		p := randomPlan(r, 4*micro, micro, false)
-		if err := p.Resolve(0, 0); err != nil {
-			t.Fatal(err)
-		}
+		p := resolved(t, randomPlan(r, 4*micro, micro, false), 0, 0)
 		hold := map[*PlanNode]int{}
 		for _, n := range p.Nodes {
 			ways := map[int]bool{}
@@ -139,7 +144,7 @@ func TestEveryWayToAStageHoldsTheSame(t *testing.T) {
 	}
 }
 
-// Small capacities do stop some graphs: what Live says of the chosen ones means something.
+// Small capacities do stop some graphs: what Deadlock says of the chosen ones means something.
 func TestTooSmallCapacitiesAreFound(t *testing.T) {
 	r := rand.New(rand.NewPCG(5, 6))
 	stopped := 0
@@ -148,7 +153,7 @@ func TestTooSmallCapacitiesAreFound(t *testing.T) {
 		for _, e := range p.Edges {
 			e.Capacity = 1
 		}
-		if p.Resolve(0, 0) != nil {
+		if _, err := Resolve(p, Sizing{}); err != nil {
 			stopped++
 		}
 	}

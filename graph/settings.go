@@ -3,19 +3,10 @@ package graph
 import (
 	"fmt"
 	"math"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 )
-
-// Embedded is the value of [model].weights that means the weights inside the program.
-const Embedded = "embedded"
-
-// precisions are what products may multiply in.
-var precisions = []string{"auto", "f32", "bf16", "f16"}
-
-var deviceName = regexp.MustCompile(`^(auto|cpu|cuda(:[0-9]{1,3})?)$`)
 
 // known lists the keys of the two fixed tables, for messages and the schema.
 var (

@@ -61,7 +61,7 @@ type Port struct {
 	State    bool // an output that lives in reserved memory and carries no lease
 }
 
-// Device says whether tokens of this port hold device memory.
+// Device reports whether tokens of this port hold device memory.
 func (p *Port) Device() bool { return p.Type.Implements(reflect.TypeFor[Resident]()) }
 
 // Resident is a token that holds device memory. The runtime calls Release once, after the last consumer of the

@@ -100,13 +100,13 @@ func (s *Stepper) ready(n *PlanNode) bool {
 		if s.taken[e] == 0 {
 			have += e.Delay // the initial token
 		}
-		return have < s.Plan.inside(n)
+		return have < s.Plan.Inside(n)
 	})
 }
 
 // fire takes the tokens of one firing and puts the outputs on the edges.
 func (s *Stepper) fire(n *PlanNode) error {
-	ins, used := make([]any, s.Plan.inside(n)), []*Token{}
+	ins, used := make([]any, s.Plan.Inside(n)), []*Token{}
 	for i := range ins {
 		values := make([]any, len(n.In))
 		for port, e := range n.In {

@@ -92,7 +92,7 @@ func checkOptions(t reflect.Type, bad func(string, ...any)) {
 		if !f.hasDef {
 			continue
 		}
-		n, err := f.standard(&origin{}, span{})
+		n, err := defaultValue(f, &origin{}, span{})
 		if err != nil {
 			bad("option %q: %v", f.Name, err)
 			continue

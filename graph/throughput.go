@@ -13,7 +13,7 @@ import (
 //	time around the cycle / slack around the cycle
 //
 // and the plan goes at the pace of its slowest cycle. A stage by itself is a cycle; feedback is one with a slack of its
-// delays; a full edge, or credits that come home late, are cycles as well. The slowest is found by looking for one that is
+// delays; a full edge, or leases that come home late, are cycles as well. The slowest is found by looking for one that is
 // slower than the slowest so far, until there is none: a cycle around which more time passes than its slack is worth.
 //
 // A gather fires once for micro frames. So the rules are unrolled over as many frames: each event has a copy for each of
@@ -36,16 +36,16 @@ type Prediction struct {
 }
 
 // Predict says how fast a resolved plan can go, by the costs of its stages on so many cores.
-func (p *Plan) Predict(costs map[string]Cost, cores int) Prediction {
+func Predict(p *Plan, costs map[string]Cost, cores int) Prediction {
 	seconds, compute := map[string]float64{}, 0.0
 	for id, c := range costs {
 		seconds[id] = c.Seconds
 		compute += c.Compute / float64(cores)
 	}
-	rules := p.timed(seconds)
+	u := unroll(p, seconds)
 	var out Prediction
 	for {
-		cycle := rules.slower(out.Period * float64(p.Pipeline.Micro))
+		cycle := u.slower(out.Period * float64(p.Pipeline.Micro))
 		if cycle == nil {
 			break
 		}
@@ -86,22 +86,22 @@ type unrolled struct {
 	ids   map[copied]int // of the events
 }
 
-// timed unrolls the rules over the frames of an iteration.
-func (p *Plan) timed(seconds map[string]float64) *unrolled {
+// unroll unrolls the rules over the frames of an iteration.
+func unroll(p *Plan, seconds map[string]float64) *unrolled {
 	m := p.Pipeline.Micro
 	u := &unrolled{ids: map[copied]int{}}
-	for _, r := range p.rules() {
+	for _, r := range rules(p) {
 		own := r.from.node == r.to.node && (r.from.edge == nil || r.from.edge != r.to.edge) // not along an edge back to itself
 		for k := range m {
 			t := timedRule{from: copied{r.from, (k - r.slack%m + m) % m}, to: copied{r.to, k}, slack: r.slack}
 			t.back = (r.slack + m - 1 - k) / m // frame k - slack lies so many iterations back
-			if own && m > 1 && r.slack == m && p.inside(r.to.node) == m && k == 0 {
+			if own && m > 1 && r.slack == m && p.Inside(r.to.node) == m && k == 0 {
 				t.from.frame, t.back = m-1, 1 // a gather begins anew when the last frame is sent
 			}
 			if r.from.kind == fire && r.to.kind == drop {
-				t.time = seconds[r.to.node.ID] * float64(p.inside(r.to.node))
+				t.time = seconds[r.to.node.ID] * float64(p.Inside(r.to.node))
 			}
-			t.a, t.b = u.id(p.gathered(t.from)), u.id(p.gathered(t.to))
+			t.a, t.b = u.id(gathered(p, t.from)), u.id(gathered(p, t.to))
 			u.rules = append(u.rules, t)
 		}
 	}
@@ -119,8 +119,8 @@ func (u *unrolled) id(c copied) int {
 }
 
 // gathered returns the one copy of a gather's firing and dropping.
-func (p *Plan) gathered(c copied) copied {
-	if p.inside(c.node) > 1 && (c.kind == fire || c.kind == drop) {
+func gathered(p *Plan, c copied) copied {
+	if p.Inside(c.node) > 1 && (c.kind == fire || c.kind == drop) {
 		c.frame = 0
 	}
 	return c
@@ -160,7 +160,7 @@ func (u *unrolled) slower(period float64) []timedRule {
 
 // name puts a cycle into words: the stages that take time on it, and what ties them.
 func name(cycle []timedRule) (stages []string, why string) {
-	slack, credit, seen := 0, "", map[string]bool{}
+	slack, lease, seen := 0, "", map[string]bool{}
 	for _, r := range cycle {
 		slack += r.slack
 		if r.time > 0 && !seen[r.to.node.ID] {
@@ -168,7 +168,7 @@ func name(cycle []timedRule) (stages []string, why string) {
 			stages = append(stages, r.to.node.ID)
 		}
 		if r.to.node.Stage.Lease && r.to.kind == fire && r.from.kind == drop {
-			credit = ", waiting for credits"
+			lease = ", waiting for leases"
 		}
 	}
 	if len(stages) == 1 {
@@ -176,5 +176,5 @@ func name(cycle []timedRule) (stages []string, why string) {
 	}
 	i := slices.Index(stages, slices.Min(stages))
 	stages = append(stages[i:], stages[:i]...) // from a fixed one on
-	return stages, fmt.Sprintf("%s: %d frames in flight%s", strings.Join(stages, " -> "), slack, credit)
+	return stages, fmt.Sprintf("%s: %d frames in flight%s", strings.Join(stages, " -> "), slack, lease)
 }

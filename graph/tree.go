@@ -20,16 +20,16 @@ import (
 
 // node is a value of the tree: a table, an array or a scalar.
 type node struct {
-	src      *origin
-	key, val span
-	table    map[string]*node // a table when not nil
-	order    []string         // its keys, in the order of the text
-	list     []*node          // elements of an array
-	array    bool
-	v        any    // string, bool, int64, float64; or any Go value a program gave
-	raw      string // a flag's value as it was typed, for options that are strings
-	typed    bool   // raw is set
-	heir     bool   // taken over from an extended file although the stage is another one: only what fits is used
+	src       *origin
+	key, val  span
+	table     map[string]*node // a table when not nil
+	order     []string         // its keys, in the order of the text
+	list      []*node          // elements of an array
+	array     bool
+	v         any    // string, bool, int64, float64; or any Go value a program gave
+	raw       string // a flag's value as it was typed, for options that are strings
+	typed     bool   // raw is set
+	inherited bool   // taken over from an extended file although the stage is another one: only what fits is used
 }
 
 // tableNode returns an empty table.
@@ -153,7 +153,7 @@ func merge(base, over *node) *node {
 
 // inherit marks everything below n.
 func (n *node) inherit() {
-	n.heir = true
+	n.inherited = true
 	for _, k := range n.table {
 		k.inherit()
 	}
@@ -165,7 +165,7 @@ const maxFile = 64 << 10
 // reader reads a file and the files it extends.
 type reader struct {
 	diags *Diagnostics
-	stack []string // files being read, to refuse circles
+	stack []string // files being read, to refuse cycles
 	ranks int
 }
 
@@ -216,7 +216,7 @@ func (r *reader) text(name, data string) *node {
 	path := relative(src.dir, target)
 	if i := slices.Index(append(r.stack, filepath.Clean(name)), path); i >= 0 {
 		chain := append(slices.Clone(append(r.stack, filepath.Clean(name))[i:]), path)
-		r.add(ext.at("the files extend each other in a circle: %s", strings.Join(chain, " -> ")))
+		r.add(ext.at("the files extend each other in a cycle: %s", strings.Join(chain, " -> ")))
 		return nil
 	}
 	r.stack = append(r.stack, filepath.Clean(name))
@@ -300,7 +300,7 @@ func relative(dir, path string) string {
 	return filepath.Join(dir, path)
 }
 
-// address says whether a path is a URL: scheme://...
+// address reports whether a path is a URL: scheme://...
 func address(path string) bool {
 	scheme, _, ok := strings.Cut(path, "://")
 	return ok && scheme != "" && strings.IndexFunc(scheme, func(r rune) bool {

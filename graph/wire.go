@@ -27,6 +27,17 @@ type draftEdge struct {
 	at *node // the value that names the source port
 }
 
+// planned returns the nodes and edges of the draft.
+func (g *draft) planned() (nodes []*PlanNode, edges []*Edge) {
+	for _, n := range g.nodes {
+		nodes = append(nodes, n.PlanNode)
+	}
+	for _, e := range g.edges {
+		edges = append(edges, e.Edge)
+	}
+	return nodes, edges
+}
+
 func (g *draft) node(id string) *draftNode {
 	for _, n := range g.nodes {
 		if n.ID == id {
@@ -116,11 +127,11 @@ func (l *loader) wire(g *draft) {
 func (l *loader) input(g *draft, n *draftNode, name string, at *node) {
 	to := slices.IndexFunc(n.Stage.In, func(p Port) bool { return p.Name == name })
 	if to < 0 {
-		if at.heir {
+		if at.inherited {
 			return
 		}
 		d := at.atKey("%s has no input %q", title(n.ID, n.Stage), name)
-		if meant, ok := nearest(name, names(n.Stage.In, func(p Port) string { return p.Name })); ok {
+		if meant, ok := Nearest(name, names(n.Stage.In, func(p Port) string { return p.Name })); ok {
 			d.Label = fmt.Sprintf("did you mean %q?", meant)
 			n.named[slices.IndexFunc(n.Stage.In, func(p Port) bool { return p.Name == meant })] = true
 		}
@@ -264,7 +275,7 @@ func offers(g *draft, to *draftNode, port *Port) []string {
 		}
 	}
 	if len(fits) == 0 && unknown {
-		return nil // who knows what the unknown stage would give
+		return nil // a stage is unknown, and so are its ports; already reported
 	}
 	if len(fits) == 0 {
 		return []string{fmt.Sprintf("no stage of this pipeline gives %s", TypeName(port.Type))}
@@ -294,4 +305,14 @@ func portList(ports []Port) string {
 		out = append(out, s+")")
 	}
 	return strings.Join(out, ", ")
+}
+
+// names collects what f says of each element, sorted.
+func names[T any](list []T, f func(T) string) []string {
+	out := make([]string, len(list))
+	for i, v := range list {
+		out[i] = f(v)
+	}
+	slices.Sort(out)
+	return out
 }

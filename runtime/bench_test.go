@@ -99,10 +99,11 @@ func resolved(tb testing.TB, b *builder, batch, micro int) *graph.Plan {
 		e.Capacity = 0
 	}
 	b.plan.Pipeline.Batch, b.plan.Pipeline.Micro = batch, micro
-	if err := b.plan.Resolve(0, 0); err != nil {
+	plan, err := graph.Resolve(&b.plan, graph.Sizing{})
+	if err != nil {
 		tb.Fatal(err)
 	}
-	return &b.plan
+	return plan
 }
 
 func BenchmarkEmptySamurai(b *testing.B) {

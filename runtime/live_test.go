@@ -36,7 +36,7 @@ func TestAPlanIsLiveExactlyWhenItRunsToItsEnd(t *testing.T) {
 					e.Capacity += r.IntN(3)
 				}
 			}
-			refused := w.plan.Live()
+			refused := graph.Deadlock(&w.plan)
 			env := environment(w.batch, w.micro)
 			env.Device = null.New()
 			ctx, cancel := context.WithTimeoutCause(t.Context(), time.Hour, errHungry)

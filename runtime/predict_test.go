@@ -28,7 +28,7 @@ func TestThroughputIsAsPredicted(t *testing.T) {
 				n.Arena = nil
 				n.Stage = sleeping(n.Stage, d)
 			}
-			p := w.plan.Predict(sleeps, 1)
+			p := graph.Predict(&w.plan, sleeps, 1)
 			env := environment(w.batch, w.micro)
 			env.Device = null.New()
 			rep, err := Run(t.Context(), &w.plan, env, Options{})

@@ -138,9 +138,11 @@ func newWorld(seed uint64) *world {
 		for _, e := range w.plan.Edges {
 			e.Capacity = 0
 		}
-		if err := w.plan.Resolve(0, 0); err != nil {
+		plan, err := graph.Resolve(&w.plan, graph.Sizing{})
+		if err != nil {
 			panic(err)
 		}
+		w.plan = *plan
 	}
 	w.reserve()
 	return w
@@ -151,11 +153,11 @@ func (w *world) reserve() {
 	w.dry = true
 	env := environment(w.batch, w.micro)
 	env.Device = null.New()
-	feet, err := w.plan.Measure(graph.Dry{Env: env})
+	footprints, err := graph.Measure(&w.plan, graph.Dry{Env: env})
 	if err != nil {
 		panic(fmt.Sprint("seed ", w.seed, ": ", err))
 	}
-	(&graph.Bound{Feet: feet, Batch: w.batch}).Reserve(&w.plan)
+	w.plan = *(&graph.Bound{Footprints: footprints, Batch: w.batch}).Reserve(&w.plan)
 	w.dry = false
 	w.opened.Store(0)
 	w.shut.Store(0)

@@ -62,6 +62,8 @@ func MeanScores(all []Scores) (mean Scores) {
 
 // Trial is one run of a pipeline on a synthetic clip, with the truth beside it.
 type Trial struct {
+	Plan *graph.Plan // reads the clip and writes nothing
+
 	o     synthetic.Options
 	mu    sync.Mutex
 	truth map[int]*token.Mask // of the target, until the result is there
@@ -69,8 +71,8 @@ type Trial struct {
 	boxes [2][]score.Box      // truth and result
 }
 
-// NewTrial changes a plan so that it reads a synthetic clip in place of its video and writes nothing. The plan must have a
-// stage that gives a result. Listen comes next, when the plan is settled.
+// NewTrial makes a trial of a plan: a copy that reads a synthetic clip in place of its video and writes nothing. The plan must
+// have a stage that gives a result.
 func NewTrial(plan *graph.Plan, o synthetic.Options) (*Trial, error) {
 	t := &Trial{o: o, truth: map[int]*token.Mask{}, j: make([]float64, o.Frames)}
 	t.boxes = [2][]score.Box{make([]score.Box, o.Frames), make([]score.Box, o.Frames)}
@@ -78,56 +80,51 @@ func NewTrial(plan *graph.Plan, o synthetic.Options) (*Trial, error) {
 	if len(source.Stage.Out) != 1 || source.Stage.Out[0].Type != reflect.TypeFor[*token.Frame]() {
 		return nil, graph.Errorf(graph.BadConfig, "%s: the source %q has other ports than frames, and cannot be replaced", plan.File, source.ID)
 	}
-	for _, n := range plan.Nodes[1:] {
-		if n.Stage.Role == graph.Sink {
-			stage := *n.Stage
-			stage.Open = func(*graph.Env, any) (*graph.Node, error) {
-				return &graph.Node{Fire: func(_ context.Context, in []any) ([]any, error) { return make([]any, len(in)), nil }}, nil
-			}
-			n.Stage = &stage
-		}
-	}
-	if n, _ := judge(plan); n == nil {
+	if id, _ := resultPort(plan); id == "" {
 		return nil, graph.Errorf(graph.BadConfig, "%s: no stage gives a result: there is nothing to score", plan.File)
 	}
-	source.Stage, source.Options = synthetic.Stage, &t.o
+	t.Plan = plan.Edit(func(n *graph.PlanNode) {
+		switch n.Stage.Role {
+		case graph.Sink:
+			n.Stage = graph.Discard(n.Stage)
+		case graph.Source:
+			n.Stage, n.Options = synthetic.Stage, &t.o
+		}
+	})
 	return t, nil
 }
 
-// judge returns the first stage that gives a result, and the field of that; nil when there is none.
-func judge(plan *graph.Plan) (*graph.PlanNode, int) {
+// resultPort returns the first stage that gives a result, and the port; "" when there is none.
+func resultPort(plan *graph.Plan) (id string, port int) {
 	for _, n := range plan.Nodes {
-		for _, p := range n.Stage.Out {
+		for i, p := range n.Stage.Out {
 			if p.Type == reflect.TypeFor[*token.Result]() {
-				return n, p.Field
+				return n.ID, i
 			}
 		}
 	}
-	return nil, 0
+	return "", 0
 }
 
-// Listen changes the plan so that it reports to the trial. What the plan takes must be measured before, or the trial would
-// take the imagined frames for those of its clip.
-func (t *Trial) Listen(plan *graph.Plan) {
-	source := plan.Source()
-	stage := *source.Stage
-	stage.Open = t.tell
-	source.Stage = &stage
-	n, field := judge(plan)
-	answers := *n.Stage
-	answers.Open = t.listen(n.Stage.Open, field)
-	n.Stage = &answers
+// Listen returns a copy of the trial's plan, as it was settled, that reports to the trial. A dry run must not report: the
+// trial would take the imagined frames for those of its clip.
+func (t *Trial) Listen(plan *graph.Plan) *graph.Plan {
+	id, port := resultPort(plan)
+	return plan.Edit(func(n *graph.PlanNode) {
+		switch {
+		case n.Stage.Role == graph.Source:
+			n.Stage = graph.Wrap(n.Stage, t.recordTruth)
+		case n.ID == id:
+			stage := n.Stage
+			n.Stage = graph.Wrap(stage, func(_ *graph.Env, inst *graph.Node) *graph.Node { return t.scoreResults(inst, stage, port) })
+		}
+	})
 }
 
-// tell opens the source and keeps the truth of each frame that it emits.
-func (t *Trial) tell(env *graph.Env, options any) (*graph.Node, error) {
-	node, err := synthetic.Stage.Open(env, options)
-	if err != nil {
-		return nil, err
-	}
-	run := node.Run
-	node.Run = func(ctx context.Context, emit func(any) error) error {
-		return run(ctx, func(out any) error {
+// recordTruth keeps the truth of each frame that the source emits.
+func (t *Trial) recordTruth(_ *graph.Env, inst *graph.Node) *graph.Node {
+	run := func(ctx context.Context, emit func(any) error) error {
+		return inst.Run(ctx, func(out any) error {
 			f := out.(*synthetic.Out).Frame
 			t.mu.Lock()
 			t.truth[f.Index] = f.Truth[0].Mask
@@ -135,31 +132,28 @@ func (t *Trial) tell(env *graph.Env, options any) (*graph.Node, error) {
 			return emit(out)
 		})
 	}
-	return node, nil
+	return &graph.Node{Run: run, Close: inst.Close}
 }
 
-// listen opens a select stage and scores each result that it gives.
-func (t *Trial) listen(open func(*graph.Env, any) (*graph.Node, error), field int) func(*graph.Env, any) (*graph.Node, error) {
-	return func(env *graph.Env, options any) (*graph.Node, error) {
-		node, err := open(env, options)
+// scoreResults scores each result that a select stage gives.
+func (t *Trial) scoreResults(inst *graph.Node, stage *graph.Stage, port int) *graph.Node {
+	fire := func(ctx context.Context, in []any) ([]any, error) {
+		outs, err := inst.Fire(ctx, in)
 		if err != nil {
 			return nil, err
 		}
-		fire := node.Fire
-		node.Fire = func(ctx context.Context, in []any) ([]any, error) {
-			outs, err := fire(ctx, in)
+		for _, out := range outs {
+			values, err := stage.Outputs(out)
 			if err != nil {
 				return nil, err
 			}
-			for _, out := range outs {
-				if r := reflect.ValueOf(out).Elem().Field(field).Interface().(*token.Result); r != nil {
-					t.score(r)
-				}
+			if r := values[port].(*token.Result); r != nil {
+				t.score(r)
 			}
-			return outs, nil
 		}
-		return node, nil
+		return outs, nil
 	}
+	return &graph.Node{Fire: fire, Close: inst.Close}
 }
 
 // score compares object 1, the target, with its truth.

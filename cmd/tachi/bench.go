@@ -51,14 +51,14 @@ func (c *benchCmd) Run(a *app) (err error) {
 	}
 	a.interruptible()
 	if c.Roofline {
-		e, err := a.settle(plan)
+		e, err := a.settle(plan, graph.Sizing{})
 		if err != nil {
 			return err
 		}
 		e.env.Overwrite = true
 		return errors.Join(c.roofline(a, e), e.close())
 	}
-	e, err := a.engine(plan, true)
+	e, err := a.engine(plan, graph.Sizing{}, true)
 	if err != nil {
 		return err
 	}

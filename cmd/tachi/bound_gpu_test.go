@@ -20,10 +20,7 @@ func TestAGPUHoldsAQuarterOfTheReference(t *testing.T) {
 			plan, probe := load1280(t, variant, "pipeline.batch=1", "pipeline.micro=1")
 			probe.Width, probe.Height = 640, 360
 			dev := cuda.NewDry(cuda.Float16, 132)
-			b, err := plan.Fit(probe.Width, probe.Height, func() (*graph.Bound, error) { return bound(plan, probe, dev) })
-			if err != nil {
-				t.Fatal(err)
-			}
+			_, b := fitted(t, plan, probe, dev)
 			var table strings.Builder
 			if err := b.WriteText(&table); err != nil {
 				t.Fatal(err)
@@ -44,10 +41,7 @@ func TestSurfacesOfADecoderAreInTheBound(t *testing.T) {
 	}{{cuda.NewDry(cuda.Float16, 132), 1 << 30}, {null.New(), 0}} {
 		plan, probe := load1280(t, "tiny", "pipeline.batch=1", "pipeline.micro=1")
 		need := func() *graph.Bound {
-			b, err := plan.Fit(probe.Width, probe.Height, func() (*graph.Bound, error) { return bound(plan, probe, c.dev) })
-			if err != nil {
-				t.Fatal(err)
-			}
+			_, b := fitted(t, plan, probe, c.dev)
 			return b
 		}
 		without := need()

@@ -17,6 +17,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/seed49bbd0e6/tachi/graph"
+	"github.com/seed49bbd0e6/tachi/kernels"
 	"github.com/seed49bbd0e6/tachi/kernels/null"
 	"github.com/seed49bbd0e6/tachi/runtime"
 	"github.com/seed49bbd0e6/tachi/stages"
@@ -33,52 +34,59 @@ func load1280(t *testing.T, variant string, more ...string) (*graph.Plan, graph.
 	return plan, graph.Probe{Width: 1280, Height: 720, Frames: 48, Objects: 1}
 }
 
-// imagined lets the source emit the frames that it imagines, at once.
-func imagined(plan *graph.Plan, probe graph.Probe) {
-	source := plan.Source()
-	stage := *source.Stage
-	stage.Open = func(env *graph.Env, options any) (*graph.Node, error) {
-		frames, err := stage.Imagine(env, options, probe, probe.Frames)
-		return &graph.Node{Run: func(_ context.Context, emit func(any) error) error {
-			for _, f := range frames {
-				if err := emit(f); err != nil {
-					return err
-				}
-			}
-			return nil
-		}}, err
+// fitted settles a plan for an input and a device.
+func fitted(t *testing.T, plan *graph.Plan, probe graph.Probe, dev kernels.Device) (*graph.Plan, *graph.Bound) {
+	t.Helper()
+	fit, b, err := graph.Fit(plan, graph.Sizing{Width: probe.Width, Height: probe.Height}, func(p *graph.Plan) (*graph.Bound, error) { return bound(p, probe, dev) })
+	if err != nil {
+		t.Fatal(err)
 	}
-	source.Stage = &stage
+	return fit, b
 }
 
-// rewire puts something around the firings of a stage.
-func rewire(plan *graph.Plan, id string, around func(fire) fire) {
-	for _, n := range plan.Nodes {
-		if n.ID != id {
-			continue
+// imagined lets the source emit the frames that it imagines, at once.
+func imagined(probe graph.Probe) func(*graph.PlanNode) {
+	return func(n *graph.PlanNode) {
+		if n.Stage.Role != graph.Source {
+			return
 		}
-		stage, open := *n.Stage, n.Stage.Open
-		stage.Open = func(env *graph.Env, options any) (*graph.Node, error) {
-			node, err := open(env, options)
-			if err == nil {
-				node.Fire = around(node.Fire)
-			}
-			return node, err
-		}
-		n.Stage = &stage
+		stage := n.Stage
+		options := n.Options
+		n.Stage = graph.Wrap(stage, func(env *graph.Env, inst *graph.Node) *graph.Node {
+			return &graph.Node{Close: inst.Close, Run: func(_ context.Context, emit func(any) error) error {
+				frames, err := stage.Imagine(env, options, probe, probe.Frames)
+				for _, f := range frames {
+					if err := emit(f); err != nil {
+						return err
+					}
+				}
+				return err
+			}}
+		})
 	}
 }
 
 // slow makes the firings of a stage take time.
-func slow(plan *graph.Plan, id string, wait func(firing int) time.Duration) {
+func slow(id string, wait func(firing int) time.Duration) func(*graph.PlanNode) {
 	count := 0
-	rewire(plan, id, func(f fire) fire {
+	return around(id, func(f fire) fire {
 		return func(ctx context.Context, in []any) ([]any, error) {
 			time.Sleep(wait(count))
 			count++
 			return f(ctx, in)
 		}
 	})
+}
+
+// around puts something around the firings of a stage.
+func around(id string, wrap func(fire) fire) func(*graph.PlanNode) {
+	return func(n *graph.PlanNode) {
+		if n.ID == id {
+			n.Stage = graph.Wrap(n.Stage, func(_ *graph.Env, inst *graph.Node) *graph.Node {
+				return &graph.Node{Fire: wrap(inst.Fire), Close: inst.Close}
+			})
+		}
+	}
 }
 
 // A bound that nothing comes near is no bound. With a slow encoder images pile up before it, with a sink that stops the
@@ -88,23 +96,17 @@ func TestTheBoundIsReached(t *testing.T) {
 		t.Run(variant, func(t *testing.T) {
 			plan, probe := load1280(t, variant)
 			dev := null.New()
-			b, err := plan.Fit(probe.Width, probe.Height, func() (*graph.Bound, error) { return bound(plan, probe, dev) })
-			if err != nil {
-				t.Fatal(err)
-			}
-			b.Reserve(plan)
+			plan, b := fitted(t, plan, probe, dev)
 			model, err := stages.DryModel(dev, plan.Model)
 			if err != nil {
 				t.Fatal(err)
 			}
-			imagined(plan, probe)
-			slow(plan, "encode", func(int) time.Duration { return 5 * time.Millisecond })
-			slow(plan, "sink", func(firing int) time.Duration {
+			plan = plan.Edit(imagined(probe)).Edit(slow("encode", func(int) time.Duration { return 5 * time.Millisecond })).Edit(slow("sink", func(firing int) time.Duration {
 				if firing < 20 || firing%5 > 0 { // odd and even, as frames leave the encoder by two
 					return 0
 				}
 				return 50 * time.Millisecond
-			})
+			}))
 			env := &graph.Env{Device: dev, Model: model.Network, Batch: b.Batch, Micro: b.Micro, Log: zerolog.Nop()}
 			report, err := runtime.Run(t.Context(), plan, env, runtime.Options{})
 			if err != nil {
@@ -134,7 +136,8 @@ func TestACheckpointIsSmall(t *testing.T) {
 	dir := t.TempDir()
 	plan, probe := load1280(t, "tiny", "stages.sink.stage=write-tracks", "stages.sink.path="+filepath.Join(dir, "t.txt"), "stages.sink.events="+filepath.Join(dir, "e.jsonl"))
 	dev := null.New()
-	if err := plan.Resolve(probe.Width, probe.Height); err != nil {
+	plan, err := graph.Resolve(plan, graph.Sizing{Width: probe.Width, Height: probe.Height})
+	if err != nil {
 		t.Fatal(err)
 	}
 	model, err := stages.DryModel(dev, plan.Model)
@@ -142,7 +145,7 @@ func TestACheckpointIsSmall(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer model.Close()
-	imagined(plan, probe)
+	plan = plan.Edit(imagined(probe))
 	env := &graph.Env{Device: dev, Model: model.Network, Batch: plan.Pipeline.Batch, Micro: plan.Pipeline.Micro, Log: zerolog.Nop()}
 	size := 0
 	_, err = runtime.Run(t.Context(), plan, env, runtime.Options{CheckpointEvery: 20, Checkpoint: func(c *runtime.Checkpoint) error {
@@ -184,14 +187,9 @@ func TestBoundsOfTheOfficialNetworks(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				b, err := plan.Fit(size[0], size[1], func() (*graph.Bound, error) {
-					return bound(plan, graph.Probe{Width: size[0], Height: size[1]}, null.New())
-				})
-				if err != nil {
-					t.Fatal(err)
-				}
+				_, b := fitted(t, plan, graph.Probe{Width: size[0], Height: size[1]}, null.New())
 				tokens, state, work := 0, 0, 0
-				for _, f := range b.Feet {
+				for _, f := range b.Footprints {
 					tokens, state, work = tokens+f.Tokens(), state+f.State(), work+f.Need.Work
 				}
 				fmt.Fprintf(w, "%s\t%dx%d\t%d\t%d\t%d\t%d\t%d\t%d\t%d\t%d\t\n", variant, size[0], size[1], objects, b.Batch, b.Micro, tokens, state, work, b.Weights, b.Bytes())

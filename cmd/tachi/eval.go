@@ -163,16 +163,15 @@ func (c *evalCmd) pipeline(a *app, file string, sets []*synthetic.Clips, put fun
 				return err
 			}
 			if e == nil {
-				e, err = a.engine(plan, true)
+				e, err = a.engine(trial.Plan, graph.Sizing{}, true)
 			} else {
-				e.plan, e.probe = plan, graph.Probe{Width: set.Width, Height: set.Height, Frames: set.Frames, Objects: 1}
+				e.loaded, e.probe = trial.Plan, graph.Probe{Width: set.Width, Height: set.Height, Frames: set.Frames, Objects: 1}
 				err = e.fit()
 			}
 			if err != nil {
 				return err
 			}
-			trial.Listen(plan)
-			if _, err := runtime.Run(a.ctx, plan, e.env, runtime.Options{Drain: a.drain}); err != nil {
+			if _, err := runtime.Run(a.ctx, trial.Listen(e.plan), e.env, runtime.Options{Drain: a.drain}); err != nil {
 				return fmt.Errorf("%s, seed %d: %w", o.Family, o.Seed, err)
 			}
 			s, err := trial.Scores()

@@ -29,7 +29,7 @@ func (c *validateCmd) Run(a *app) error {
 		}
 		if err == nil && !c.NoEnvironment {
 			var e *engine
-			if e, err = a.engine(plan, true); err == nil {
+			if e, err = a.engine(plan, graph.Sizing{}, true); err == nil {
 				if !a.JSON && !a.Quiet {
 					fmt.Fprintf(a.out, "%s: input, device and weights are there: %s\n", file, describe(e.dev))
 				}
@@ -70,18 +70,18 @@ func (c *graphCmd) Run(a *app) error {
 			input = p
 		}
 	}
-	if err := plan.Resolve(input.Width, input.Height); err != nil {
+	if plan, err = graph.Resolve(plan, graph.Sizing{Width: input.Width, Height: input.Height}); err != nil {
 		return err
 	}
 	switch c.Format {
 	case "dot":
-		return plan.WriteDOT(a.out)
+		return graph.WriteDOT(a.out, plan)
 	case "mermaid":
-		return plan.WriteMermaid(a.out)
+		return graph.WriteMermaid(a.out, plan)
 	case "json":
-		return plan.WriteJSON(a.out)
+		return graph.WriteJSON(a.out, plan)
 	}
-	return plan.WriteText(a.out)
+	return graph.WriteText(a.out, plan)
 }
 
 // stagesCmd lists the stages.

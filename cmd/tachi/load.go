@@ -79,19 +79,21 @@ func load(file string, o graph.Overrides) (*graph.Plan, error) {
 
 // engine is a plan with what it takes to run it.
 type engine struct {
-	plan  *graph.Plan
-	probe graph.Probe
-	bound *graph.Bound
-	env   *graph.Env
-	dev   kernels.Device
-	close func() error
+	loaded *graph.Plan // as the file says
+	plan   *graph.Plan // settled for its input, with its device memory
+	size   graph.Sizing
+	probe  graph.Probe
+	bound  *graph.Bound
+	env    *graph.Env
+	dev    kernels.Device
+	close  func() error
 
 	opened time.Time
 }
 
 // engine settles the plan for its input, opens the device and loads the weights.
-func (a *app) engine(plan *graph.Plan, overwrite bool) (*engine, error) {
-	e, err := a.settle(plan)
+func (a *app) engine(plan *graph.Plan, size graph.Sizing, overwrite bool) (*engine, error) {
+	e, err := a.settle(plan, size)
 	if err != nil {
 		return nil, err
 	}
@@ -103,8 +105,8 @@ func (a *app) engine(plan *graph.Plan, overwrite bool) (*engine, error) {
 }
 
 // settle probes the input, opens the device and says what the plan will need of it.
-func (a *app) settle(plan *graph.Plan) (*engine, error) {
-	e := &engine{plan: plan, opened: time.Now(), env: &graph.Env{Log: a.log}}
+func (a *app) settle(plan *graph.Plan, size graph.Sizing) (*engine, error) {
+	e := &engine{loaded: plan, size: size, opened: time.Now(), env: &graph.Env{Log: a.log}}
 	var err error
 	if e.probe, err = a.probe(plan); err != nil {
 		return nil, err
@@ -123,10 +125,10 @@ func (a *app) settle(plan *graph.Plan) (*engine, error) {
 
 // load loads the weights, where the plan has a network.
 func (e *engine) load(a *app) error {
-	if !e.plan.Model.Set {
+	if !e.loaded.Model.Set {
 		return nil
 	}
-	model, err := stages.LoadModel(e.env.Device, e.plan.Model)
+	model, err := stages.LoadModel(e.env.Device, e.loaded.Model)
 	if err != nil {
 		return err
 	}
@@ -138,17 +140,16 @@ func (e *engine) load(a *app) error {
 	return nil
 }
 
-// fit settles the plan for the input as it was probed, and reserves the device memory that it will need.
+// fit settles the plan for the input as it was probed, and plans the device memory that it will need.
 func (e *engine) fit() (err error) {
-	measure := func() (*graph.Bound, error) { return bound(e.plan, e.probe, e.dev) }
-	if e.plan.Forced {
-		measure = func() (*graph.Bound, error) { return &graph.Bound{}, nil } // it may not get far enough to be measured
+	measure := func(p *graph.Plan) (*graph.Bound, error) { return bound(p, e.probe, e.dev) }
+	if e.size.Force {
+		measure = func(*graph.Plan) (*graph.Bound, error) { return &graph.Bound{}, nil } // it may not get far enough to be measured
 	}
-	e.bound, err = e.plan.Fit(e.probe.Width, e.probe.Height, measure)
-	if err != nil {
+	e.size.Width, e.size.Height = e.probe.Width, e.probe.Height
+	if e.plan, e.bound, err = graph.Fit(e.loaded, e.size, measure); err != nil {
 		return err
 	}
-	e.bound.Reserve(e.plan)
 	e.env.Batch, e.env.Micro = e.plan.Pipeline.Batch, e.plan.Pipeline.Micro
 	return nil
 }
@@ -161,7 +162,7 @@ func (e *engine) run(a *app, o runtime.Options) (*runtime.Report, error) {
 		switch {
 		case !ok:
 			return report, err
-		case !e.plan.Shrink():
+		case !e.size.Shrink(e.loaded, e.plan):
 			return report, graph.Errorf(graph.BadConfig, "%w; the plan needs %s; %s", full, graph.Size(e.bound.Bytes()), e.bound.Advice())
 		}
 		if err := e.fit(); err != nil {

@@ -195,7 +195,7 @@ func (s *sharedModel) engine(plan *graph.Plan, overwrite bool) (*engine, error) 
 		if err != nil {
 			return nil, err
 		}
-		first := &engine{plan: plan, dev: dev, env: &graph.Env{Log: s.a.log, Device: dev}, close: dev.Close}
+		first := &engine{loaded: plan, dev: dev, env: &graph.Env{Log: s.a.log, Device: dev}, close: dev.Close}
 		if err := first.load(s.a); err != nil {
 			return nil, errors.Join(err, first.close())
 		}
@@ -203,7 +203,7 @@ func (s *sharedModel) engine(plan *graph.Plan, overwrite bool) (*engine, error) 
 	}
 	env := *s.first.env
 	env.Overwrite = overwrite
-	e := &engine{plan: plan, probe: probe, dev: s.first.dev, env: &env, close: func() error { return nil }}
+	e := &engine{loaded: plan, probe: probe, dev: s.first.dev, env: &env, close: func() error { return nil }}
 	return e, e.fit()
 }
 

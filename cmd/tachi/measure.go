@@ -21,21 +21,25 @@ const firings = 10
 
 // costs measures all stages of a pipeline.
 func (c *pipelineFlags) costs(a *app, e *engine) (map[string]graph.Cost, error) {
-	var err error
-	if c.Out, err = os.MkdirTemp("", "tachi-plan-"); err != nil {
+	dir, err := os.MkdirTemp("", "tachi-plan-")
+	if err != nil {
 		return nil, &graph.Error{Kind: graph.BadOutput, Err: err}
 	}
-	defer os.RemoveAll(c.Out)
-	costs := map[string]graph.Cost{}
-	if e.plan, err = c.load(); err != nil {
+	defer os.RemoveAll(dir)
+	c.Out = dir
+	if e.loaded, err = c.load(); err != nil { // the same, with its outputs in that folder
 		return nil, err
 	}
+	if err := e.fit(); err != nil {
+		return nil, err
+	}
+	costs := map[string]graph.Cost{}
 	source := e.plan.Source()
 	if costs[source.ID], err = readCost(a, e, source); err != nil {
 		return nil, err
 	}
 	for _, id := range ids(e.plan) {
-		t, err := c.timeAfresh(a.ctx, e, id, firings, nil)
+		t, err := e.time(a.ctx, id, firings, nil)
 		if err != nil {
 			return nil, err
 		}
@@ -106,7 +110,7 @@ func (c *planCmd) predict(a *app, e *engine) (all []forecast, err error) {
 		return nil, err
 	}
 	add := func(change string, with map[string]graph.Cost) {
-		p := plan.Predict(with, cpu.Processors())
+		p := graph.Predict(plan, with, cpu.Processors())
 		all = append(all, forecast{If: change, FPS: 1 / p.Period, Prediction: p})
 	}
 	add("", costs)

@@ -41,9 +41,9 @@ func quiet(t *testing.T) *app {
 }
 
 // scarce lets a stage run out of device memory whenever it gets more than most frames from one on.
-func scarce(plan *graph.Plan, id string, most, from int) {
+func scarce(id string, most, from int) func(*graph.PlanNode) {
 	seen := 0
-	rewire(plan, id, func(f fire) fire {
+	return around(id, func(f fire) fire {
 		return func(ctx context.Context, in []any) ([]any, error) {
 			if len(in) > most && seen >= from {
 				return nil, &kernels.OutOfMemoryError{Device: "test", Asked: 1 << 20, Live: 1 << 30}
@@ -55,13 +55,13 @@ func scarce(plan *graph.Plan, id string, most, from int) {
 }
 
 func TestRunningOutOfMemoryChangesNothingButTheMicroBatch(t *testing.T) {
-	outputs := func(spoil func(*graph.Plan)) (tracks, events []byte, r *runtime.Report) {
+	outputs := func(spoil func(*graph.PlanNode)) (tracks, events []byte, r *runtime.Report) {
 		dir, a := t.TempDir(), quiet(t)
-		e, err := a.engine(small(t, dir), false)
+		e, err := a.engine(small(t, dir), graph.Sizing{}, false)
 		if err != nil {
 			t.Fatal(err)
 		}
-		spoil(e.plan)
+		e.plan = e.plan.Edit(spoil)
 		if r, err = e.run(a, runtime.Options{}); err != nil {
 			t.Fatal(err)
 		}
@@ -76,8 +76,8 @@ func TestRunningOutOfMemoryChangesNothingButTheMicroBatch(t *testing.T) {
 		}
 		return tracks, events, r
 	}
-	tracks, events, whole := outputs(func(*graph.Plan) {})
-	split, splitEvents, halved := outputs(func(p *graph.Plan) { scarce(p, "encode", 1, 4) })
+	tracks, events, whole := outputs(nil)
+	split, splitEvents, halved := outputs(scarce("encode", 1, 4))
 	if !bytes.Equal(tracks, split) || !bytes.Equal(events, splitEvents) {
 		t.Error("the results differ")
 	}
@@ -90,11 +90,11 @@ func TestRunningOutOfMemoryChangesNothingButTheMicroBatch(t *testing.T) {
 
 func TestWithoutMemoryForOneFrameTheRunFailsClearly(t *testing.T) {
 	a := quiet(t)
-	e, err := a.engine(small(t, t.TempDir()), false)
+	e, err := a.engine(small(t, t.TempDir()), graph.Sizing{}, false)
 	if err != nil {
 		t.Fatal(err)
 	}
-	scarce(e.plan, "encode", 0, 4)
+	e.plan = e.plan.Edit(scarce("encode", 0, 4))
 	_, err = e.run(a, runtime.Options{})
 	want := "encode: frame 4: test: out of memory: 1048576 bytes asked, 1073741824 in use"
 	if err == nil || !strings.HasPrefix(err.Error(), want) || exitCode(err) != exitFailed {
@@ -121,20 +121,20 @@ func (d *little) Alloc(dt kernels.DType, shape ...int) (*kernels.Tensor, error) 
 
 func TestAPlanThatFindsNoRoomIsMadeSmaller(t *testing.T) {
 	a := quiet(t)
-	e, err := a.engine(small(t, t.TempDir()), false)
+	e, err := a.engine(small(t, t.TempDir()), graph.Sizing{}, false)
 	if err != nil {
 		t.Fatal(err)
 	}
-	before := e.bound.Feet[2].Need.Work // the encoder's
+	before := e.bound.Footprints[2].Need.Work // the encoder's
 	e.env.Device = &little{e.dev, before - 1}
 	if _, err := e.run(a, runtime.Options{}); err != nil {
 		t.Fatal(err)
 	}
-	if e.env.Micro >= 2 || e.bound.Feet[2].Need.Work >= before {
-		t.Errorf("batch %d, micro %d, workspace %d of %d bytes", e.env.Batch, e.env.Micro, e.bound.Feet[2].Need.Work, before)
+	if e.env.Micro >= 2 || e.bound.Footprints[2].Need.Work >= before {
+		t.Errorf("batch %d, micro %d, workspace %d of %d bytes", e.env.Batch, e.env.Micro, e.bound.Footprints[2].Need.Work, before)
 	}
 
-	e.plan = small(t, t.TempDir())
+	e.loaded = small(t, t.TempDir())
 	if err := e.fit(); err != nil {
 		t.Fatal(err)
 	}

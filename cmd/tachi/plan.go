@@ -31,7 +31,7 @@ func (c *planCmd) Run(a *app) (err error) {
 	if len(c.WhatIf) > 0 && !c.Measure {
 		return usagef("--what-if changes what --measure has measured: give both")
 	}
-	e, err := a.settle(plan)
+	e, err := a.settle(plan, graph.Sizing{})
 	if err != nil {
 		return err
 	}
@@ -57,18 +57,18 @@ func (c *planCmd) Run(a *app) (err error) {
 	if e.probe.Width > 0 {
 		size = fmt.Sprintf("%dx%d", e.probe.Width, e.probe.Height)
 	}
-	fmt.Fprintf(a.out, "%s, input %s: %d frames resident at most, %d in one launch of the encoder\n\n", plan.File, size, plan.Pipeline.Batch, plan.Pipeline.Micro)
+	fmt.Fprintf(a.out, "%s, input %s: %d frames resident at most, %d in one launch of the encoder\n\n", plan.File, size, e.plan.Pipeline.Batch, e.plan.Pipeline.Micro)
 	if err := e.bound.WriteText(a.out); err != nil {
 		return &graph.Error{Kind: graph.BadOutput, Err: err}
 	}
-	for _, ring := range plan.Cycles() {
+	for _, cycle := range plan.Cycles() {
 		var names []string
-		for _, n := range ring {
+		for _, n := range cycle {
 			names = append(names, n.ID)
 		}
-		fmt.Fprintf(a.out, "loop: %s -> %s\n", strings.Join(names, " -> "), names[0])
+		fmt.Fprintf(a.out, "cycle: %s -> %s\n", strings.Join(names, " -> "), names[0])
 	}
-	fmt.Fprintln(a.out, "live: yes, no stage ever waits for itself")
+	fmt.Fprintln(a.out, "deadlock-free: yes")
 	for i, f := range forecasts {
 		what := "predicted"
 		if i > 0 {
@@ -96,10 +96,10 @@ func bound(plan *graph.Plan, probe graph.Probe, dev kernels.Device) (*graph.Boun
 		env.Model, b.Weights = model.Network, model.Bytes
 	}
 	// The network finds everything on every frame, so that memories fill up; then it loses and finds in turn.
-	feet, err := plan.Measure(graph.Dry{Env: env, Probe: probe, Scenarios: 2, Before: func(scenario, frame int) { dry.Answer(float32(1 - scenario*(frame&1))) }})
+	footprints, err := graph.Measure(plan, graph.Dry{Env: env, Probe: probe, Scenarios: 2, Before: func(scenario, frame int) { dry.Answer(float32(1 - scenario*(frame&1))) }})
 	if err != nil {
 		return nil, err
 	}
-	b.Feet, b.Scratch = feet, dry.Scratch()
+	b.Footprints, b.Scratch = footprints, dry.Scratch()
 	return b, nil
 }

@@ -141,7 +141,7 @@ func (c *benchCmd) roofline(a *app, e *engine) error {
 	peak, bandwidth := dev.PeakFLOPS(), dev.CopyBandwidth()
 	frames := map[string]int{} // measured
 	for _, id := range ids(e.plan) {
-		t, err := c.timeAfresh(a.ctx, e, id, c.Count, func(on bool) { rec.record(id, on) })
+		t, err := e.time(a.ctx, id, c.Count, func(on bool) { rec.record(id, on) })
 		if err != nil {
 			return err
 		}

@@ -46,7 +46,6 @@ func (c *runCmd) Run(a *app) (err error) {
 	if err != nil {
 		return err
 	}
-	plan.Forced = c.Force
 	a.interruptible()
 	var saved *saver
 	defer func() { // last of all: until then a run that is killed can go on
@@ -54,7 +53,7 @@ func (c *runCmd) Run(a *app) (err error) {
 			saved.end(err)
 		}
 	}()
-	e, err := a.engine(plan, c.Overwrite)
+	e, err := a.engine(plan, graph.Sizing{Force: c.Force}, c.Overwrite)
 	if err != nil {
 		return err
 	}

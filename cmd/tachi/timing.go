@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"reflect"
 	"slices"
 	"sync/atomic"
 	"time"
@@ -36,32 +35,25 @@ type timing struct {
 	sync   func() error // waits for what firings have queued on the device
 }
 
-// newTiming puts the measurement into the plan. done is called when it is over.
-func newTiming(plan *graph.Plan, id string, count int, sync func() error, done func()) *timing {
-	t := &timing{id: id, sync: sync}
-	for _, n := range plan.Nodes {
-		if n.Stage.Role == graph.Source {
-			continue
+// watch returns a copy of the plan in which the stage t.id is measured, count times. done is called
+// when the measurement is over.
+func (t *timing) watch(plan *graph.Plan, count int, done func()) *graph.Plan {
+	return plan.Edit(func(n *graph.PlanNode) {
+		switch {
+		case n.Stage.Role == graph.Source:
+		case n.ID != t.id:
+			n.Stage = graph.Wrap(n.Stage, func(_ *graph.Env, inst *graph.Node) *graph.Node {
+				return &graph.Node{Fire: t.counted(inst.Fire), Close: inst.Close}
+			})
+		case n.Stage.Role == graph.Sink:
+			n.Stage = graph.Wrap(n.Stage, func(_ *graph.Env, inst *graph.Node) *graph.Node { return t.measureEach(inst, count, done) })
+		default:
+			release := n.Stage.Release
+			n.Stage = graph.Wrap(n.Stage, func(_ *graph.Env, inst *graph.Node) *graph.Node {
+				return &graph.Node{Fire: t.measure(inst.Fire, release, count, done), Close: inst.Close}
+			})
 		}
-		stage, target := *n.Stage, n.ID == id
-		open := stage.Open
-		stage.Open = func(env *graph.Env, options any) (*graph.Node, error) {
-			node, err := open(env, options)
-			if err != nil {
-				return nil, err
-			}
-			if target && stage.Role == graph.Sink {
-				t.measureEach(node, count, done)
-			} else if target {
-				node.Fire = t.measure(node.Fire, count, done)
-			} else {
-				node.Fire = t.watch(node.Fire)
-			}
-			return node, nil
-		}
-		n.Stage = &stage
-	}
-	return t
+	})
 }
 
 // ids lists the stages that can be measured: all but the source.
@@ -74,13 +66,13 @@ func ids(plan *graph.Plan) (out []string) {
 
 type fire = func(context.Context, []any) ([]any, error)
 
-// time runs the plan until a stage has been timed so often. The plan is changed for it, and good for no other run. during may
-// be nil; it is told when the firings that are timed begin and end.
+// time runs the plan until a stage has been timed so often. during may be nil; it is told when the firings that are timed
+// begin and end.
 func (e *engine) time(ctx context.Context, id string, count int, during func(bool)) (*timing, error) {
 	drain := make(chan struct{})
-	t := newTiming(e.plan, id, count, e.dev.Sync, func() { close(drain) })
-	t.during = during
-	if _, err := runtime.Run(ctx, e.plan, e.env, runtime.Options{Drain: drain}); err != nil && !errors.Is(err, graph.ErrDrained) {
+	t := &timing{id: id, sync: e.dev.Sync, during: during}
+	plan := t.watch(e.plan, count, func() { close(drain) })
+	if _, err := runtime.Run(ctx, plan, e.env, runtime.Options{Drain: drain}); err != nil && !errors.Is(err, graph.ErrDrained) {
 		return nil, err
 	}
 	if len(t.times) == 0 {
@@ -89,19 +81,8 @@ func (e *engine) time(ctx context.Context, id string, count int, during func(boo
 	return t, nil
 }
 
-// timeAfresh is the same on the pipeline loaded again.
-func (c *pipelineFlags) timeAfresh(ctx context.Context, e *engine, id string, count int, during func(bool)) (t *timing, err error) {
-	if e.plan, err = c.load(); err != nil {
-		return nil, err
-	}
-	if err := e.fit(); err != nil {
-		return nil, err
-	}
-	return e.time(ctx, id, count, during)
-}
-
-// watch counts another stage's firings.
-func (t *timing) watch(f fire) fire {
+// counted counts another stage's firings while they run.
+func (t *timing) counted(f fire) fire {
 	return func(ctx context.Context, in []any) ([]any, error) {
 		t.active.Add(1)
 		defer t.active.Add(-1)
@@ -110,7 +91,7 @@ func (t *timing) watch(f fire) fire {
 }
 
 // measure times the first firing after the memory is full, count times.
-func (t *timing) measure(f fire, count int, done func()) fire {
+func (t *timing) measure(f fire, release func(any), count int, done func()) fire {
 	seen := 0
 	return func(ctx context.Context, in []any) ([]any, error) {
 		if seen += len(in); seen <= full || t.times != nil {
@@ -150,8 +131,9 @@ func (t *timing) measure(f fire, count int, done func()) fire {
 
 // measureEach times a sink's firings after the memory is full, until there are count, and what it computes from its first
 // frame to its end.
-func (t *timing) measureEach(node *graph.Node, count int, done func()) {
-	f, end := node.Fire, node.Close
+func (t *timing) measureEach(inst *graph.Node, count int, done func()) *graph.Node {
+	f, end := inst.Fire, inst.Close
+	var node graph.Node
 	node.Fire = func(ctx context.Context, in []any) ([]any, error) {
 		t.rest(ctx)
 		if err := t.sync(); err != nil {
@@ -182,6 +164,7 @@ func (t *timing) measureEach(node *graph.Node, count int, done func()) {
 		t.cpu += processTime() - before
 		return err
 	}
+	return &node
 }
 
 // idle waits until the process computes nothing, or hardly anything.
@@ -220,21 +203,6 @@ func processTime() time.Duration {
 func (t *timing) cost() graph.Cost {
 	times := slices.Sorted(slices.Values(t.times))
 	return graph.Cost{Seconds: times[len(times)/2].Seconds() / float64(t.frames), Compute: t.cpu.Seconds() / float64(t.spread)}
-}
-
-// release frees the device memory of an output struct.
-func release(out any) {
-	v := reflect.ValueOf(out)
-	if v.Kind() != reflect.Pointer || v.IsNil() {
-		return
-	}
-	for i := range v.Elem().NumField() {
-		if f := v.Elem().Field(i); f.CanInterface() && !f.IsZero() {
-			if r, ok := f.Interface().(graph.Resident); ok {
-				r.Release()
-			}
-		}
-	}
 }
 
 func (t *timing) tooShort() error {

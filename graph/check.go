@@ -6,18 +6,18 @@ import (
 	"strings"
 )
 
-// Judging looks at the graph as a whole: one source, nothing missing, nothing cut off, and no circle of stages that
+// Checking looks at the graph as a whole: one source, nothing missing, nothing cut off, and no cycle of stages that
 // each wait for another's token of the same frame. Edges with a delay carry a token from the start and so never
-// close such a circle.
+// close such a cycle.
 
-func (l *loader) judge(g *draft, stages *node) {
+func (l *loader) check(g *draft, stages *node) {
 	if slices.ContainsFunc(g.nodes, func(n *draftNode) bool { return n.Stage == nil }) {
 		l.missing(g)
 		return // what an unknown stage would have been decides the rest
 	}
 	l.sources(g, stages)
 	l.missing(g)
-	l.circles(g)
+	l.cycles(g)
 	l.reach(g)
 }
 
@@ -31,7 +31,7 @@ func (l *loader) sources(g *draft, stages *node) {
 			first = n
 		default:
 			d := n.table.atKey("stage %q is a second source beside %q", n.ID, first.ID)
-			d.Notes = []string{"two sources share the residency credits and can starve each other: run two pipelines"}
+			d.Notes = []string{"two sources share the residency leases and can starve each other: run two pipelines"}
 			l.add(d)
 		}
 	}
@@ -76,12 +76,12 @@ func (l *loader) missing(g *draft) {
 	}
 }
 
-// instant says whether an edge ties two stages within one frame. An input that should have a delay and lacks it has
+// instant reports whether an edge ties two stages within one frame. An input that should have a delay and lacks it has
 // been reported already, and is taken as it was meant.
 func (e *draftEdge) instant() bool { return e.Delay == 0 && !e.To.Stage.In[e.ToPort].Delay }
 
-// circles reports each circle of instant edges, by depth-first search: an edge to a node on the current path closes one.
-func (l *loader) circles(g *draft) {
+// cycles reports each cycle of instant edges, by depth-first search: an edge to a node on the current path closes one.
+func (l *loader) cycles(g *draft) {
 	state := map[*PlanNode]int{} // 1: on the path, 2: done
 	var path []*PlanNode
 	var visit func(n *PlanNode)
@@ -96,7 +96,7 @@ func (l *loader) circles(g *draft) {
 			case 0:
 				visit(e.To)
 			case 1:
-				l.circle(e, path[slices.Index(path, e.To):])
+				l.cycle(e, path[slices.Index(path, e.To):])
 			}
 		}
 		path = path[:len(path)-1]
@@ -109,8 +109,8 @@ func (l *loader) circles(g *draft) {
 	}
 }
 
-// circle reports the circle of nodes that edge e closes.
-func (l *loader) circle(e *draftEdge, nodes []*PlanNode) {
+// cycle reports the cycle of nodes that edge e closes.
+func (l *loader) cycle(e *draftEdge, nodes []*PlanNode) {
 	var ids, ports []string
 	for _, n := range nodes {
 		ids = append(ids, n.ID)
@@ -120,7 +120,7 @@ func (l *loader) circle(e *draftEdge, nodes []*PlanNode) {
 			}
 		}
 	}
-	d := e.at.at("circle within one frame: %s", strings.Join(append(ids, ids[0]), " -> "))
+	d := e.at.at("cycle within one frame: %s", strings.Join(append(ids, ids[0]), " -> "))
 	d.Label = "each waits for the other"
 	if len(ports) > 0 {
 		d.Notes = []string{fmt.Sprintf("only an edge with delay = 1 may lead back; the inputs for one are: %s", strings.Join(ports, ", "))}
@@ -150,8 +150,8 @@ func (l *loader) reach(g *draft) {
 		}
 	}
 	for _, n := range g.nodes {
-		// A node with an open or misnamed input has its message; what hangs from an unreached stage needs none.
-		if seen[n.PlanNode] || l.flawed(g, n, map[*draftNode]bool{}) ||
+		// A node with an open or misnamed input has its message; stages downstream of an unreached one are not reported again.
+		if seen[n.PlanNode] || l.alreadyReported(g, n, map[*draftNode]bool{}) ||
 			slices.ContainsFunc(n.In, func(e *Edge) bool { return e != nil && e.Delay == 0 && !seen[e.From] }) {
 			continue
 		}
@@ -161,9 +161,9 @@ func (l *loader) reach(g *draft) {
 	}
 }
 
-// flawed says whether n, or a stage that n hangs from, has an input without an edge, or is on a circle. known holds
-// the answers so far; a node on the way is taken as flawed, since coming back to it closes a circle.
-func (l *loader) flawed(g *draft, n *draftNode, known map[*draftNode]bool) bool {
+// alreadyReported reports whether n, or a stage that it depends on, has an input without an edge, or is on a cycle. known holds
+// the answers so far; a node on the way counts as reported, since coming back to it closes a cycle.
+func (l *loader) alreadyReported(g *draft, n *draftNode, known map[*draftNode]bool) bool {
 	if answer, ok := known[n]; ok {
 		return answer
 	}
@@ -175,7 +175,7 @@ func (l *loader) flawed(g *draft, n *draftNode, known map[*draftNode]bool) bool 
 			open++
 			answer = answer || n.named[i] || !n.Stage.In[i].Optional
 		case e.Delay == 0:
-			answer = l.flawed(g, g.node(e.From.ID), known) || answer
+			answer = l.alreadyReported(g, g.node(e.From.ID), known) || answer
 		}
 	}
 	known[n] = answer || len(n.In) > 0 && open == len(n.In)
