@@ -6,21 +6,21 @@ import (
 	"time"
 )
 
-// field is one option of a stage, read from the tags of its options struct.
-type field struct {
-	Name     string
-	Doc      string
-	Default  string
-	Enum     []string
-	Required bool
-	hasDef   bool
-	index    []int // for reflect.Value.FieldByIndex
-	typ      reflect.Type
+// Option is one option of a stage, read from the tags of its options struct.
+type Option struct {
+	Name       string
+	Doc        string
+	Default    string
+	Enum       []string
+	Required   bool
+	HasDefault bool
+	Index      []int // for reflect.Value.FieldByIndex
+	Type       reflect.Type
 }
 
-// fields lists the options of a struct in its order; embedded structs are inlined.
-func fields(t reflect.Type) []field {
-	var out []field
+// Options lists the options of a struct in its order; embedded structs are inlined.
+func Options(t reflect.Type) []Option {
+	var out []Option
 	if t == nil || t.Kind() != reflect.Struct {
 		return nil
 	}
@@ -30,16 +30,16 @@ func fields(t reflect.Type) []field {
 		name, _, _ = strings.Cut(name, ",")
 		switch {
 		case !ok && f.Anonymous && f.Type.Kind() == reflect.Struct:
-			for _, in := range fields(f.Type) {
-				in.index = append([]int{i}, in.index...)
+			for _, in := range Options(f.Type) {
+				in.Index = append([]int{i}, in.Index...)
 				out = append(out, in)
 			}
 			continue
 		case !ok || name == "-" || name == "" || !f.IsExported():
 			continue
 		}
-		o := field{Name: name, Doc: f.Tag.Get("doc"), Required: f.Tag.Get("required") == "true", index: []int{i}, typ: f.Type}
-		o.Default, o.hasDef = f.Tag.Lookup("default")
+		o := Option{Name: name, Doc: f.Tag.Get("doc"), Required: f.Tag.Get("required") == "true", Index: []int{i}, Type: f.Type}
+		o.Default, o.HasDefault = f.Tag.Lookup("default")
 		if e := f.Tag.Get("enum"); e != "" {
 			o.Enum = strings.Split(e, ",")
 		}
@@ -49,20 +49,20 @@ func fields(t reflect.Type) []field {
 }
 
 var (
-	pathType     = reflect.TypeFor[Path]()
-	outPathType  = reflect.TypeFor[OutPath]()
-	durationType = reflect.TypeFor[time.Duration]()
+	PathType     = reflect.TypeFor[Path]()
+	OutPathType  = reflect.TypeFor[OutPath]()
+	DurationType = reflect.TypeFor[time.Duration]()
 )
 
-// typeText names what an option wants, e.g. "a number".
-func typeText(t reflect.Type) string {
+// TypeText names what an option wants, e.g. "a number".
+func TypeText(t reflect.Type) string {
 	switch {
-	case t == pathType || t == outPathType:
+	case t == PathType || t == OutPathType:
 		return "a path"
-	case t == durationType:
+	case t == DurationType:
 		return `a duration such as "2s"`
 	case t.Kind() == reflect.Pointer:
-		return typeText(t.Elem())
+		return TypeText(t.Elem())
 	case t.Kind() == reflect.Slice:
 		return "an array of " + strings.NewReplacer("an array of ", "arrays of ", "true or false", "booleans").Replace(manyText(t.Elem()))
 	}
@@ -83,28 +83,28 @@ func typeText(t reflect.Type) string {
 
 // manyText is typeText in the plural.
 func manyText(t reflect.Type) string {
-	s := typeText(t)
-	if strings.HasPrefix(s, "an array of ") || s == "true or false" || t == durationType {
+	s := TypeText(t)
+	if strings.HasPrefix(s, "an array of ") || s == "true or false" || t == DurationType {
 		return s
 	}
 	return strings.TrimPrefix(strings.TrimPrefix(s, "an "), "a ") + "s"
 }
 
-// typeWord names an option's type in one word or two, for tables: "number", "path", "number list".
-func typeWord(t reflect.Type) string {
+// TypeWord names an option's type in one word or two, for tables: "number", "path", "number list".
+func TypeWord(t reflect.Type) string {
 	switch {
 	case t.Kind() == reflect.Pointer:
-		return typeWord(t.Elem())
+		return TypeWord(t.Elem())
 	case t.Kind() == reflect.Slice:
-		return typeWord(t.Elem()) + " list"
-	case t == durationType:
+		return TypeWord(t.Elem()) + " list"
+	case t == DurationType:
 		return "duration"
 	case t.Kind() == reflect.Bool:
 		return "bool"
 	case t.Kind() == reflect.Interface:
 		return "any"
 	}
-	s := typeText(t)
+	s := TypeText(t)
 	return strings.TrimPrefix(strings.TrimPrefix(s, "an "), "a ")
 }
 

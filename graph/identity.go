@@ -25,8 +25,8 @@ func (p *Plan) Identity() map[string]string {
 		key := "stages." + n.ID + "."
 		id[key+"stage"] = n.Stage.Name
 		options := reflect.Indirect(reflect.ValueOf(n.Options))
-		for _, f := range fields(n.Stage.Options) {
-			id[key+f.Name] = text(options.FieldByIndex(f.index).Interface())
+		for _, f := range Options(n.Stage.Options) {
+			id[key+f.Name] = text(options.FieldByIndex(f.Index).Interface())
 		}
 		for _, e := range n.In {
 			if e != nil {

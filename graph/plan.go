@@ -21,10 +21,10 @@ type Settings struct {
 	Memory    int64  // device budget in bytes, 0: none
 }
 
-// precisions are what products may multiply in.
-var precisions = []string{"auto", "f32", "bf16", "f16"}
+// Precisions are what products may multiply in.
+var Precisions = []string{"auto", "f32", "bf16", "f16"}
 
-var deviceName = regexp.MustCompile(`^(auto|cpu|cuda(:[0-9]{1,3})?)$`)
+var DeviceName = regexp.MustCompile(`^(auto|cpu|cuda(:[0-9]{1,3})?)$`)
 
 // Embedded is the value of [model].weights that means the weights inside the program.
 const Embedded = "embedded"

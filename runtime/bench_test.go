@@ -1,6 +1,8 @@
 package runtime
 
 import (
+	"github.com/seed49bbd0e6/tachi/graph/analyze"
+
 	goruntime "runtime"
 	"runtime/debug"
 	"testing"
@@ -99,7 +101,7 @@ func resolved(tb testing.TB, b *builder, batch, micro int) *graph.Plan {
 		e.Capacity = 0
 	}
 	b.plan.Pipeline.Batch, b.plan.Pipeline.Micro = batch, micro
-	plan, err := graph.Resolve(&b.plan, graph.Sizing{})
+	plan, err := analyze.Resolve(&b.plan, analyze.Sizing{})
 	if err != nil {
 		tb.Fatal(err)
 	}

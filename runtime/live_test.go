@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/seed49bbd0e6/tachi/graph"
+	"github.com/seed49bbd0e6/tachi/graph/analyze"
 	"github.com/seed49bbd0e6/tachi/kernels/null"
 )
 
@@ -36,7 +37,7 @@ func TestAPlanIsLiveExactlyWhenItRunsToItsEnd(t *testing.T) {
 					e.Capacity += r.IntN(3)
 				}
 			}
-			refused := graph.Deadlock(&w.plan)
+			refused := analyze.Deadlock(&w.plan)
 			env := environment(w.batch, w.micro)
 			env.Device = null.New()
 			ctx, cancel := context.WithTimeoutCause(t.Context(), time.Hour, errHungry)

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/seed49bbd0e6/tachi/graph"
+	"github.com/seed49bbd0e6/tachi/graph/analyze"
 	"github.com/seed49bbd0e6/tachi/kernels/null"
 )
 
@@ -21,14 +22,14 @@ func TestThroughputIsAsPredicted(t *testing.T) {
 			r := rand.New(rand.NewPCG(seed, 3))
 			w := newWorld(seed)
 			w.end, w.frames, w.dry = complete, 300, true
-			sleeps := map[string]graph.Cost{}
+			sleeps := map[string]analyze.Cost{}
 			for _, n := range w.plan.Nodes {
 				d := time.Duration(1+r.IntN(20)) * time.Millisecond
-				sleeps[n.ID] = graph.Cost{Seconds: d.Seconds()}
+				sleeps[n.ID] = analyze.Cost{Seconds: d.Seconds()}
 				n.Arena = nil
 				n.Stage = sleeping(n.Stage, d)
 			}
-			p := graph.Predict(&w.plan, sleeps, 1)
+			p := analyze.Predict(&w.plan, sleeps, 1)
 			env := environment(w.batch, w.micro)
 			env.Device = null.New()
 			rep, err := Run(t.Context(), &w.plan, env, Options{})

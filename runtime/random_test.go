@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/seed49bbd0e6/tachi/graph"
+	"github.com/seed49bbd0e6/tachi/graph/analyze"
 	"github.com/seed49bbd0e6/tachi/kernels"
 	"github.com/seed49bbd0e6/tachi/kernels/null"
 )
@@ -138,7 +139,7 @@ func newWorld(seed uint64) *world {
 		for _, e := range w.plan.Edges {
 			e.Capacity = 0
 		}
-		plan, err := graph.Resolve(&w.plan, graph.Sizing{})
+		plan, err := analyze.Resolve(&w.plan, analyze.Sizing{})
 		if err != nil {
 			panic(err)
 		}
@@ -153,11 +154,11 @@ func (w *world) reserve() {
 	w.dry = true
 	env := environment(w.batch, w.micro)
 	env.Device = null.New()
-	footprints, err := graph.Measure(&w.plan, graph.Dry{Env: env})
+	footprints, err := analyze.Measure(&w.plan, analyze.Dry{Env: env})
 	if err != nil {
 		panic(fmt.Sprint("seed ", w.seed, ": ", err))
 	}
-	w.plan = *(&graph.Bound{Footprints: footprints, Batch: w.batch}).Reserve(&w.plan)
+	w.plan = *(&analyze.Bound{Footprints: footprints, Batch: w.batch}).Reserve(&w.plan)
 	w.dry = false
 	w.opened.Store(0)
 	w.shut.Store(0)

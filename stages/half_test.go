@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/seed49bbd0e6/tachi/graph"
+	"github.com/seed49bbd0e6/tachi/graph/load"
 	"github.com/seed49bbd0e6/tachi/kernels"
 	"github.com/seed49bbd0e6/tachi/kernels/cpu"
 	"github.com/seed49bbd0e6/tachi/kernels/kerneltest"
@@ -103,7 +104,7 @@ func (n halfNetwork) masks(t *testing.T, to kernels.DType) (all [][]float32) {
 	run := goldenRun{Frames: n.clip.Frames}
 	run.Prompt.Box = n.prompt
 	w := &walk{env: env}
-	w.open(t, rules["sam2"], graph.Overrides{}, goldenSource(pixels(n.clip), n.clip.Width, n.clip.Height, run))
+	w.open(t, rules["sam2"], load.Overrides{}, goldenSource(pixels(n.clip), n.clip.Width, n.clip.Height, run))
 	w.run(t, func() {
 		masks := w.token("masks", "candidates").(*token.Candidates).Objects[0].Masks
 		logits, err := kernels.Read[float32](dev, masks)

@@ -6,6 +6,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/seed49bbd0e6/tachi/graph"
+	"github.com/seed49bbd0e6/tachi/graph/load"
 	"github.com/seed49bbd0e6/tachi/kernels"
 	"github.com/seed49bbd0e6/tachi/stages/internal/score"
 	"github.com/seed49bbd0e6/tachi/stages/internal/testdevice"
@@ -33,7 +34,7 @@ func TestNanoTracksLikeTheReference(t *testing.T) {
 			dev := testdevice.Open(t, 2)
 			env, done := loadedEnv(t, dev, graph.ModelSettings{Variant: "nano", Weights: graph.Embedded})
 			w := &walk{env: env}
-			w.open(t, text, graph.Overrides{}, goldenSource(pixels(o), o.Width, o.Height, run))
+			w.open(t, text, load.Overrides{}, goldenSource(pixels(o), o.Width, o.Height, run))
 			file := openGolden(t, "nano_"+name)
 			tolerance := min(10*want.Drift, 1e-3)
 			k := &checker{T: t, walk: w, want: want.Frames, tolerance: tolerance, iou: tolerance, // a mask's pixel that flips moves both

@@ -14,6 +14,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/seed49bbd0e6/tachi/graph"
+	"github.com/seed49bbd0e6/tachi/graph/load"
 	"github.com/seed49bbd0e6/tachi/kernels"
 	"github.com/seed49bbd0e6/tachi/kernels/weights"
 	"github.com/seed49bbd0e6/tachi/stages/internal/sam2"
@@ -122,7 +123,7 @@ func TestTrackedFramesMatchTheReference(t *testing.T) {
 		file := openGolden(t, name)
 		for _, run := range c.Runs {
 			t.Run(name+" "+run.Name, func(t *testing.T) {
-				var o graph.Overrides
+				var o load.Overrides
 				for key, v := range run.Masks {
 					o.Set = append(o.Set, fmt.Sprintf("stages.masks.%s=%v", key, v))
 				}

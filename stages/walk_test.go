@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/seed49bbd0e6/tachi/graph"
+	"github.com/seed49bbd0e6/tachi/graph/load"
 	"github.com/seed49bbd0e6/tachi/stages/internal/token"
 )
 
@@ -19,10 +20,10 @@ type walk struct {
 	old    []*graph.Token          // that somebody will still read
 }
 
-func (w *walk) open(t *testing.T, text string, o graph.Overrides, source *graph.Stage) {
+func (w *walk) open(t *testing.T, text string, o load.Overrides, source *graph.Stage) {
 	t.Helper()
 	var err error
-	if w.plan, err = graph.LoadBytes("parity.toml", []byte(text), append(slices.Clone(All), source), o); err != nil {
+	if w.plan, err = load.Bytes("parity.toml", []byte(text), append(slices.Clone(All), source), o); err != nil {
 		t.Fatal(err)
 	}
 	w.tokens = map[string]*graph.Token{}

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/seed49bbd0e6/tachi/graph"
+	"github.com/seed49bbd0e6/tachi/graph/analyze"
 	"github.com/seed49bbd0e6/tachi/kernels/cpu"
 	"github.com/seed49bbd0e6/tachi/runtime"
 )
@@ -51,14 +52,14 @@ func (c *benchCmd) Run(a *app) (err error) {
 	}
 	a.interruptible()
 	if c.Roofline {
-		e, err := a.settle(plan, graph.Sizing{})
+		e, err := a.settle(plan, analyze.Sizing{})
 		if err != nil {
 			return err
 		}
 		e.env.Overwrite = true
 		return errors.Join(c.roofline(a, e), e.close())
 	}
-	e, err := a.engine(plan, graph.Sizing{}, true)
+	e, err := a.engine(plan, analyze.Sizing{}, true)
 	if err != nil {
 		return err
 	}
@@ -98,7 +99,7 @@ func limits(a *app) error {
 	if a.JSON {
 		return writeJSON(a, map[string]any{"peak_gflops": flops, "copy_gbs": bandwidth, "device": dev.Info()})
 	}
-	_, err = fmt.Fprintf(a.out, "%s\nFMA peak %.0f GFLOP/s, copy %.0f GB/s\n", describe(dev), flops, bandwidth)
+	_, err = fmt.Fprintf(a.out, "%s\nFMA peak %.0f GFLOP/s, copy %.0f GB/s\n", deviceLine(dev), flops, bandwidth)
 	return err
 }
 

@@ -6,7 +6,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/seed49bbd0e6/tachi/graph"
+	"github.com/seed49bbd0e6/tachi/graph/analyze"
 	"github.com/seed49bbd0e6/tachi/kernels"
 	"github.com/seed49bbd0e6/tachi/kernels/cuda"
 	"github.com/seed49bbd0e6/tachi/kernels/null"
@@ -27,7 +27,7 @@ func TestAGPUHoldsAQuarterOfTheReference(t *testing.T) {
 			}
 			t.Log("\n" + table.String())
 			if beside := b.Bytes() - b.Weights; 4*beside > reference {
-				t.Errorf("%s beside the weights, the reference has %s", graph.Size(beside), graph.Size(reference))
+				t.Errorf("%s beside the weights, the reference has %s", analyze.Size(beside), analyze.Size(reference))
 			}
 		})
 	}
@@ -40,7 +40,7 @@ func TestSurfacesOfADecoderAreInTheBound(t *testing.T) {
 		more int
 	}{{cuda.NewDry(cuda.Float16, 132), 1 << 30}, {null.New(), 0}} {
 		plan, probe := load1280(t, "tiny", "pipeline.batch=1", "pipeline.micro=1")
-		need := func() *graph.Bound {
+		need := func() *analyze.Bound {
 			_, b := fitted(t, plan, probe, c.dev)
 			return b
 		}

@@ -17,6 +17,8 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/seed49bbd0e6/tachi/graph"
+	"github.com/seed49bbd0e6/tachi/graph/analyze"
+	"github.com/seed49bbd0e6/tachi/graph/load"
 	"github.com/seed49bbd0e6/tachi/kernels"
 	"github.com/seed49bbd0e6/tachi/kernels/null"
 	"github.com/seed49bbd0e6/tachi/runtime"
@@ -26,7 +28,7 @@ import (
 // load1280 is the benchmark's pipeline, whose memories fill up whatever the network says, for an input of 1280x720.
 func load1280(t *testing.T, variant string, more ...string) (*graph.Plan, graph.Probe) {
 	t.Helper()
-	plan, err := graph.Load("../../pipelines/bench.toml", stages.All, graph.Overrides{Variant: variant,
+	plan, err := load.File("../../pipelines/bench.toml", stages.All, load.Overrides{Variant: variant,
 		Set: append(more, "stages.source.width=1280", "stages.source.height=720", "stages.source.frames=48")})
 	if err != nil {
 		t.Fatal(err)
@@ -35,9 +37,9 @@ func load1280(t *testing.T, variant string, more ...string) (*graph.Plan, graph.
 }
 
 // fitted settles a plan for an input and a device.
-func fitted(t *testing.T, plan *graph.Plan, probe graph.Probe, dev kernels.Device) (*graph.Plan, *graph.Bound) {
+func fitted(t *testing.T, plan *graph.Plan, probe graph.Probe, dev kernels.Device) (*graph.Plan, *analyze.Bound) {
 	t.Helper()
-	fit, b, err := graph.Fit(plan, graph.Sizing{Width: probe.Width, Height: probe.Height}, func(p *graph.Plan) (*graph.Bound, error) { return bound(p, probe, dev) })
+	fit, b, err := analyze.Fit(plan, analyze.Sizing{Width: probe.Width, Height: probe.Height}, func(p *graph.Plan) (*analyze.Bound, error) { return bound(p, probe, dev) })
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -136,7 +138,7 @@ func TestACheckpointIsSmall(t *testing.T) {
 	dir := t.TempDir()
 	plan, probe := load1280(t, "tiny", "stages.sink.stage=write-tracks", "stages.sink.path="+filepath.Join(dir, "t.txt"), "stages.sink.events="+filepath.Join(dir, "e.jsonl"))
 	dev := null.New()
-	plan, err := graph.Resolve(plan, graph.Sizing{Width: probe.Width, Height: probe.Height})
+	plan, err := analyze.Resolve(plan, analyze.Sizing{Width: probe.Width, Height: probe.Height})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -181,7 +183,7 @@ func TestBoundsOfTheOfficialNetworks(t *testing.T) {
 				if err := os.WriteFile(prompts, text, 0o666); err != nil {
 					t.Fatal(err)
 				}
-				plan, err := graph.Load("../../pipelines/bench.toml", stages.All, graph.Overrides{Variant: variant, Set: []string{
+				plan, err := load.File("../../pipelines/bench.toml", stages.All, load.Overrides{Variant: variant, Set: []string{
 					fmt.Sprint("stages.source.width=", size[0]), fmt.Sprint("stages.source.height=", size[1]),
 					"stages.source.prompts=" + prompts, "stages.memory.policy=samurai"}})
 				if err != nil {

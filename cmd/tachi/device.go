@@ -50,8 +50,8 @@ func openCPU(plan *graph.Plan) (kernels.Device, error) {
 // isGPU says whether a device is one.
 func isGPU(d kernels.Device) bool { return strings.HasPrefix(d.Info().Name, "cuda") }
 
-// describe is one line about a device.
-func describe(d kernels.Device) string {
+// deviceLine is one line about a device.
+func deviceLine(d kernels.Device) string {
 	i := d.Info()
 	workers := "threads"
 	if isGPU(d) {

@@ -10,28 +10,29 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/seed49bbd0e6/tachi/graph"
+	"github.com/seed49bbd0e6/tachi/graph/describe"
+	"github.com/seed49bbd0e6/tachi/graph/load"
 	"github.com/seed49bbd0e6/tachi/stages"
 )
 
 var update = flag.Bool("update", false, "write the generated parts of the documentation")
 
 func TestEveryStagePortAndOptionIsDocumented(t *testing.T) {
-	if err := graph.Check(stages.All); err != nil {
+	if err := load.Check(stages.All); err != nil {
 		t.Fatal(err)
 	}
 }
 
 // TestGeneratedDocumentationIsCurrent compares what is generated from the stage values with what is committed.
 func TestGeneratedDocumentationIsCurrent(t *testing.T) {
-	schema, err := graph.Schema(stages.All)
+	schema, err := describe.Schema(stages.All)
 	if err != nil {
 		t.Fatal(err)
 	}
 	whole(t, "../../pipelines/tachi.schema.json", append(schema, '\n'))
 
 	var table bytes.Buffer
-	if err := graph.WriteMarkdown(&table, stages.All); err != nil {
+	if err := describe.WriteMarkdown(&table, stages.All); err != nil {
 		t.Fatal(err)
 	}
 	section(t, "../../README.md", "stages", table.String())

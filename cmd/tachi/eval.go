@@ -11,6 +11,7 @@ import (
 	"text/tabwriter"
 
 	"github.com/seed49bbd0e6/tachi/graph"
+	"github.com/seed49bbd0e6/tachi/graph/analyze"
 	"github.com/seed49bbd0e6/tachi/runtime"
 	"github.com/seed49bbd0e6/tachi/stages"
 	"github.com/seed49bbd0e6/tachi/stages/synthetic"
@@ -163,7 +164,7 @@ func (c *evalCmd) pipeline(a *app, file string, sets []*synthetic.Clips, put fun
 				return err
 			}
 			if e == nil {
-				e, err = a.engine(trial.Plan, graph.Sizing{}, true)
+				e, err = a.engine(trial.Plan, analyze.Sizing{}, true)
 			} else {
 				e.loaded, e.probe = trial.Plan, graph.Probe{Width: set.Width, Height: set.Height, Frames: set.Frames, Objects: 1}
 				err = e.fit()

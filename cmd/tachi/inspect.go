@@ -9,6 +9,9 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/seed49bbd0e6/tachi/graph"
+	"github.com/seed49bbd0e6/tachi/graph/analyze"
+	"github.com/seed49bbd0e6/tachi/graph/describe"
+	"github.com/seed49bbd0e6/tachi/graph/load"
 	"github.com/seed49bbd0e6/tachi/stages"
 )
 
@@ -23,15 +26,15 @@ type validateCmd struct {
 func (c *validateCmd) Run(a *app) error {
 	var bad error
 	for _, file := range c.Files {
-		plan, err := load(file, graph.Overrides{Set: c.Set})
+		plan, err := loadPlan(file, load.Overrides{Set: c.Set})
 		if err == nil && !a.JSON && !a.Quiet {
 			fmt.Fprintf(a.out, "%s: syntax, stages and graph are right: %d stages, %d edges\n", file, len(plan.Nodes), len(plan.Edges))
 		}
 		if err == nil && !c.NoEnvironment {
 			var e *engine
-			if e, err = a.engine(plan, graph.Sizing{}, true); err == nil {
+			if e, err = a.engine(plan, analyze.Sizing{}, true); err == nil {
 				if !a.JSON && !a.Quiet {
-					fmt.Fprintf(a.out, "%s: input, device and weights are there: %s\n", file, describe(e.dev))
+					fmt.Fprintf(a.out, "%s: input, device and weights are there: %s\n", file, deviceLine(e.dev))
 				}
 				err = e.close()
 			}
@@ -70,18 +73,18 @@ func (c *graphCmd) Run(a *app) error {
 			input = p
 		}
 	}
-	if plan, err = graph.Resolve(plan, graph.Sizing{Width: input.Width, Height: input.Height}); err != nil {
+	if plan, err = analyze.Resolve(plan, analyze.Sizing{Width: input.Width, Height: input.Height}); err != nil {
 		return err
 	}
 	switch c.Format {
 	case "dot":
-		return graph.WriteDOT(a.out, plan)
+		return describe.WriteDOT(a.out, plan)
 	case "mermaid":
-		return graph.WriteMermaid(a.out, plan)
+		return describe.WriteMermaid(a.out, plan)
 	case "json":
-		return graph.WriteJSON(a.out, plan)
+		return describe.WriteJSON(a.out, plan)
 	}
-	return graph.WriteText(a.out, plan)
+	return describe.WriteText(a.out, plan)
 }
 
 // stagesCmd lists the stages.
@@ -93,11 +96,11 @@ type stagesCmd struct {
 func (c *stagesCmd) Run(a *app) error {
 	switch {
 	case a.JSON:
-		return graph.WriteStagesJSON(a.out, stages.All)
+		return describe.WriteStagesJSON(a.out, stages.All)
 	case c.Markdown:
-		return graph.WriteMarkdown(a.out, stages.All)
+		return describe.WriteMarkdown(a.out, stages.All)
 	}
-	return graph.WriteStages(a.out, stages.All)
+	return describe.WriteStages(a.out, stages.All)
 }
 
 // inspectCmd describes a stage.
@@ -116,9 +119,9 @@ func (c *inspectCmd) Run(a *app) error {
 		return usagef("no stage %q: %s", c.Stage, cmp.Or(graph.Suggest(c.Stage, names), "tachi stages lists them"))
 	}
 	if a.JSON {
-		return writeJSON(a, graph.Describe(s))
+		return writeJSON(a, describe.Describe(s))
 	}
-	return graph.Describe(s).WriteText(a.out)
+	return describe.Describe(s).WriteText(a.out)
 }
 
 // schemaCmd prints the schema.
@@ -126,7 +129,7 @@ type schemaCmd struct{}
 
 // Run prints it.
 func (schemaCmd) Run(a *app) error {
-	schema, err := graph.Schema(stages.All)
+	schema, err := describe.Schema(stages.All)
 	if err != nil {
 		return err
 	}

@@ -4,6 +4,10 @@ import (
 	"errors"
 	"fmt"
 	"math"
+
+	"github.com/seed49bbd0e6/tachi/graph/analyze"
+	"github.com/seed49bbd0e6/tachi/graph/load"
+
 	goruntime "runtime"
 	"time"
 
@@ -39,7 +43,7 @@ func (f *pipelineFlags) load() (*graph.Plan, error) {
 	default:
 		return nil, usagef("-i: only run takes several videos")
 	}
-	o := graph.Overrides{Set: f.Set, Input: input, Out: f.Out, Device: f.Device, Precision: f.Precision, Variant: f.Variant, Weights: f.Weights}
+	o := load.Overrides{Set: f.Set, Input: input, Out: f.Out, Device: f.Device, Precision: f.Precision, Variant: f.Variant, Weights: f.Weights}
 	if input != "" || f.Box != "" || len(f.Point) > 0 || f.Mask != "" || f.Prompts != "" {
 		// What the file says of its own video does not hold for another one, and prompts exclude each other.
 		o.Source = map[string]any{"box": []float64{}, "points": [][]float64{}, "mask": f.Mask, "prompts": f.Prompts}
@@ -62,12 +66,12 @@ func (f *pipelineFlags) load() (*graph.Plan, error) {
 	if points != nil {
 		o.Source["points"] = points
 	}
-	return load(f.File, o)
+	return loadPlan(f.File, o)
 }
 
-// load reads a file and checks all that needs neither device, nor input, nor weights.
-func load(file string, o graph.Overrides) (*graph.Plan, error) {
-	plan, err := graph.Load(file, stages.All, o)
+// loadPlan reads a file and checks all that needs neither device, nor input, nor weights.
+func loadPlan(file string, o load.Overrides) (*graph.Plan, error) {
+	plan, err := load.File(file, stages.All, o)
 	if err != nil {
 		return nil, err
 	}
@@ -81,9 +85,9 @@ func load(file string, o graph.Overrides) (*graph.Plan, error) {
 type engine struct {
 	loaded *graph.Plan // as the file says
 	plan   *graph.Plan // settled for its input, with its device memory
-	size   graph.Sizing
+	size   analyze.Sizing
 	probe  graph.Probe
-	bound  *graph.Bound
+	bound  *analyze.Bound
 	env    *graph.Env
 	dev    kernels.Device
 	close  func() error
@@ -92,7 +96,7 @@ type engine struct {
 }
 
 // engine settles the plan for its input, opens the device and loads the weights.
-func (a *app) engine(plan *graph.Plan, size graph.Sizing, overwrite bool) (*engine, error) {
+func (a *app) engine(plan *graph.Plan, size analyze.Sizing, overwrite bool) (*engine, error) {
 	e, err := a.settle(plan, size)
 	if err != nil {
 		return nil, err
@@ -105,7 +109,7 @@ func (a *app) engine(plan *graph.Plan, size graph.Sizing, overwrite bool) (*engi
 }
 
 // settle probes the input, opens the device and says what the plan will need of it.
-func (a *app) settle(plan *graph.Plan, size graph.Sizing) (*engine, error) {
+func (a *app) settle(plan *graph.Plan, size analyze.Sizing) (*engine, error) {
 	e := &engine{loaded: plan, size: size, opened: time.Now(), env: &graph.Env{Log: a.log}}
 	var err error
 	if e.probe, err = a.probe(plan); err != nil {
@@ -142,12 +146,12 @@ func (e *engine) load(a *app) error {
 
 // fit settles the plan for the input as it was probed, and plans the device memory that it will need.
 func (e *engine) fit() (err error) {
-	measure := func(p *graph.Plan) (*graph.Bound, error) { return bound(p, e.probe, e.dev) }
+	measure := func(p *graph.Plan) (*analyze.Bound, error) { return bound(p, e.probe, e.dev) }
 	if e.size.Force {
-		measure = func(*graph.Plan) (*graph.Bound, error) { return &graph.Bound{}, nil } // it may not get far enough to be measured
+		measure = func(*graph.Plan) (*analyze.Bound, error) { return &analyze.Bound{}, nil } // it may not get far enough to be measured
 	}
 	e.size.Width, e.size.Height = e.probe.Width, e.probe.Height
-	if e.plan, e.bound, err = graph.Fit(e.loaded, e.size, measure); err != nil {
+	if e.plan, e.bound, err = analyze.Fit(e.loaded, e.size, measure); err != nil {
 		return err
 	}
 	e.env.Batch, e.env.Micro = e.plan.Pipeline.Batch, e.plan.Pipeline.Micro
@@ -163,7 +167,7 @@ func (e *engine) run(a *app, o runtime.Options) (*runtime.Report, error) {
 		case !ok:
 			return report, err
 		case !e.size.Shrink(e.loaded, e.plan):
-			return report, graph.Errorf(graph.BadConfig, "%w; the plan needs %s; %s", full, graph.Size(e.bound.Bytes()), e.bound.Advice())
+			return report, graph.Errorf(graph.BadConfig, "%w; the plan needs %s; %s", full, analyze.Size(e.bound.Bytes()), e.bound.Advice())
 		}
 		if err := e.fit(); err != nil {
 			return report, err

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/seed49bbd0e6/tachi/graph"
+	"github.com/seed49bbd0e6/tachi/graph/analyze"
 	"github.com/seed49bbd0e6/tachi/kernels/cpu"
 )
 
@@ -20,7 +21,7 @@ import (
 const firings = 10
 
 // costs measures all stages of a pipeline.
-func (c *pipelineFlags) costs(a *app, e *engine) (map[string]graph.Cost, error) {
+func (c *pipelineFlags) costs(a *app, e *engine) (map[string]analyze.Cost, error) {
 	dir, err := os.MkdirTemp("", "tachi-plan-")
 	if err != nil {
 		return nil, &graph.Error{Kind: graph.BadOutput, Err: err}
@@ -33,7 +34,7 @@ func (c *pipelineFlags) costs(a *app, e *engine) (map[string]graph.Cost, error) 
 	if err := e.fit(); err != nil {
 		return nil, err
 	}
-	costs := map[string]graph.Cost{}
+	costs := map[string]analyze.Cost{}
 	source := e.plan.Source()
 	if costs[source.ID], err = readCost(a, e, source); err != nil {
 		return nil, err
@@ -49,12 +50,12 @@ func (c *pipelineFlags) costs(a *app, e *engine) (map[string]graph.Cost, error) 
 }
 
 // readCost times a source that nobody holds back.
-func readCost(a *app, e *engine, source *graph.PlanNode) (graph.Cost, error) {
+func readCost(a *app, e *engine, source *graph.PlanNode) (analyze.Cost, error) {
 	env := *e.env
 	env.Stage = source.ID
 	node, err := source.Stage.Open(&env, source.Options)
 	if err != nil {
-		return graph.Cost{}, fmt.Errorf("%s: %w", source.ID, err)
+		return analyze.Cost{}, fmt.Errorf("%s: %w", source.ID, err)
 	}
 	begun, before, frames := time.Now(), processTime(), 0
 	err = node.Run(a.ctx, func(any) error {
@@ -67,14 +68,14 @@ func readCost(a *app, e *engine, source *graph.PlanNode) (graph.Cost, error) {
 		err = errors.Join(err, node.Close(err))
 	}
 	if err != nil && !errors.Is(err, graph.ErrDrained) {
-		return graph.Cost{}, fmt.Errorf("%s: %w", source.ID, err)
+		return analyze.Cost{}, fmt.Errorf("%s: %w", source.ID, err)
 	}
 	n := float64(max(frames, 1))
-	return graph.Cost{Seconds: time.Since(begun).Seconds() / n, Compute: (processTime() - before).Seconds() / n}, nil
+	return analyze.Cost{Seconds: time.Since(begun).Seconds() / n, Compute: (processTime() - before).Seconds() / n}, nil
 }
 
 // whatIf changes costs as "encode=0.5x" says.
-func whatIf(costs map[string]graph.Cost, change string) (map[string]graph.Cost, error) {
+func whatIf(costs map[string]analyze.Cost, change string) (map[string]analyze.Cost, error) {
 	id, factor, _ := strings.Cut(change, "=")
 	by, err := strconv.ParseFloat(strings.TrimSuffix(factor, "x"), 64)
 	c, ok := costs[id]
@@ -86,20 +87,20 @@ func whatIf(costs map[string]graph.Cost, change string) (map[string]graph.Cost, 
 		slices.Sort(names)
 		return nil, usagef("--what-if %s: write STAGE=FACTORx, e.g. encode=0.5x; the stages are %s", change, strings.Join(names, ", "))
 	}
-	out := map[string]graph.Cost{}
+	out := map[string]analyze.Cost{}
 	for n, old := range costs {
 		out[n] = old
 	}
-	out[id] = graph.Cost{Seconds: c.Seconds * by, Compute: c.Compute * by}
+	out[id] = analyze.Cost{Seconds: c.Seconds * by, Compute: c.Compute * by}
 	return out, nil
 }
 
 // forecast is a prediction with what it was made of.
 type forecast struct {
-	If    string                `json:"what_if,omitempty"`
-	FPS   float64               `json:"frames_per_second"`
-	Costs map[string]graph.Cost `json:"costs,omitempty"`
-	graph.Prediction
+	If    string                  `json:"what_if,omitempty"`
+	FPS   float64                 `json:"frames_per_second"`
+	Costs map[string]analyze.Cost `json:"costs,omitempty"`
+	analyze.Prediction
 }
 
 // predict measures, and says how fast the plan will go as it is and with each change.
@@ -109,8 +110,8 @@ func (c *planCmd) predict(a *app, e *engine) (all []forecast, err error) {
 	if err != nil {
 		return nil, err
 	}
-	add := func(change string, with map[string]graph.Cost) {
-		p := graph.Predict(plan, with, cpu.Processors())
+	add := func(change string, with map[string]analyze.Cost) {
+		p := analyze.Predict(plan, with, cpu.Processors())
 		all = append(all, forecast{If: change, FPS: 1 / p.Period, Prediction: p})
 	}
 	add("", costs)

@@ -10,6 +10,10 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+
+	"github.com/seed49bbd0e6/tachi/graph/analyze"
+	"github.com/seed49bbd0e6/tachi/graph/load"
+
 	goruntime "runtime"
 	"strings"
 	"testing"
@@ -26,7 +30,7 @@ import (
 // small is the benchmark's pipeline on a few small frames, with its results written.
 func small(t *testing.T, dir string) *graph.Plan {
 	t.Helper()
-	plan, err := graph.Load("../../pipelines/bench.toml", stages.All, graph.Overrides{Set: []string{
+	plan, err := load.File("../../pipelines/bench.toml", stages.All, load.Overrides{Set: []string{
 		"stages.source.width=96", "stages.source.height=64", "stages.source.frames=12", "model.config.image_size=64",
 		"stages.sink.stage=write-tracks", "stages.sink.path=" + filepath.Join(dir, "tracks.txt"), "stages.sink.events=" + filepath.Join(dir, "events.jsonl")}})
 	if err != nil {
@@ -57,7 +61,7 @@ func scarce(id string, most, from int) func(*graph.PlanNode) {
 func TestRunningOutOfMemoryChangesNothingButTheMicroBatch(t *testing.T) {
 	outputs := func(spoil func(*graph.PlanNode)) (tracks, events []byte, r *runtime.Report) {
 		dir, a := t.TempDir(), quiet(t)
-		e, err := a.engine(small(t, dir), graph.Sizing{}, false)
+		e, err := a.engine(small(t, dir), analyze.Sizing{}, false)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -90,7 +94,7 @@ func TestRunningOutOfMemoryChangesNothingButTheMicroBatch(t *testing.T) {
 
 func TestWithoutMemoryForOneFrameTheRunFailsClearly(t *testing.T) {
 	a := quiet(t)
-	e, err := a.engine(small(t, t.TempDir()), graph.Sizing{}, false)
+	e, err := a.engine(small(t, t.TempDir()), analyze.Sizing{}, false)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -121,7 +125,7 @@ func (d *little) Alloc(dt kernels.DType, shape ...int) (*kernels.Tensor, error) 
 
 func TestAPlanThatFindsNoRoomIsMadeSmaller(t *testing.T) {
 	a := quiet(t)
-	e, err := a.engine(small(t, t.TempDir()), graph.Sizing{}, false)
+	e, err := a.engine(small(t, t.TempDir()), analyze.Sizing{}, false)
 	if err != nil {
 		t.Fatal(err)
 	}

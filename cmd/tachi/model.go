@@ -5,7 +5,7 @@ import (
 	"path/filepath"
 	"strings"
 
-	"github.com/seed49bbd0e6/tachi/graph"
+	"github.com/seed49bbd0e6/tachi/graph/analyze"
 	"github.com/seed49bbd0e6/tachi/stages"
 )
 
@@ -42,7 +42,7 @@ func (c *modelInfoCmd) Run(a *app) error {
 	}
 	fmt.Fprintf(a.out, "%s: %s, %s names\nvariant    %s (%s)\ntensors    %d\nparameters %d\n", m.File, m.Format, m.Names, m.Variant, fit, m.Tensors, m.Parameters)
 	for dtype, n := range m.Bytes {
-		fmt.Fprintf(a.out, "%-10s %s\n", dtype, graph.Size(n))
+		fmt.Fprintf(a.out, "%-10s %s\n", dtype, analyze.Size(n))
 	}
 	for _, l := range []struct {
 		what  string

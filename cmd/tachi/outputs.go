@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/seed49bbd0e6/tachi/graph"
+	"github.com/seed49bbd0e6/tachi/graph/analyze"
 	"github.com/seed49bbd0e6/tachi/stages"
 )
 
@@ -117,7 +118,7 @@ func (a *app) wrote(path string) error {
 	case info.IsDir():
 		fmt.Fprintf(a.out, "wrote %s (folder)\n", path)
 	default:
-		fmt.Fprintf(a.out, "wrote %s (%s)\n", path, graph.Size(int(info.Size())))
+		fmt.Fprintf(a.out, "wrote %s (%s)\n", path, analyze.Size(int(info.Size())))
 	}
 	return nil
 }

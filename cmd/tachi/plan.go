@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/seed49bbd0e6/tachi/graph"
+	"github.com/seed49bbd0e6/tachi/graph/analyze"
 	"github.com/seed49bbd0e6/tachi/kernels"
 	"github.com/seed49bbd0e6/tachi/kernels/null"
 	"github.com/seed49bbd0e6/tachi/stages"
@@ -31,7 +32,7 @@ func (c *planCmd) Run(a *app) (err error) {
 	if len(c.WhatIf) > 0 && !c.Measure {
 		return usagef("--what-if changes what --measure has measured: give both")
 	}
-	e, err := a.settle(plan, graph.Sizing{})
+	e, err := a.settle(plan, analyze.Sizing{})
 	if err != nil {
 		return err
 	}
@@ -80,10 +81,10 @@ func (c *planCmd) Run(a *app) (err error) {
 }
 
 // bound runs a plan dry on a device like dev.
-func bound(plan *graph.Plan, probe graph.Probe, dev kernels.Device) (*graph.Bound, error) {
+func bound(plan *graph.Plan, probe graph.Probe, dev kernels.Device) (*analyze.Bound, error) {
 	dry := null.Like(dev)
 	env := &graph.Env{Device: dry, Batch: plan.Pipeline.Batch, Micro: plan.Pipeline.Micro}
-	b := &graph.Bound{Batch: env.Batch, Micro: env.Micro}
+	b := &analyze.Bound{Batch: env.Batch, Micro: env.Micro}
 	if isGPU(dev) { // which of several GPUs decodes is not asked
 		b.Surfaces = probe.Surfaces
 	}
@@ -96,7 +97,7 @@ func bound(plan *graph.Plan, probe graph.Probe, dev kernels.Device) (*graph.Boun
 		env.Model, b.Weights = model.Network, model.Bytes
 	}
 	// The network finds everything on every frame, so that memories fill up; then it loses and finds in turn.
-	footprints, err := graph.Measure(plan, graph.Dry{Env: env, Probe: probe, Scenarios: 2, Before: func(scenario, frame int) { dry.Answer(float32(1 - scenario*(frame&1))) }})
+	footprints, err := analyze.Measure(plan, analyze.Dry{Env: env, Probe: probe, Scenarios: 2, Before: func(scenario, frame int) { dry.Answer(float32(1 - scenario*(frame&1))) }})
 	if err != nil {
 		return nil, err
 	}

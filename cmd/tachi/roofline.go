@@ -159,7 +159,7 @@ func (c *benchCmd) roofline(a *app, e *engine) error {
 	if a.JSON {
 		return writeJSON(a, map[string]any{"device": e.dev.Info(), "peak_gflops": peak / 1e9, "copy_gbs": bandwidth / 1e9, "ops": lines})
 	}
-	return printRoofline(a, describe(e.dev), peak, bandwidth, lines)
+	return printRoofline(a, deviceLine(e.dev), peak, bandwidth, lines)
 }
 
 // printRoofline prints the ops that take a hundredth of the time or more, the others together, and the sum.

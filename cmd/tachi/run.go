@@ -10,6 +10,7 @@ import (
 	"github.com/schollz/progressbar/v3"
 
 	"github.com/seed49bbd0e6/tachi/graph"
+	"github.com/seed49bbd0e6/tachi/graph/analyze"
 	"github.com/seed49bbd0e6/tachi/runtime"
 	"github.com/seed49bbd0e6/tachi/stages"
 )
@@ -53,7 +54,7 @@ func (c *runCmd) Run(a *app) (err error) {
 			saved.end(err)
 		}
 	}()
-	e, err := a.engine(plan, graph.Sizing{Force: c.Force}, c.Overwrite)
+	e, err := a.engine(plan, analyze.Sizing{Force: c.Force}, c.Overwrite)
 	if err != nil {
 		return err
 	}
@@ -155,7 +156,7 @@ func (a *app) summary(e *engine, r *runtime.Report) {
 		return
 	}
 	_ = r.WriteTable(a.out)
-	fmt.Fprintf(a.out, "device memory: at most %s of the planned %s\n", graph.Size(e.resident(r)), graph.Size(e.bound.Bytes()))
+	fmt.Fprintf(a.out, "device memory: at most %s of the planned %s\n", analyze.Size(e.resident(r)), analyze.Size(e.bound.Bytes()))
 	for _, path := range wrote {
 		_ = a.wrote(path)
 	}

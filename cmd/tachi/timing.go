@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/seed49bbd0e6/tachi/graph"
+	"github.com/seed49bbd0e6/tachi/graph/analyze"
 	"github.com/seed49bbd0e6/tachi/runtime"
 )
 
@@ -200,9 +201,9 @@ func processTime() time.Duration {
 }
 
 // cost is what a frame takes, by the median.
-func (t *timing) cost() graph.Cost {
+func (t *timing) cost() analyze.Cost {
 	times := slices.Sorted(slices.Values(t.times))
-	return graph.Cost{Seconds: times[len(times)/2].Seconds() / float64(t.frames), Compute: t.cpu.Seconds() / float64(t.spread)}
+	return analyze.Cost{Seconds: times[len(times)/2].Seconds() / float64(t.frames), Compute: t.cpu.Seconds() / float64(t.spread)}
 }
 
 func (t *timing) tooShort() error {

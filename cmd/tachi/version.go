@@ -39,7 +39,7 @@ func (versionCmd) Run(a *app) error {
 	if a.JSON {
 		return writeJSON(a, map[string]any{"commit": rev, "go": goVersion, "devices": []any{dev.Info()}, "cuda": cudaState(), "video": stages.HasVideo})
 	}
-	_, err = fmt.Fprintf(a.out, "tachi %s, %s\n%s\n%s\nvideo: %v\n", rev, goVersion, describe(dev), cudaState(), stages.HasVideo)
+	_, err = fmt.Fprintf(a.out, "tachi %s, %s\n%s\n%s\nvideo: %v\n", rev, goVersion, deviceLine(dev), cudaState(), stages.HasVideo)
 	return err
 }
 
