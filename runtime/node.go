@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"reflect"
 	"runtime/debug"
 	"sync/atomic"
 	"time"
@@ -67,7 +66,7 @@ func newNode(r *run, index int, p *graph.PlanNode) *node {
 	for i, e := range p.In {
 		if e != nil {
 			at[i] = len(n.inputs)
-			n.inputs = append(n.inputs, &input{port: &p.Stage.In[i], index: i, delay: e.Delay > 0, queue: make(chan any, max(e.Capacity, 1))})
+			n.inputs = append(n.inputs, &input{port: &p.Stage.In[i], index: i, delay: e.Delay > 0, queue: make(chan *token, max(e.Capacity, 1))})
 		}
 	}
 	for _, port := range r.plan.TakeOrder(p) {
@@ -100,8 +99,8 @@ func (n *node) main() {
 		}
 		n.dropInitial()
 		for _, in := range n.inputs {
-			for item := range in.queue {
-				n.dropItem(item)
+			for t := range in.queue {
+				n.drop(t)
 			}
 		}
 		close(n.done)
@@ -159,25 +158,20 @@ func (n *node) take(ctx context.Context) (bool, error) {
 			tokens[i], in.initial = in.initial, nil
 			continue
 		}
-		var item any
+		var t *token
 		var ok bool
 		select {
-		case item, ok = <-in.queue:
+		case t, ok = <-in.queue:
 		case <-ctx.Done():
 		}
 		if ctx.Err() != nil { // a queue may have been closed by a failure
-			n.dropItem(item)
+			n.drop(t)
 			n.dropAll(tokens)
 			return false, context.Cause(ctx)
 		}
 		if !ok {
 			n.dropAll(tokens)
 			return false, nil
-		}
-		t, err := in.accept(item)
-		if err != nil {
-			n.dropAll(tokens)
-			return false, n.at(seq, 1, err)
 		}
 		tokens[i] = t
 	}
@@ -303,20 +297,6 @@ func (n *node) at(seq, count int, err error) error {
 	return fmt.Errorf("%s: frame %d: %w", n.id, seq, err)
 }
 
-// accept returns the token in an item. A component of the library sends bare values: those become tokens here.
-func (in *input) accept(item any) (*token, error) {
-	if t, ok := item.(*token); ok {
-		return t, nil
-	}
-	if t := reflect.TypeOf(item); t == nil || !t.AssignableTo(in.port.Type) {
-		return nil, fmt.Errorf("got %T, input %q carries %v", item, in.port.Name, in.port.Type)
-	}
-	t := &token{value: item}
-	t.refs.Store(1)
-	t.held = graph.Held(item)
-	return t, nil
-}
-
 // drop gives up this node's share of a token.
 func (n *node) drop(t *token) {
 	if t == nil {
@@ -324,12 +304,6 @@ func (n *node) drop(t *token) {
 	}
 	if err := n.guard(func() error { t.drop(); return nil }); err != nil {
 		n.run.fail(fmt.Errorf("%s: release: %w", n.id, err))
-	}
-}
-
-func (n *node) dropItem(item any) {
-	if t, ok := item.(*token); ok {
-		n.drop(t)
 	}
 }
 

@@ -1,11 +1,10 @@
 // Package runtime runs a plan. It names no stage and no operation: it moves tokens between stages, bounds what is
 // resident on the device, and says where the time went.
 //
-// The vocabulary is that of github.com/reugn/go-streams: nodes are Sources, Flows and Sinks, wired with Via (see
-// stream.go), and components of that library run inside a plan through FromSource, FromFlow and FromSink. What the
-// library lacks is here: joins of several typed inputs by frame, bounded edges, errors and panics that name their
-// stage, cancellation, delay edges (node.go), residency leases (lease.go), counted tokens (token.go), metrics
-// (stats.go) and a trace (trace.go).
+// The vocabulary is that of github.com/reugn/go-streams: sources, flows and sinks joined by channels. Components of
+// that library run inside a plan as they are, through package gostreams. What the library lacks is here: joins of
+// several typed inputs by frame, bounded edges, errors and panics that name their stage, cancellation, delay edges
+// (node.go), residency leases (lease.go), counted tokens (token.go), metrics (stats.go) and a trace (trace.go).
 package runtime
 
 import (
@@ -93,7 +92,7 @@ func Run(ctx context.Context, plan *graph.Plan, env *graph.Env, o Options) (*Rep
 		}
 		return r.report(), r.close(err, err)
 	}
-	r.wire(plan)
+	r.connect(plan)
 	r.execute(o)
 	report := r.report()
 	cause, err := r.endCause, r.end
@@ -208,18 +207,18 @@ func (r *run) begin(o Options) error {
 	return r.restore(o.Resume)
 }
 
-// wire joins the nodes along the edges of the plan. Sinks are joined with the first half of To; execute is the second.
-func (r *run) wire(plan *graph.Plan) {
+// connect makes the edges of the plan: the queue of an input port, handed to the output that feeds it.
+func (r *run) connect(plan *graph.Plan) {
 	node := map[*graph.PlanNode]*node{}
 	for _, n := range r.nodes {
 		node[n.plan] = n
 	}
 	for _, e := range plan.Edges {
-		from, to := outlet{node[e.From], e.FromPort}, inlet{node[e.To], e.ToPort}
-		if e.To.Stage.Role == graph.Sink {
-			from.connect(to)
-		} else {
-			from.Via(to)
+		out := node[e.From].outputs[e.FromPort]
+		for _, in := range node[e.To].inputs {
+			if in.index == e.ToPort {
+				out.edges = append(out.edges, in.queue)
+			}
 		}
 	}
 }
@@ -237,7 +236,7 @@ func (r *run) execute(o Options) {
 		go n.main()
 	}
 	for _, n := range r.nodes {
-		n.AwaitCompletion()
+		<-n.done
 	}
 	close(over)
 	progress.Wait()

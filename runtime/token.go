@@ -37,7 +37,7 @@ type input struct {
 	port  *graph.Port
 	index int // of the port among the stage's inputs
 	delay bool
-	queue chan any // *token, or bare values where a component of the library writes
+	queue chan *token
 
 	initial *token // of a delayed input in a run that goes on, until the first firing; else nil
 }
@@ -49,7 +49,7 @@ type output struct {
 	state  bool // its tokens live in reserved memory, without a lease
 
 	delayed bool // some edge of it is read on the next frame
-	edges   []chan<- any
+	edges   []chan<- *token
 }
 
 // newToken wraps the value of an output port. It takes over the value, and a share of the lease where one is due: also for

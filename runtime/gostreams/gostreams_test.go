@@ -1,4 +1,4 @@
-package runtime
+package gostreams
 
 import (
 	"bytes"
@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"reflect"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -17,6 +18,7 @@ import (
 	"github.com/reugn/go-streams/flow"
 
 	"github.com/seed49bbd0e6/tachi/graph"
+	"github.com/seed49bbd0e6/tachi/runtime"
 )
 
 // Components of go-streams, as they are, inside plans.
@@ -53,18 +55,32 @@ func printed(w io.Writer) *graph.Stage {
 }
 
 func library(src, mid *graph.Stage, w io.Writer) *graph.Plan {
-	b := &builder{}
-	b.add("items", src)
-	b.add("text", mid)
-	b.add("print", printed(w))
-	b.link("items.n", "text.in", 0)
-	b.link("text.out", "print.s", 0)
-	return b.done(1)
+	return chain("items", src, "text", mid, "print", printed(w))
 }
+
+// chain is a plan of stages with one port each, one behind the other: name, stage, name, stage.
+func chain(list ...any) *graph.Plan {
+	var nodes []*graph.PlanNode
+	var edges []*graph.Edge
+	for i := 0; i < len(list); i += 2 {
+		s := list[i+1].(*graph.Stage)
+		n := &graph.PlanNode{ID: list[i].(string), Stage: s, Options: reflect.New(s.Options).Interface(), In: make([]*graph.Edge, len(s.In))}
+		if i > 0 {
+			n.In[0] = &graph.Edge{From: nodes[i/2-1], To: n, Capacity: 1}
+			edges = append(edges, n.In[0])
+		}
+		nodes = append(nodes, n)
+	}
+	p := &graph.Plan{}
+	p.Join(nodes, edges)
+	return p
+}
+
+type none struct{}
 
 func TestUnmodifiedComponentsOfTheLibraryRunInAPlan(t *testing.T) {
 	var out bytes.Buffer
-	rep, err := Run(t.Context(), library(items(1, 2, 3), mapping(func(n int) string { return fmt.Sprint(n*n, ";") }), &out), environment(1, 1), Options{})
+	rep, err := runtime.Run(t.Context(), library(items(1, 2, 3), mapping(func(n int) string { return fmt.Sprint(n*n, ";") }), &out), &graph.Env{}, runtime.Options{})
 	if err != nil || out.String() != "1;4;9;" || rep.Frames != 3 {
 		t.Errorf("%d frames, wrote %q, error %v", rep.Frames, &out, err)
 	}
@@ -79,7 +95,7 @@ func TestReaderSourceOfTheLibraryRunsInAPlan(t *testing.T) {
 		}, extension.WithLogger(slog.New(slog.DiscardHandler)))
 	})
 	var out bytes.Buffer
-	_, err := Run(t.Context(), library(lines, mapping(func(b []byte) string { return strings.ToUpper(string(b)) }), &out), environment(1, 1), Options{})
+	_, err := runtime.Run(t.Context(), library(lines, mapping(func(b []byte) string { return strings.ToUpper(string(b)) }), &out), &graph.Env{}, runtime.Options{})
 	if err != nil || out.String() != "AB" {
 		t.Errorf("wrote %q, error %v", &out, err)
 	}
@@ -99,7 +115,7 @@ func TestWrongItemsAreErrorsOfTheirStage(t *testing.T) {
 		}), `text: *flow.Map[string,string] takes string, input "in" carries int`},
 	} {
 		var out bytes.Buffer
-		_, err := Run(t.Context(), library(c.src, c.mid, &out), environment(1, 1), Options{})
+		_, err := runtime.Run(t.Context(), library(c.src, c.mid, &out), &graph.Env{}, runtime.Options{})
 		if err == nil || err.Error() != c.want {
 			t.Errorf("error %v, want %s", err, c.want)
 		}
@@ -119,11 +135,8 @@ func TestFlowThatIsNotOneToOneIsAnErrorNotAHang(t *testing.T) {
 			"text: frame 1: *flow.FlatMap[int,int] gave more than one item for this frame: a flow in a plan answers one to one"},
 	} {
 		synctest.Test(t, func(t *testing.T) {
-			b := &builder{}
-			b.add("items", items(1, 2, 3, 4))
-			b.add("text", FromFlow[none, int, int]("flow", "", "in", "out", c.open))
-			b.link("items.n", "text.in", 0)
-			if _, err := Run(t.Context(), b.done(1), environment(1, 1), Options{}); err == nil || err.Error() != c.want {
+			plan := chain("items", items(1, 2, 3, 4), "text", FromFlow[none, int, int]("flow", "", "in", "out", c.open))
+			if _, err := runtime.Run(t.Context(), plan, &graph.Env{}, runtime.Options{}); err == nil || err.Error() != c.want {
 				t.Errorf("%s: error %v, want %s", c.name, err, c.want)
 			}
 		})
@@ -134,7 +147,7 @@ func TestSlowFlowOfTheLibraryIsWaitedFor(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var out bytes.Buffer
 		slow := mapping(func(n int) string { time.Sleep(time.Hour); return fmt.Sprint(n) })
-		if _, err := Run(t.Context(), library(items(1, 2, 3), slow, &out), environment(1, 1), Options{}); err != nil || out.String() != "123" {
+		if _, err := runtime.Run(t.Context(), library(items(1, 2, 3), slow, &out), &graph.Env{}, runtime.Options{}); err != nil || out.String() != "123" {
 			t.Errorf("wrote %q, error %v", &out, err)
 		}
 	})
@@ -147,7 +160,7 @@ func TestSinkOfTheLibraryThatGivesUpFailsTheRun(t *testing.T) {
 			list[i] = i
 		}
 		plan := library(items(list...), mapping(func(n int) string { return "x" }), full{})
-		_, err := Run(t.Context(), plan, environment(1, 1), Options{})
+		_, err := runtime.Run(t.Context(), plan, &graph.Env{}, runtime.Options{})
 		if err == nil || !strings.HasPrefix(err.Error(), "print: ") || !strings.HasSuffix(err.Error(), "*extension.WriterSink has given up") {
 			t.Errorf("%d frames: error %v", frames, err)
 		}
@@ -165,96 +178,41 @@ func (s stuckSink) AwaitCompletion() { <-s.ctx.Done() }
 
 func TestStuckSinkOfTheLibraryDoesNotHoldUpTheEnd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b := &builder{}
-		b.add("items", items(1, 2, 3))
-		b.add("stuck", FromSink[none, int]("stuck", "", "n", func(ctx context.Context, _ context.CancelFunc, _ *none) (streams.Sink, error) {
+		plan := chain("items", items(1, 2, 3), "stuck", FromSink[none, int]("stuck", "", "n", func(ctx context.Context, _ context.CancelFunc, _ *none) (streams.Sink, error) {
 			return stuckSink{make(chan any), ctx}, nil
 		}))
-		b.link("items.n", "stuck.n", 0)
 		enough := errors.New("enough")
 		ctx, cancel := context.WithCancelCause(t.Context())
 		time.AfterFunc(time.Second, func() { cancel(enough) })
-		_, err := Run(ctx, b.done(1), environment(1, 1), Options{})
-		if !errors.Is(err, enough) || !strings.Contains(err.Error(), "stuck: close: runtime.stuckSink did not finish within 5s") {
+		_, err := runtime.Run(ctx, plan, &graph.Env{}, runtime.Options{})
+		if !errors.Is(err, enough) || !strings.Contains(err.Error(), "stuck: close: gostreams.stuckSink did not finish within 5s") {
 			t.Errorf("error %v", err)
 		}
 	})
 }
 
 func TestSinkOfTheLibraryGetsNoDeviceMemory(t *testing.T) {
-	b := &builder{}
-	b.add("gpu", graph.NewSource("gpu", "", counterOf(1, func(int) *memOut { return &memOut{} })))
-	b.add("out", FromSink[none, *mem]("out", "", "m", func(context.Context, context.CancelFunc, *none) (streams.Sink, error) {
+	gpu := graph.NewSource("gpu", "", func(*graph.Env, *none) (func(context.Context, func(*memoryOut) error) error, func(error) error, error) {
+		return func(_ context.Context, emit func(*memoryOut) error) error { return emit(&memoryOut{}) }, nil, nil
+	})
+	plan := chain("gpu", gpu, "out", FromSink[none, *memory]("out", "", "m", func(context.Context, context.CancelFunc, *none) (streams.Sink, error) {
 		return extension.NewIgnoreSink(), nil
 	}))
-	b.link("gpu.m", "out.m", 0)
-	if _, err := Run(t.Context(), b.done(1), environment(1, 1), Options{}); graph.KindOf(err) != graph.BadConfig {
+	if _, err := runtime.Run(t.Context(), plan, &graph.Env{}, runtime.Options{}); graph.KindOf(err) != graph.BadConfig {
 		t.Errorf("error %v", err)
 	}
 }
 
-// solo is a node with a run of its own, for wiring by hand.
-func solo(t *testing.T, s *graph.Stage) (inlet, *run) {
-	b := &builder{}
-	p := b.add("node", s)
-	r := &run{env: environment(1, 1), micro: 1, pool: newPool(1)}
-	r.ctx, r.cancel = context.WithCancelCause(t.Context())
-	e := &graph.Edge{To: p, Capacity: 1}
-	p.In[0] = e
-	if err := r.open(&b.plan); err != nil {
-		t.Fatal(err)
-	}
-	return inlet{r.nodes[0], 0}, r
+// memory is a token that holds device memory.
+type memory struct{}
+
+func (*memory) Release() {}
+
+type memoryOut struct {
+	M *memory `port:"m"`
 }
 
-func TestNodeIsAFlowOfTheLibrary(t *testing.T) {
-	s := flow1(func(n int) int { return n * n })
-	node, r := solo(t, s)
-	from := make(chan any)
-	go func() {
-		defer close(from)
-		for i := range 5 {
-			from <- i
-		}
-	}()
-	to := make(chan any, 10)
-	last := extension.NewChanSource(from).Via(node)
-	after := last.Via(flow.NewMap(func(n int) string { return fmt.Sprint(n) }, 1))
-	go node.main()
-	after.To(extension.NewChanSink(to))
-	node.AwaitCompletion()
-	var got []any
-	for v := range to {
-		got = append(got, v)
-	}
-	if fmt.Sprint(got) != "[0 1 4 9 16]" || r.failed.Load() {
-		t.Errorf("got %v, failed: %v", got, context.Cause(r.ctx))
-	}
-}
+// full is a writer that never has room.
+type full struct{}
 
-func TestNodeRefusesWrongItemsOfTheLibrary(t *testing.T) {
-	node, r := solo(t, flow1(func(n int) int { return n }))
-	from := make(chan any, 2)
-	from <- 1
-	from <- "two"
-	close(from)
-	to := make(chan any, 10)
-	last := extension.NewChanSource(from).Via(node).Via(flow.NewPassThrough())
-	go node.main()
-	last.To(extension.NewChanSink(to))
-	node.AwaitCompletion()
-	if err := context.Cause(r.ctx); err == nil || err.Error() != `node: frame 1: got string, input "in" carries int` {
-		t.Errorf("error %v", err)
-	}
-}
-
-// flow1 is a stage on bare integers.
-func flow1(f func(int) int) *graph.Stage {
-	type in struct {
-		V int `port:"in"`
-	}
-	type out struct {
-		V int `port:"out"`
-	}
-	return stage(func(i *in) (*out, error) { return &out{f(i.V)}, nil })
-}
+func (full) Write([]byte) (int, error) { return 0, errors.New("disk full") }

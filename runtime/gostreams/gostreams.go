@@ -1,4 +1,6 @@
-package runtime
+// Package gostreams makes stages of the sources, flows and sinks of github.com/reugn/go-streams, as
+// they are: its connectors to Kafka, NATS, Redis and files, its operators.
+package gostreams
 
 import (
 	"context"
@@ -210,5 +212,25 @@ const grace = 5 * time.Second
 // exhaust reads what is left in an outlet, so that its goroutines can end.
 func exhaust(o streams.Outlet) {
 	for range o.Out() {
+	}
+}
+
+// receive takes the next item from a channel, unless the run is over.
+func receive(ctx context.Context, from <-chan any) (item any, ok bool, err error) {
+	select {
+	case item, ok = <-from:
+		return item, ok, nil
+	case <-ctx.Done():
+		return nil, false, context.Cause(ctx)
+	}
+}
+
+// send puts an item on a channel, unless the run is over.
+func send(ctx context.Context, to chan<- any, item any) error {
+	select {
+	case to <- item:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
 	}
 }
