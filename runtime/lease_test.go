@@ -48,8 +48,8 @@ func TestResidencyReachesTheBatchAndNeverExceedsIt(t *testing.T) {
 			if err != nil || rep.PeakResident != batch || most != batch || l.peak != batch || rep.Batch != batch {
 				t.Errorf("batch %d: peaks of %d, %d and %d frames; error %v", batch, rep.PeakResident, most, l.peak, err)
 			}
-			if s := rep.Stages[1]; s.Credit == 0 || s.Credit+s.Busy+s.Starved+s.Blocked != s.Wall {
-				t.Errorf("batch %d: upload waited %v for credit of %v", batch, s.Credit, s.Wall)
+			if s := rep.Stages[1]; s.Leasing == 0 || s.Leasing+s.Busy+s.Starved+s.Blocked != s.Wall {
+				t.Errorf("batch %d: upload waited %v for a lease of %v", batch, s.Leasing, s.Wall)
 			}
 			l.settled(t)
 		})

@@ -217,7 +217,7 @@ func (n *node) leases(ctx context.Context) error {
 			}
 		}
 		if n.stage.Lease && h.lease == nil {
-			n.clock.enter(credit)
+			n.clock.enter(leasing)
 			var err error
 			if h.lease, err = n.run.pool.take(ctx, nil); err != nil {
 				return err

@@ -454,7 +454,7 @@ func (w *world) run(t *testing.T) *Report {
 		t.Errorf("%d leases out, at most %d of %d, device tokens of %d frames", live, rep.PeakResident, w.batch, w.ledger.peak)
 	}
 	for _, s := range rep.Stages {
-		if sum := s.Busy + s.Starved + s.Blocked + s.Credit; sum != s.Wall || s.Wall > rep.Wall {
+		if sum := s.Busy + s.Starved + s.Blocked + s.Leasing; sum != s.Wall || s.Wall > rep.Wall {
 			t.Errorf("%s: %v in states, wall %v of %v", s.ID, sum, s.Wall, rep.Wall)
 		}
 	}

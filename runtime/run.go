@@ -121,7 +121,7 @@ func (r *run) check(plan *graph.Plan) error {
 			return graph.Errorf(graph.BadConfig, "%s: no input brings the current frame", n.ID)
 		}
 	}
-	if batch := cap(r.pool.credits); r.pool.used && r.micro > batch {
+	if batch := cap(r.pool.leases); r.pool.used && r.micro > batch {
 		return graph.Errorf(graph.BadConfig, "a micro-batch of %d frames does not fit into a batch of %d", r.micro, batch)
 	}
 	return nil
@@ -174,7 +174,7 @@ func (r *run) open(plan *graph.Plan) error {
 	for i, p := range plan.Nodes {
 		n := newNode(r, i, p)
 		env := *r.env
-		env.Stage, env.Log, env.Batch, env.Micro, env.Drain = p.ID, n.log, cap(r.pool.credits), r.micro, r.drain
+		env.Stage, env.Log, env.Batch, env.Micro, env.Drain = p.ID, n.log, cap(r.pool.leases), r.micro, r.drain
 		if n.arena = arenas[p]; n.arena != nil {
 			env.Device = n.arena
 		}

@@ -66,7 +66,7 @@ func (n *node) produce() error {
 // prepare gets the lease of the next frame before the source allocates anything for it.
 func (e *emitter) prepare(ctx context.Context) (err error) {
 	if e.stage.Lease {
-		e.clock.enter(credit)
+		e.clock.enter(leasing)
 		e.lease, err = e.run.pool.take(ctx, e.run.drain)
 	}
 	e.start = e.clock.enter(busy)

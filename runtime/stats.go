@@ -14,7 +14,7 @@ import (
 )
 
 // At any moment a stage is busy, starved (waiting for input), blocked (waiting for space behind it) or waiting for
-// credit (a residency lease). Its clock is told of every change, so the four add up to the stage's wall time. The
+// lease (waiting for one). Its clock is told of every change, so the four add up to the stage's wall time. The
 // stage with the highest share of busy time is the one to make faster.
 
 // state is what a stage is doing.
@@ -24,7 +24,7 @@ const (
 	busy state = iota
 	starved
 	blocked
-	credit
+	leasing
 	states
 )
 
@@ -107,9 +107,9 @@ type StageStats struct {
 	Frames  int
 	Firings int // fewer than frames where a stage gathers
 
-	Wall                           time.Duration // from the start to the end of this stage
-	Busy, Starved, Blocked, Credit time.Duration // add up to Wall
-	P50, P99                       time.Duration // busy time per frame
+	Wall                            time.Duration // from the start to the end of this stage
+	Busy, Starved, Blocked, Leasing time.Duration // add up to Wall
+	P50, P99                        time.Duration // busy time per frame
 
 	Resident, PeakResident, Bound int // bytes in the stage's arena now and at most, and its size; 0 without one
 	PeakResults, PeakWork         int // at most, of results and of the workspace, not always at the same time
@@ -136,7 +136,7 @@ type Snapshot struct {
 
 // report sums up. The percentiles are there only when the nodes have ended.
 func (r *run) report() *Report {
-	rep := &Report{Frames: r.completed(), Batch: cap(r.pool.credits)}
+	rep := &Report{Frames: r.completed(), Batch: cap(r.pool.leases)}
 	if r.resume != nil {
 		rep.First = r.resume.Frame
 	}
@@ -156,8 +156,8 @@ func (n *node) stats() StageStats {
 	t := n.clock.read()
 	s := StageStats{
 		ID: n.id, Stage: n.stage.Name, Frames: int(n.frames.Load()), Firings: int(n.firings.Load()),
-		Wall: t[busy] + t[starved] + t[blocked] + t[credit],
-		Busy: t[busy], Starved: t[starved], Blocked: t[blocked], Credit: t[credit],
+		Wall: t[busy] + t[starved] + t[blocked] + t[leasing],
+		Busy: t[busy], Starved: t[starved], Blocked: t[blocked], Leasing: t[leasing],
 	}
 	if n.arena != nil {
 		s.Resident, s.PeakResident = n.arena.Live()
@@ -209,11 +209,11 @@ func share(part, whole time.Duration) float64 { return float64(part) / float64(m
 // WriteTable writes one line per stage, and one for the run.
 func (r *Report) WriteTable(w io.Writer) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(t, "stage\tframes\tfirings\tbusy\tstarved\tblocked\tcredit\tp50\tp99\t")
+	fmt.Fprintln(t, "stage\tframes\tfirings\tbusy\tstarved\tblocked\tlease\tp50\tp99\t")
 	for _, s := range r.Stages {
 		percent := func(d time.Duration) string { return fmt.Sprintf("%.1f %%", 100*share(d, s.Wall)) }
 		fmt.Fprintf(t, "%s\t%d\t%d\t%s\t%s\t%s\t%s\t%v\t%v\t\n", s.ID, s.Frames, s.Firings,
-			percent(s.Busy), percent(s.Starved), percent(s.Blocked), percent(s.Credit), short(s.P50), short(s.P99))
+			percent(s.Busy), percent(s.Starved), percent(s.Blocked), percent(s.Leasing), short(s.P50), short(s.P99))
 	}
 	if err := t.Flush(); err != nil {
 		return err

@@ -43,8 +43,8 @@ func TestTimesOfAStageAddUp(t *testing.T) {
 			{100 * time.Millisecond, (2 + 5 + 99*4) * time.Millisecond},
 		} {
 			s := rep.Stages[i]
-			if s.Busy != want.busy || s.Starved != want.starved || s.Busy+s.Starved+s.Blocked+s.Credit != s.Wall {
-				t.Errorf("%s: busy %v, starved %v, blocked %v, credit %v of %v; want %v busy, %v starved", s.ID, s.Busy, s.Starved, s.Blocked, s.Credit, s.Wall, want.busy, want.starved)
+			if s.Busy != want.busy || s.Starved != want.starved || s.Busy+s.Starved+s.Blocked+s.Leasing != s.Wall {
+				t.Errorf("%s: busy %v, starved %v, blocked %v, lease %v of %v; want %v busy, %v starved", s.ID, s.Busy, s.Starved, s.Blocked, s.Leasing, s.Wall, want.busy, want.starved)
 			}
 		}
 		if rep.Wall != 503*time.Millisecond || rep.Limit() != "b" {
@@ -63,10 +63,10 @@ func TestTableIsReadable(t *testing.T) {
 		if err := rep.WriteTable(&got); err != nil {
 			t.Fatal(err)
 		}
-		want := `  stage  frames  firings    busy  starved  blocked  credit  p50  p99
-  count     100      100   0.0 %    0.0 %  100.0 %   0.0 %   0s   0s
-      a     100      100  40.7 %    0.0 %   59.3 %   0.0 %  2ms  2ms
-      b     100      100  99.6 %    0.4 %    0.0 %   0.0 %  5ms  5ms
+		want := `  stage  frames  firings    busy  starved  blocked  lease  p50  p99
+  count     100      100   0.0 %    0.0 %  100.0 %  0.0 %   0s   0s
+      a     100      100  40.7 %    0.0 %   59.3 %  0.0 %  2ms  2ms
+      b     100      100  99.6 %    0.4 %    0.0 %  0.0 %  5ms  5ms
 100 frames in 502ms, 199.2 frames/s, limited by b, at most 0 of 4 frames resident
 `
 		if got.String() != want {

@@ -25,7 +25,7 @@ type metrics struct {
 }
 
 var (
-	stageSeconds  = prometheus.NewDesc("tachi_stage_seconds_total", "Time of a stage by what it did: busy, starved (waiting for input), blocked (waiting for space), credit (waiting for residency).", []string{"stage", "state"}, nil)
+	stageSeconds  = prometheus.NewDesc("tachi_stage_seconds_total", "Time of a stage by what it did: busy, starved (waiting for input), blocked (waiting for space), lease (waiting for residency).", []string{"stage", "state"}, nil)
 	stageFrames   = prometheus.NewDesc("tachi_stage_frames_total", "Frames that a stage has done.", []string{"stage"}, nil)
 	stageResident = prometheus.NewDesc("tachi_stage_resident_bytes", "Device memory that a stage has in use.", []string{"stage"}, nil)
 	stageBound    = prometheus.NewDesc("tachi_stage_resident_bound_bytes", "Device memory that a stage has.", []string{"stage"}, nil)
@@ -77,7 +77,7 @@ func (m *metrics) Collect(out chan<- prometheus.Metric) {
 	gauge(allResident, s.Resident)
 	for _, st := range s.Stages {
 		counter(stageFrames, float64(st.Frames), st.ID)
-		for state, d := range map[string]time.Duration{"busy": st.Busy, "starved": st.Starved, "blocked": st.Blocked, "credit": st.Credit} {
+		for state, d := range map[string]time.Duration{"busy": st.Busy, "starved": st.Starved, "blocked": st.Blocked, "lease": st.Leasing} {
 			counter(stageSeconds, d.Seconds(), st.ID, state)
 		}
 		gauge(stageResident, st.Resident, st.ID)

@@ -16,7 +16,7 @@ func TestMetricsSayWhatTheSnapshotSays(t *testing.T) {
 		t.Fatal(err)
 	}
 	m.last.Store(&runtime.Snapshot{Frames: 12, Resident: 3, Stages: []runtime.StageStats{
-		{ID: "encode", Frames: 14, Busy: 3 * time.Second, Starved: time.Second, Credit: 500 * time.Millisecond, Resident: 1000, Bound: 4096}}})
+		{ID: "encode", Frames: 14, Busy: 3 * time.Second, Starved: time.Second, Leasing: 500 * time.Millisecond, Resident: 1000, Bound: 4096}}})
 	r, err := http.Get("http://" + m.where.String() + "/metrics")
 	if err != nil {
 		t.Fatal(err)
@@ -28,7 +28,7 @@ func TestMetricsSayWhatTheSnapshotSays(t *testing.T) {
 	}
 	for _, want := range []string{
 		"tachi_frames_total 12\n", "tachi_resident_frames 3\n", `tachi_stage_frames_total{stage="encode"} 14` + "\n",
-		`tachi_stage_seconds_total{stage="encode",state="busy"} 3` + "\n", `tachi_stage_seconds_total{stage="encode",state="credit"} 0.5` + "\n",
+		`tachi_stage_seconds_total{stage="encode",state="busy"} 3` + "\n", `tachi_stage_seconds_total{stage="encode",state="lease"} 0.5` + "\n",
 		`tachi_stage_resident_bytes{stage="encode"} 1000` + "\n", `tachi_stage_resident_bound_bytes{stage="encode"} 4096` + "\n",
 	} {
 		if !strings.Contains(string(text), want) {

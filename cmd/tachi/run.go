@@ -145,7 +145,7 @@ func (a *app) summary(e *engine, r *runtime.Report) {
 		for _, s := range r.Stages {
 			table = append(table, map[string]any{"id": s.ID, "stage": s.Stage, "frames": s.Frames, "firings": s.Firings,
 				"wall_s": seconds(s.Wall), "busy_s": seconds(s.Busy), "starved_s": seconds(s.Starved), "blocked_s": seconds(s.Blocked),
-				"credit_s": seconds(s.Credit), "p50_ms": 1e3 * seconds(s.P50), "p99_ms": 1e3 * seconds(s.P99),
+				"lease_s": seconds(s.Leasing), "p50_ms": 1e3 * seconds(s.P50), "p99_ms": 1e3 * seconds(s.P99),
 				"resident_bytes": s.PeakResident, "resident_bound_bytes": s.Bound})
 		}
 		_ = writeJSON(a, map[string]any{"frames": r.Frames, "seconds": r.Wall.Seconds(), "fps": float64(r.Frames-r.First) / r.Wall.Seconds(), "batch": r.Batch,
