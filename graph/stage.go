@@ -93,7 +93,7 @@ type Node struct {
 
 // Probe is what is known of a stream before it runs.
 type Probe struct {
-	Width, Height int     // displayed pixels
+	Width, Height int     // stored pixels, upright
 	Frames        int     // 0 when unknown
 	Rate          float64 // frames per second, 0 when unknown
 	Objects       int     // prompted objects
