@@ -91,8 +91,34 @@ int64_t tachi_surfaces(const AVFrame *f) {
 
 void tachi_flush(AVCodecContext *dec) { avcodec_flush_buffers(dec); }
 
-int tachi_mp4_takes(enum AVCodecID codec) {
-	return avformat_query_codec(av_guess_format("mp4", NULL, NULL), codec, FF_COMPLIANCE_NORMAL) == 1;
+int tachi_mp4_refuses(const AVCodecParameters *par, AVRational time_base, const AVPacket *packet) {
+	AVFormatContext *fc = NULL;
+	AVDictionary *options = NULL;
+	AVPacket *copy = NULL;
+	uint8_t *written = NULL;
+	int err = avformat_alloc_output_context2(&fc, NULL, "mp4", NULL);
+	if (err < 0) return err;
+	AVStream *st = avformat_new_stream(fc, NULL);
+	err = st ? avcodec_parameters_copy(st->codecpar, par) : AVERROR(ENOMEM);
+	if (err >= 0) err = avio_open_dyn_buf(&fc->pb);
+	if (err >= 0) {
+		st->codecpar->codec_tag = 0;
+		st->time_base = time_base;
+		av_dict_set(&options, "strict", "experimental", 0);
+		err = avformat_write_header(fc, &options);
+	}
+	if (err >= 0 && packet && !(copy = av_packet_clone(packet))) err = AVERROR(ENOMEM);
+	if (err >= 0 && copy) {
+		copy->stream_index = 0;
+		copy->pts = copy->dts = 0;
+		err = av_write_frame(fc, copy);
+	}
+	av_packet_free(&copy);
+	av_dict_free(&options);
+	if (fc->pb) avio_close_dyn_buf(fc->pb, &written);
+	av_free(written);
+	avformat_free_context(fc);
+	return err < 0 ? err : 0;
 }
 
 // ---- pictures ----

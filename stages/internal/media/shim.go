@@ -92,8 +92,15 @@ func indexed(st *astiav.Stream, size int64) (shown, whole int) {
 	return int(s), int(w)
 }
 
-// mp4Takes says whether packets of a codec may be put into an mp4.
-func mp4Takes(codec astiav.CodecID) bool { return C.tachi_mp4_takes(C.enum_AVCodecID(codec)) != 0 }
+// mp4Takes reports whether an mp4 can hold the audio of a track, as far as the track itself tells, or a packet of it.
+func mp4Takes(t *Track, packet *astiav.Packet) bool {
+	par := (*C.AVCodecParameters)(object(t.params))
+	var p *C.AVPacket
+	if packet != nil {
+		p = (*C.AVPacket)(object(packet))
+	}
+	return C.tachi_mp4_refuses(par, C.AVRational{num: C.int(t.TimeBase.Num), den: C.int(t.TimeBase.Den)}, p) == 0
+}
 
 // picture is what a decoded frame says of itself.
 type picture struct {

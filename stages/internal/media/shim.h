@@ -53,7 +53,8 @@ int64_t tachi_surfaces(const AVFrame *f);
 
 void tachi_flush(AVCodecContext *dec); // forgets what a decoder holds, after a seek
 
-int tachi_mp4_takes(enum AVCodecID codec);
+// tachi_mp4_refuses tries to put a stream, and a packet of it if there is one, into an mp4. It returns 0 or FFmpeg's error.
+int tachi_mp4_refuses(const AVCodecParameters *par, AVRational time_base, const AVPacket *packet);
 
 // A converter keeps its swscale context between pictures of one kind.
 typedef struct {

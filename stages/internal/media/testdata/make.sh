@@ -31,3 +31,4 @@ run -f lavfi -i "$(quarters 96 64 0.4)" -c:v libx265 -preset fast -crf 20 -x265-
 run -f lavfi -i "$(quarters 96 64 0.4),setsar=4/3" $x264 -bsf:v h264_metadata=$crop aspect.mp4
 run -i aspect.mp4 -c copy -metadata:s:v rotate=270 aspect90.mp4
 run -f lavfi -i "$(quarters 96 64 0.4),tinterlace=mode=interleave_top" -flags:v +ildct+ilme+bitexact -c:v mpeg2video -q:v 4 laced.m2v
+run -f lavfi -i "$(quarters 96 64 0.4)" -f lavfi -i "sine=440:r=8000:d=0.4" $x264 -c:a flac -flags:a +bitexact flac.mkv
