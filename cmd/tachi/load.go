@@ -109,6 +109,13 @@ func (a *app) settle(plan *graph.Plan) (*engine, error) {
 	if e.probe, err = a.probe(plan); err != nil {
 		return nil, err
 	}
+	for _, n := range plan.Nodes {
+		if n.Stage.Check != nil && e.probe.Width > 0 {
+			if err := n.Stage.Check(n.Options, e.probe); err != nil {
+				return nil, fmt.Errorf("%s: %w", n.ID, err)
+			}
+		}
+	}
 	dev, err := a.openDevice(plan)
 	if err != nil {
 		return nil, err

@@ -52,6 +52,9 @@ type WriterOptions struct {
 	Log           zerolog.Logger
 }
 
+// mostPixels is the longest side that x264 takes.
+const mostPixels = 16384
+
 // NewWriter opens an mp4 at path, whatever its name, replacing what is there.
 func NewWriter(path string, o WriterOptions) (*Writer, error) {
 	installLog()
@@ -65,6 +68,18 @@ func NewWriter(path string, o WriterOptions) (*Writer, error) {
 		return nil, err
 	}
 	return w, nil
+}
+
+// CanWrite tells, without a file, why the encoder would refuse what NewWriter is to write.
+func CanWrite(o WriterOptions) error {
+	installLog()
+	o.TimeBase = token.Ratio{Num: 1, Den: 25}
+	w := &Writer{o: o, frame: astiav.AllocFrame(), packet: astiav.AllocPacket(), width: (o.Width + 1) &^ 1, height: (o.Height + 1) &^ 1}
+	defer w.free()
+	if err := w.openEncoder(); err != nil {
+		return fmt.Errorf("libx264: %w", err)
+	}
+	return nil
 }
 
 func (w *Writer) open(url string) (err error) {
@@ -126,6 +141,10 @@ func (w *Writer) openEncoder() error {
 	if codec == nil {
 		return errors.New("this build of FFmpeg does not have it")
 	}
+	if max(w.width, w.height) > mostPixels {
+		return fmt.Errorf("the pictures are %dx%d, and H.264 ends at %d pixels a side: scale the video down, or run a pipeline that writes no video",
+			w.width, w.height, mostPixels)
+	}
 	w.enc = astiav.AllocCodecContext(codec)
 	w.enc.SetWidth(w.width)
 	w.enc.SetHeight(w.height)
@@ -152,7 +171,11 @@ func (w *Writer) openEncoder() error {
 	options.Set("color_range", "tv", 0)
 	options.Set("color_primaries", tag(w.o.Picture.Primaries), 0)
 	options.Set("color_trc", tag(w.o.Picture.Transfer), 0)
-	return w.enc.Open(codec, options)
+	self := object(w.enc)
+	if err := w.enc.Open(codec, options); err != nil {
+		return fmt.Errorf("pictures of %dx%d: %w", w.width, w.height, detail(drainLog(w.o.Log, self), err))
+	}
+	return nil
 }
 
 // addAudio adds a stream for the audio, where an mp4 may hold it.
