@@ -12,11 +12,18 @@ import (
 	"github.com/seed49bbd0e6/tachi/stages/internal/token"
 )
 
+// reordering are options with which the encoder codes some frames before others that are shown earlier.
+func reordering(path string) *Options {
+	o := options(path)
+	o.Preset = "superfast"
+	return o
+}
+
 // inParts writes frames with a checkpoint after every so many.
 func inParts(t *testing.T, path string, frames []*token.Frame, every int) {
 	t.Helper()
 	e := env()
-	node, err := Stage.Open(e, options(path))
+	node, err := Stage.Open(e, reordering(path))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -77,6 +84,7 @@ func TestPartsJoinToTheTimesOfOneFile(t *testing.T) {
 		{"flac.mkv", 0, 30, []int{3, 7}, true},
 		{"variable.mp4", 0, 30, []int{1, 3, 7}, true},
 		{"aspect90.mp4", 0, 30, []int{3}, false},
+		{"turned90.mp4", 0, 30, []int{2, 4, 5}, false}, // 30 frames a second, see below
 	} {
 		frames := clip(t, c.clip)
 		for i := range frames {
@@ -84,9 +92,16 @@ func TestPartsJoinToTheTimesOfOneFile(t *testing.T) {
 				frames[i].Audio = nil
 			}
 		}
+		if c.clip == "turned90.mp4" { // a thirtieth of a second is no whole number of milliseconds
+			stream := *frames[0].Stream
+			stream.TimeBase, stream.Rate = token.Ratio{Num: 1, Den: 30}, token.Ratio{Num: 30, Den: 1}
+			for i, f := range frames {
+				f.Stream, f.PTS, f.Duration = &stream, int64(i), 1
+			}
+		}
 		dir := t.TempDir()
 		one := filepath.Join(dir, "one.mp4")
-		if err := write(t, options(one), frames, nil, nil); err != nil {
+		if err := write(t, reordering(one), frames, nil, nil); err != nil {
 			t.Fatal(err)
 		}
 		wantFrames, wantSound, wantRate := times(t, one)
