@@ -17,7 +17,7 @@ import (
 type pipelineFlags struct {
 	File      string   `arg:"" name:"pipeline" help:"Pipeline file, e.g. pipelines/samurai.toml."`
 	Input     []string `short:"i" name:"input" sep:"none" placeholder:"PATH" help:"Video: the path of the source. '-' reads standard input. The file's own prompts are dropped with its video. With run it may be repeated, or name a folder of videos."`
-	Box       string   `placeholder:"X,Y,W,H" help:"The object on the first frame, in displayed pixels."`
+	Box       string   `placeholder:"X,Y,W,H" help:"The object on the first frame, in stored pixels of the upright picture: those of tachi frame. A player may show others."`
 	Point     []string `placeholder:"X,Y[,LABEL]" sep:"none" help:"A click on the object, or off it with label 0. May be repeated."`
 	Mask      string   `placeholder:"PNG" help:"The object as a picture of the frame's size, nonzero where the object is."`
 	Prompts   string   `placeholder:"JSON" help:"Prompts for several objects, on any frame."`
@@ -108,6 +108,13 @@ func (a *app) settle(plan *graph.Plan) (*engine, error) {
 	var err error
 	if e.probe, err = a.probe(plan); err != nil {
 		return nil, err
+	}
+	for _, n := range plan.Nodes {
+		if n.Stage.Check != nil && e.probe.Width > 0 {
+			if err := n.Stage.Check(n.Options, e.probe); err != nil {
+				return nil, fmt.Errorf("%s: %w", n.ID, err)
+			}
+		}
 	}
 	dev, err := a.openDevice(plan)
 	if err != nil {

@@ -125,7 +125,7 @@ func (modelListCmd) Run(a *app) error {
 type frameCmd struct {
 	Video     string `arg:"" help:"Video file or folder of pictures."`
 	N         int    `short:"n" default:"0" help:"Frame number, from 0."`
-	Box       string `placeholder:"X,Y,W,H" help:"Box to draw, in displayed pixels."`
+	Box       string `placeholder:"X,Y,W,H" help:"Box to draw, in stored pixels of the upright picture, as a run takes it."`
 	Out       string `short:"o" default:"frame.png" help:"Output PNG."`
 	Overwrite bool   `help:"Replace an existing file."`
 }
@@ -149,7 +149,7 @@ func (c *frameCmd) Run(a *app) error {
 	if err != nil {
 		return err
 	}
-	w, h, warnings, err := stages.WriteFrame(a.ctx, f, c.Video, c.N, box)
+	w, h, warnings, err := stages.WriteFrame(a.ctx, f, c.Video, c.N, box, a.log)
 	if err != nil {
 		f.Discard()
 		return err

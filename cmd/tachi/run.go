@@ -54,13 +54,20 @@ func (c *runCmd) Run(a *app) (err error) {
 			saved.end(err)
 		}
 	}()
+	o := runtime.Options{Drain: a.drain}
+	if c.CheckpointEvery > 0 || c.Resume {
+		s, failed := c.checkpoints(a, plan, &o)
+		if failed != nil {
+			return failed
+		}
+		saved = s
+	}
 	e, err := a.engine(plan, c.Overwrite)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, e.close()) }()
 
-	o := runtime.Options{Drain: a.drain}
 	if c.Trace != "" {
 		trace, failed := stages.CreateOutput(c.Trace, c.Overwrite)
 		if failed != nil {
@@ -71,13 +78,6 @@ func (c *runCmd) Run(a *app) (err error) {
 	}
 	if c.LogMemory {
 		o.Fired = a.logMemory
-	}
-	if c.CheckpointEvery > 0 || c.Resume {
-		s, failed := c.checkpoints(a, plan, &o)
-		if failed != nil {
-			return failed
-		}
-		saved = s
 	}
 	p := a.progress(e)
 	o.Progress, o.Every = p.show, 200*time.Millisecond
@@ -109,6 +109,8 @@ func (c *runCmd) checkpoints(a *app, plan *graph.Plan, o *runtime.Options) (*sav
 			return nil, err
 		}
 		a.log.Info().Msgf("going on at frame %d", o.Resume.Frame)
+	} else if err = s.check(); err != nil {
+		return nil, err
 	}
 	o.CheckpointEvery, o.Checkpoint = s.about.Every, s.save
 	return s, nil

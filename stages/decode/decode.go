@@ -30,8 +30,11 @@ var Stage = graph.WithImagine(graph.WithProbe(graph.NewSource("decode", doc, ope
 const doc = `Decodes a video: a file, an address, a camera or "-" for standard input, in any format that FFmpeg knows.
 Rotation metadata is applied to the pixels, times are kept (or made up, increasing, where the file has none), and the
 audio goes along with the frames for encode-output. Colours are converted with the matrix and range that the
-stream is tagged with; untagged video is BT.601 in limited range, as in FFmpeg's own tools. Damaged frames are
-counted. A file that is cut short gives all its frames first and then ends the run with exit code 65.`
+stream is tagged with; untagged video is BT.601 in limited range, as in FFmpeg's own tools. Matrices that are not known
+(constant luminance, SMPTE 2085, IPT-C2) give a warning. HDR (PQ, HLG) is toned to SDR in BT.709, with white at 203
+cd/m2; what is brighter than 0.8 of that is compressed, up to 1000 cd/m2. Pixels stay as they are stored, also where a
+player would stretch them or separate the fields of interlaced video; a warning says so. Damaged frames are counted. A
+file that is cut short gives all its frames first and then ends the run with exit code 65.`
 
 // Options of the stage.
 type Options struct {
@@ -97,9 +100,7 @@ func probe(env *graph.Env, o *Options) (graph.Probe, error) {
 		return graph.Probe{Objects: o.count(1<<20, 1<<20)}, nil
 	}
 	look := *env
-	if o.Hwaccel != "" {
-		look.Log = zerolog.Nop() // it warns when it is opened to be read
-	}
+	look.Log = zerolog.Nop() // it is opened again to be read, and speaks then
 	r, err := o.read(&look)
 	if err != nil {
 		return graph.Probe{}, err

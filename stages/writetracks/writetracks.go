@@ -38,7 +38,7 @@ type Event struct {
 	Time        float64  `json:"time"` // seconds
 	Name        string   `json:"name,omitempty"`
 	Object      int      `json:"object"`
-	Box         [4]int   `json:"box"` // x, y, w, h in displayed pixels
+	Box         [4]int   `json:"box"` // x, y, w, h in stored pixels, upright
 	Prompted    bool     `json:"prompted,omitempty"`
 	Chosen      int      `json:"chosen"`
 	IoU         float32  `json:"predicted_iou"`

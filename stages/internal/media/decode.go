@@ -69,12 +69,15 @@ func (r *Reader) finish(p picture, prev *Frame) (*Frame, error) {
 	if p.corrupt {
 		r.damaged(&r.corrupt.Shown, f.PTS)
 	}
+	if p.interlaced {
+		r.noteInterlaced(f.Index)
+	}
 	f.RGB = NewRGB(r.stream.Height, r.stream.Width*3)
 	rgb := f.RGB
 	if r.stored != nil {
 		rgb = r.stored
 	}
-	if err := r.conv.toRGB(r.frame, rgb, p.width*3); err != nil {
+	if err := r.conv.toRGB(r.frame, p.look, rgb, p.width*3); err != nil {
 		return nil, graph.Errorf(graph.BadData, "%s: frame %d: %w", r.name, f.Index, err)
 	}
 	if r.stored != nil {

@@ -50,6 +50,7 @@ type Reader struct {
 	ended    bool    // no more packets
 	readErr  error   // why there are none, when not for the end of the file
 	corrupt  Corrupt
+	fields   bool   // a frame was interlaced
 	fileSize int64  // -1 when unknown
 	promised int    // frames that the container's index promises, 0 when there is none
 	patient  func() // makes standard input block again, nil where it does not matter
@@ -67,7 +68,7 @@ type Frame struct {
 // Picture is what a Writer needs to know of a source besides its size, so that the copy looks the same.
 type Picture struct {
 	Aspect              token.Ratio // of a pixel as displayed; zero when square or unknown
-	Primaries, Transfer int         // FFmpeg's numbers (ISO/IEC 23091-2)
+	Primaries, Transfer int         // of the RGB pixels; FFmpeg's numbers (ISO/IEC 23091-2)
 	Origin              int64       // when the file begins, in the stream's TimeBase
 }
 
@@ -198,6 +199,7 @@ func (r *Reader) openDecoder(o ReadOptions) error {
 	options := astiav.NewDictionary()
 	defer options.Free()
 	options.Set("threads", strconv.Itoa(o.Threads), 0)
+	options.Set("flags", "unaligned", 0) // else FFmpeg keeps columns that the stream cuts off at the left
 	options.Set("pkt_timebase", r.video.TimeBase().String(), 0)
 	if err := r.dec.Open(codec, options); err != nil {
 		return r.bad(codec.Name(), err)
@@ -234,11 +236,16 @@ func (r *Reader) first(fileSize int64) error {
 	if r.orient.turned() {
 		aspect = astiav.NewRational(aspect.Den(), aspect.Num())
 	}
-	info := Picture{Primaries: p.primaries, Transfer: p.transfer, Origin: origin}
+	info := Picture{Primaries: p.look.primaries, Transfer: p.look.transfer, Origin: origin}
+	if p.look.hdr() { // it is toned to SDR
+		info.Primaries, info.Transfer = primariesBT709, transferBT709
+	}
 	if aspect.Num() > 0 && aspect.Den() > 0 && aspect.Num() != aspect.Den() {
 		info.Aspect = ratio(aspect)
+		r.noteAspect(info.Aspect)
 	}
 	r.stream.Picture = info
+	r.noteColours(p.look)
 	if r.audio != nil {
 		r.stream.Audio = newTrack(r.audio)
 	}

@@ -108,6 +108,10 @@ func TestClipsAreReadWhole(t *testing.T) {
 		{"odd.mp4", 97, 63, 10, 10, 25, "", [4][3]uint8{red, green, blue, white}},
 		{"tenbit.mkv", 96, 64, 10, 0, 25, "", [4][3]uint8{red, green, blue, white}},
 		{"raw.h264", 96, 64, 10, 0, 25, "", [4][3]uint8{red, green, blue, white}},
+		{"cropped.h264", 64, 56, 10, 0, 25, "", [4][3]uint8{red, green, blue, white}},
+		{"cropped.hevc", 64, 56, 10, 0, 25, "", [4][3]uint8{red, green, blue, white}},
+		{"aspect.mp4", 64, 56, 10, 10, 25, "", [4][3]uint8{red, green, blue, white}},
+		{"aspect90.mp4", 56, 64, 10, 10, 25, "", [4][3]uint8{blue, red, white, green}},
 	} {
 		t.Run(c.file, func(t *testing.T) {
 			r := open(t, "testdata/"+c.file)

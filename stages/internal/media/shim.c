@@ -91,8 +91,34 @@ int64_t tachi_surfaces(const AVFrame *f) {
 
 void tachi_flush(AVCodecContext *dec) { avcodec_flush_buffers(dec); }
 
-int tachi_mp4_takes(enum AVCodecID codec) {
-	return avformat_query_codec(av_guess_format("mp4", NULL, NULL), codec, FF_COMPLIANCE_NORMAL) == 1;
+int tachi_mp4_refuses(const AVCodecParameters *par, AVRational time_base, const AVPacket *packet) {
+	AVFormatContext *fc = NULL;
+	AVDictionary *options = NULL;
+	AVPacket *copy = NULL;
+	uint8_t *written = NULL;
+	int err = avformat_alloc_output_context2(&fc, NULL, "mp4", NULL);
+	if (err < 0) return err;
+	AVStream *st = avformat_new_stream(fc, NULL);
+	err = st ? avcodec_parameters_copy(st->codecpar, par) : AVERROR(ENOMEM);
+	if (err >= 0) err = avio_open_dyn_buf(&fc->pb);
+	if (err >= 0) {
+		st->codecpar->codec_tag = 0;
+		st->time_base = time_base;
+		av_dict_set(&options, "strict", "experimental", 0);
+		err = avformat_write_header(fc, &options);
+	}
+	if (err >= 0 && packet && !(copy = av_packet_clone(packet))) err = AVERROR(ENOMEM);
+	if (err >= 0 && copy) {
+		copy->stream_index = 0;
+		copy->pts = copy->dts = 0;
+		err = av_write_frame(fc, copy);
+	}
+	av_packet_free(&copy);
+	av_dict_free(&options);
+	if (fc->pb) avio_close_dyn_buf(fc->pb, &written);
+	av_free(written);
+	avformat_free_context(fc);
+	return err < 0 ? err : 0;
 }
 
 // ---- pictures ----
@@ -105,10 +131,34 @@ int tachi_stream_matrix(const AVStream *st, int32_t matrix[9]) {
 	return 1;
 }
 
+// full_range says whether the samples use all 256 levels: tagged so, or one of the old yuvj formats.
+static int full_range(const AVFrame *f) {
+	const char *name = av_get_pix_fmt_name(f->format);
+	return f->color_range == AVCOL_RANGE_JPEG || (name && !strncmp(name, "yuvj", 4));
+}
+
+static int is_rgb(const AVFrame *f) {
+	const AVPixFmtDescriptor *d = av_pix_fmt_desc_get(f->format);
+	return d && d->flags & (AV_PIX_FMT_FLAG_RGB | AV_PIX_FMT_FLAG_PAL);
+}
+
+static int interlaced(const AVFrame *f) {
+#ifdef AV_FRAME_FLAG_INTERLACED
+	return (f->flags & AV_FRAME_FLAG_INTERLACED) != 0;
+#else
+	return f->interlaced_frame;
+#endif
+}
+
+const char *tachi_space_name(int space) { return av_color_space_name(space); }
+
 void tachi_describe(const AVFrame *f, tachi_picture *out) {
+	const AVPixFmtDescriptor *format = av_pix_fmt_desc_get(f->format);
 	*out = (tachi_picture){
 		.width = f->width, .height = f->height,
-		.primaries = f->color_primaries, .transfer = f->color_trc,
+		.primaries = f->color_primaries, .transfer = f->color_trc, .space = f->colorspace,
+		.depth = format ? format->comp[0].depth : 8, .full = full_range(f), .rgb = is_rgb(f),
+		.interlaced = interlaced(f),
 		.pts = f->best_effort_timestamp, .duration = f->pkt_duration,
 		.corrupt = f->decode_error_flags != 0 || f->flags & AV_FRAME_FLAG_CORRUPT,
 	};
@@ -136,18 +186,37 @@ static int prepare(tachi_converter *c, int width, int height, int from, int to, 
 	return 0;
 }
 
-// full_range says whether the samples use all 256 levels: tagged so, or one of the old yuvj formats.
-static int full_range(const AVFrame *f) {
-	const char *name = av_get_pix_fmt_name(f->format);
-	return f->color_range == AVCOL_RANGE_JPEG || (name && !strncmp(name, "yuvj", 4));
-}
-
 int tachi_to_rgb(tachi_converter *c, const AVFrame *f, uint8_t *rgb, int stride) {
 	int err = prepare(c, f->width, f->height, f->format, AV_PIX_FMT_RGB24, f->colorspace, full_range(f), 1);
 	if (err) return err;
 	uint8_t *const out[4] = {rgb};
 	const int strides[4] = {stride};
 	return sws_scale(c->sws, (const uint8_t *const *)f->data, f->linesize, 0, f->height, out, strides);
+}
+
+// widen leaves the picture in c->wide as three whole planes of 16 bits: the same colours in the same range.
+static int widen(tachi_converter *c, const AVFrame *f) {
+	int to = is_rgb(f) ? AV_PIX_FMT_GBRP16 : AV_PIX_FMT_YUV444P16, full = full_range(f);
+	int err = prepare(c, f->width, f->height, f->format, to, f->colorspace, full, full);
+	if (err) return err;
+	if (!c->wide && !(c->wide = av_frame_alloc())) return AVERROR(ENOMEM);
+	AVFrame *w = c->wide;
+	if (w->width != f->width || w->height != f->height || w->format != to) {
+		av_frame_unref(w);
+		w->width = f->width, w->height = f->height, w->format = to;
+		if ((err = av_frame_get_buffer(w, 0)) < 0) return err;
+	}
+	return sws_scale(c->sws, (const uint8_t *const *)f->data, f->linesize, 0, f->height, w->data, w->linesize);
+}
+
+int tachi_to_rgb_by(tachi_converter *c, const tachi_colours *colours, const AVFrame *f, uint8_t *rgb, int stride) {
+	int rows = widen(c, f);
+	if (rows < 0) return rows;
+	const AVFrame *w = c->wide;
+	const uint16_t *const planes[3] = {(uint16_t *)w->data[0], (uint16_t *)w->data[1], (uint16_t *)w->data[2]};
+	const int lines[3] = {w->linesize[0] / 2, w->linesize[1] / 2, w->linesize[2] / 2};
+	tachi_colour(colours, planes, lines, w->width, w->height, rgb, stride);
+	return rows;
 }
 
 int tachi_from_rgb(tachi_converter *c, const uint8_t *rgb, int stride, AVFrame *f) {
@@ -161,4 +230,5 @@ int tachi_from_rgb(tachi_converter *c, const uint8_t *rgb, int stride, AVFrame *
 void tachi_converter_free(tachi_converter *c) {
 	sws_freeContext(c->sws);
 	c->sws = NULL;
+	av_frame_free(&c->wide);
 }

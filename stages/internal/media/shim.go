@@ -92,16 +92,24 @@ func indexed(st *astiav.Stream, size int64) (shown, whole int) {
 	return int(s), int(w)
 }
 
-// mp4Takes says whether packets of a codec may be put into an mp4.
-func mp4Takes(codec astiav.CodecID) bool { return C.tachi_mp4_takes(C.enum_AVCodecID(codec)) != 0 }
+// mp4Takes reports whether an mp4 can hold the audio of a track, as far as the track itself tells, or a packet of it.
+func mp4Takes(t *Track, packet *astiav.Packet) bool {
+	par := (*C.AVCodecParameters)(object(t.params))
+	var p *C.AVPacket
+	if packet != nil {
+		p = (*C.AVPacket)(object(packet))
+	}
+	return C.tachi_mp4_refuses(par, C.AVRational{num: C.int(t.TimeBase.Num), den: C.int(t.TimeBase.Den)}, p) == 0
+}
 
 // picture is what a decoded frame says of itself.
 type picture struct {
-	width, height       int
-	primaries, transfer int
-	pts, duration       int64
-	corrupt             bool
-	matrix              *[9]int32 // display matrix, nil without
+	width, height int
+	look          look
+	interlaced    bool
+	pts, duration int64
+	corrupt       bool
+	matrix        *[9]int32 // display matrix, nil without
 }
 
 func describe(f *astiav.Frame) picture {
@@ -109,8 +117,10 @@ func describe(f *astiav.Frame) picture {
 	C.tachi_describe(frameOf(f), &p)
 	out := picture{
 		width: int(p.width), height: int(p.height),
-		primaries: int(p.primaries), transfer: int(p.transfer),
-		pts: int64(p.pts), duration: int64(p.duration),
+		look: look{space: int(p.space), primaries: int(p.primaries), transfer: int(p.transfer),
+			depth: int(p.depth), full: p.full != 0, rgb: p.rgb != 0},
+		interlaced: p.interlaced != 0,
+		pts:        int64(p.pts), duration: int64(p.duration),
 		corrupt: p.corrupt != 0,
 	}
 	if p.oriented != 0 {
@@ -132,8 +142,12 @@ func streamMatrix(st *astiav.Stream) *[9]int32 {
 //
 // A frame becomes the pixels that FFmpeg's own tools make of it, and decord, with which the reference reads videos:
 // swscale with its default flags, and with the matrix and range that the frame is tagged with; an untagged frame is taken
-// as BT.601 in limited range whatever its size.
-type converter struct{ c C.tachi_converter }
+// as BT.601 in limited range whatever its size. What swscale gets wrong is converted by colours.
+type converter struct {
+	c       C.tachi_converter
+	colours *C.tachi_colours // nil while none were needed
+	look    look             // that they are for
+}
 
 // slack is how far behind the last row swscale's vector code may be allowed to write.
 const slack = 64
@@ -145,7 +159,13 @@ func NewRGB(height, stride int) []uint8 {
 }
 
 // toRGB fills rgb (height rows of width*3 bytes, from NewRGB) from a decoded frame.
-func (c *converter) toRGB(f *astiav.Frame, rgb []uint8, stride int) error {
+func (c *converter) toRGB(f *astiav.Frame, l look, rgb []uint8, stride int) error {
+	if l.ours() {
+		if c.colours == nil || c.look != l {
+			c.colours, c.look = l.colours(), l
+		}
+		return converted(C.tachi_to_rgb_by(&c.c, c.colours, frameOf(f), (*C.uint8_t)(unsafe.SliceData(rgb)), C.int(stride)), f)
+	}
 	return converted(C.tachi_to_rgb(&c.c, frameOf(f), (*C.uint8_t)(unsafe.SliceData(rgb)), C.int(stride)), f)
 }
 

@@ -8,6 +8,8 @@
 #include <libavformat/avformat.h>
 #include <libswscale/swscale.h>
 
+#include "colour.h"
+
 // Messages of FFmpeg at AV_LOG_WARNING and above wait in a ring of fixed size; the oldest are overwritten.
 enum { TACHI_LOG_TEXT = 240 };
 typedef struct {
@@ -33,7 +35,9 @@ void tachi_index(AVStream *st, int64_t size, int *shown, int *whole);
 
 typedef struct {
 	int width, height;
-	int primaries, transfer;
+	int primaries, transfer, space;
+	int depth, full, rgb; // of a sample: its bits, whether it uses all levels, whether it is R, G or B
+	int interlaced;
 	int64_t pts;      // best effort, AV_NOPTS_VALUE when there is none
 	int64_t duration; // of the packet, 0 when unknown
 	int corrupt;
@@ -41,6 +45,7 @@ typedef struct {
 	int32_t matrix[9];
 } tachi_picture;
 void tachi_describe(const AVFrame *f, tachi_picture *out);
+const char *tachi_space_name(int space); // NULL when FFmpeg has no name for it
 int tachi_stream_matrix(const AVStream *st, int32_t matrix[9]);
 
 // tachi_surfaces returns the bytes of all surfaces of the decoder that a picture on a GPU is from, 0 for other pictures.
@@ -48,14 +53,18 @@ int64_t tachi_surfaces(const AVFrame *f);
 
 void tachi_flush(AVCodecContext *dec); // forgets what a decoder holds, after a seek
 
-int tachi_mp4_takes(enum AVCodecID codec);
+// tachi_mp4_refuses tries to put a stream, and a packet of it if there is one, into an mp4. It returns 0 or FFmpeg's error.
+int tachi_mp4_refuses(const AVCodecParameters *par, AVRational time_base, const AVPacket *packet);
 
 // A converter keeps its swscale context between pictures of one kind.
 typedef struct {
 	struct SwsContext *sws;
 	int width, height, format, space, range;
+	AVFrame *wide; // room for a picture of 16 bits, NULL while none was needed
 } tachi_converter;
 int tachi_to_rgb(tachi_converter *c, const AVFrame *f, uint8_t *rgb, int stride);
+// tachi_to_rgb_by converts by colours, instead of what swscale makes of the tags.
+int tachi_to_rgb_by(tachi_converter *c, const tachi_colours *colours, const AVFrame *f, uint8_t *rgb, int stride);
 int tachi_from_rgb(tachi_converter *c, const uint8_t *rgb, int stride, AVFrame *f);
 void tachi_converter_free(tachi_converter *c);
 

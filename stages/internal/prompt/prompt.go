@@ -1,7 +1,7 @@
 // Package prompt says where objects are: it turns a user's boxes, points, masks and prompt files into the prompts
 // that frames carry.
 //
-// Coordinates are displayed pixels, 0-based, fractions allowed; a box is x,y,w,h. Options is embedded in the options
+// Coordinates are stored pixels of the upright picture, 0-based, fractions allowed; a box is x,y,w,h. Options is embedded in the options
 // of sources. What can be wrong without seeing the video is an error of the options; the rest is checked by Load,
 // against the frame's size.
 package prompt
@@ -21,7 +21,7 @@ const MaxObject = 255
 
 // Options are the prompts of a source. Box, Points and Mask speak of object 1 on frame 0.
 type Options struct {
-	Box     []float64   `toml:"box" doc:"the object on frame 0: [x, y, width, height] in displayed pixels, fractions allowed"`
+	Box     []float64   `toml:"box" doc:"the object on frame 0: [x, y, width, height] in stored pixels of the upright picture, fractions allowed"`
 	Points  [][]float64 `toml:"points" doc:"clicks on frame 0, after the box if there is one: [[x, y, label], ...]; label 1 (the default) is on the object, 0 off it"`
 	Mask    graph.Path  `toml:"mask" doc:"the object on frame 0 as a PNG of the frame's size: pixels that are not zero belong to it; excludes box and points"`
 	Prompts graph.Path  `toml:"prompts" doc:"a JSON file with prompts for several objects on any frame; excludes box, points and mask"`
