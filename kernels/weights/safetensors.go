@@ -29,6 +29,12 @@ var safetensorsTypes = map[string]kernels.DType{
 	"F32": kernels.F32, "F16": kernels.F16, "BF16": kernels.BF16, "U8": kernels.U8, "I32": kernels.I32,
 }
 
+// foreignTypes are the other types of the format, with the bytes of an element, 0 where several share one.
+var foreignTypes = map[string]int{
+	"BOOL": 1, "I8": 1, "I16": 2, "U16": 2, "U32": 4, "I64": 8, "U64": 8, "C64": 8, "C128": 16,
+	"F8_E5M2": 1, "F8_E4M3": 1, "F8_E8M0": 1, "F8_E4M3FNUZ": 1, "F8_E5M2FNUZ": 1, "F4": 0, "F6_E2M3": 0, "F6_E3M2": 0,
+}
+
 type safetensorsEntry struct {
 	DType   string   `json:"dtype"`
 	Shape   []int    `json:"shape"`
@@ -75,9 +81,10 @@ func (f *File) readSafetensors(data []byte) error {
 			return fmt.Errorf("tensor %q: %w", name, err)
 		}
 		dt, known := safetensorsTypes[e.DType]
+		size, foreign := foreignTypes[e.DType]
 		switch {
-		case !known:
-			return fmt.Errorf("tensor %q: dtype %q is not supported: want F32, F16, BF16, U8 or I32", name, e.DType)
+		case !known && !foreign && e.DType != "F64":
+			return fmt.Errorf("tensor %q: dtype %q is not supported: want F32, F16, BF16 or F64", name, e.DType)
 		case e.Shape == nil:
 			return fmt.Errorf("tensor %q: no shape", name)
 		case len(e.Offsets) != 2 || e.Offsets[0] > e.Offsets[1]:
@@ -85,12 +92,29 @@ func (f *File) readSafetensors(data []byte) error {
 		case e.Offsets[1] > uint64(len(body)):
 			return fmt.Errorf("tensor %q: bytes %d to %d lie beyond the %d that the file holds", name, e.Offsets[0], e.Offsets[1], len(body))
 		}
-		t, err := New(name, dt, e.Shape, body[e.Offsets[0]:e.Offsets[1]])
+		spans = append(spans, span{name, e.Offsets[0], e.Offsets[1], at})
+		data := body[e.Offsets[0]:e.Offsets[1]]
+		if foreign {
+			n, err := elements(e.Shape, max(size, 1))
+			switch {
+			case err != nil:
+				return fmt.Errorf("tensor %q: %w", name, err)
+			case size > 0 && n*size != len(data):
+				return fmt.Errorf("tensor %q: %s%v is %d bytes, not %d", name, e.DType, e.Shape, n*size, len(data))
+			}
+			return f.addForeign(name, e.DType)
+		}
+		var t *Tensor
+		var err error
+		if known {
+			t, err = New(name, dt, e.Shape, data)
+		} else {
+			t, err = newWide(name, e.Shape, data)
+		}
 		if err != nil {
 			return err
 		}
 		t.file = f
-		spans = append(spans, span{name, e.Offsets[0], e.Offsets[1], at})
 		return f.add(t)
 	})
 	if err != nil {
@@ -111,7 +135,7 @@ func (f *File) readSafetensors(data []byte) error {
 		end = s.end
 	}
 	if end != uint64(len(body)) {
-		return fmt.Errorf("byte %d: the last %d bytes belong to no tensor", 8+n+end, uint64(len(body))-end)
+		f.note("the last %d bytes of the file, from byte %d on, belong to no tensor: not read", uint64(len(body))-end, 8+n+end)
 	}
 	return nil
 }
