@@ -130,8 +130,11 @@ func (e *engine) load(a *app) error {
 	if err != nil {
 		return err
 	}
-	if model.Note != "" {
-		a.log.Info().Msg(model.Note)
+	for _, note := range model.Notes {
+		a.log.Info().Msgf("weights: %s: %s", e.plan.Model.Weights, note)
+	}
+	if model.Nano {
+		a.once("nano", stages.NanoNote)
 	}
 	e.env.Model = model.Network
 	e.close = func() error { model.Close(); return e.dev.Close() }

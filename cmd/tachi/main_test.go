@@ -12,6 +12,14 @@ import (
 )
 
 func TestMain(m *testing.M) {
+	cache, err := os.MkdirTemp("", "tachi-test-*")
+	if err == nil {
+		err = os.Setenv("XDG_CACHE_HOME", cache) // what a user has seen is not for tests to change
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
 	testscript.Main(m, map[string]func(){"tachi": main})
 }
 
@@ -28,6 +36,7 @@ func TestCommandLine(t *testing.T) {
 			e.Setenv("TRACK", filepath.Join(root, "pipelines/samurai.toml"))
 			e.Setenv("FAST", "model.config.image_size=64")
 			e.Setenv("CLIPS", filepath.Join(root, "stages/internal/media/testdata"))
+			e.Setenv("XDG_CACHE_HOME", filepath.Join(e.WorkDir, ".cache"))
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){

@@ -98,19 +98,24 @@ func (f *File) merge(part *File) error {
 	return nil
 }
 
-// Renamed returns a view of f in which every tensor has the name that rename gives it. The view ends with f.
+// Renamed returns a view of f in which every tensor has the name that rename gives it; those that get none are left
+// out. The view ends with f.
 func (f *File) Renamed(rename func(string) string) (*File, error) {
 	view := *f
 	view.mapped, view.tensors, view.foreign = nil, make(map[string]*Tensor, len(f.tensors)), map[string]string{}
 	for _, name := range f.Names() {
 		t := *f.tensors[name]
-		t.Name = rename(name)
+		if t.Name = rename(name); t.Name == "" {
+			continue
+		}
 		if err := view.add(&t); err != nil {
 			return nil, fmt.Errorf("%s: %w under its new name", f.Path, err)
 		}
 	}
 	for name, typ := range f.foreign {
-		view.foreign[rename(name)] = typ
+		if name = rename(name); name != "" {
+			view.foreign[name] = typ
+		}
 	}
 	return &view, nil
 }
