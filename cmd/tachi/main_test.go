@@ -12,14 +12,6 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	cache, err := os.MkdirTemp("", "tachi-test-*")
-	if err == nil {
-		err = os.Setenv("XDG_CACHE_HOME", cache) // what a user has seen is not for tests to change
-	}
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1)
-	}
 	testscript.Main(m, map[string]func(){"tachi": main})
 }
 

@@ -44,7 +44,7 @@ type (
 )
 
 func (o *opaque) refusal() error {
-	return fmt.Errorf("byte %d: refuses to construct %q: a checkpoint may only hold tensors", o.at, o.name)
+	return fmt.Errorf("byte %d: refuses to construct %q: a checkpoint may only hold tensors, such as a module's state_dict()", o.at, o.name)
 }
 
 type unpickler struct {

@@ -7,8 +7,10 @@ import (
 	"fmt"
 	"hash/crc32"
 	"io"
+	"maps"
 	"math"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 
@@ -353,12 +355,49 @@ func TestZip64IsRead(t *testing.T) {
 	}
 }
 
-func FuzzTorch(f *testing.F) {
-	fixture, err := os.ReadFile("testdata/fixture.pt")
-	if err != nil {
-		f.Fatal(err)
+// The three files were written by PyTorch.
+func TestATrainersCheckpointIsRead(t *testing.T) {
+	f := open(t, "testdata/trainer.pt")
+	if got := fmt.Sprint(f.Names()); got != "[weight wide]" {
+		t.Errorf("names %s", got)
 	}
-	f.Add(fixture)
+	if want := map[string]string{"steps": "torch.LongStorage", "small": "torch.float8_e4m3fn"}; !maps.Equal(f.Foreign(), want) {
+		t.Errorf("foreign %v, want %v", f.Foreign(), want)
+	}
+	for name, want := range map[string][]float32{"weight": nil, "wide": {1.5, 2.5}} {
+		ten, _ := f.Lookup(name)
+		got, err := ten.Float32()
+		if want == nil { // the optimizer took a step from 0, 1, 2, ... with each gradient 1
+			for i := range got {
+				got[i] = float32(math.Round(float64(got[i])))
+			}
+			want = []float32{0, 1, 2, 3, 4, 5}
+		}
+		if err != nil || !slices.Equal(got, want) {
+			t.Errorf("%s is %v, %v, want %v", name, got, err, want)
+		}
+	}
+	if len(f.Notes) != 2 || f.Notes[0] != `took the tensors under "model"; there are others under "ema"` || !strings.Contains(f.Notes[1], "nothing of it was constructed or called") {
+		t.Errorf("said %q", f.Notes)
+	}
+	for name, want := range map[string]string{
+		"testdata/legacy.pt": "before 1.6 is not supported: load it with PyTorch and torch.save it again",
+		"testdata/script.pt": "a TorchScript archive holds a program, which is never run",
+	} {
+		if _, err := Open(name); err == nil || !strings.HasPrefix(err.Error(), name+": ") || !strings.Contains(err.Error(), want) {
+			t.Errorf("%v, want %s", err, want)
+		}
+	}
+}
+
+func FuzzTorch(f *testing.F) {
+	for _, name := range []string{"fixture.pt", "trainer.pt", "legacy.pt", "script.pt"} {
+		data, err := os.ReadFile("testdata/" + name)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(data)
+	}
 	var small bytes.Buffer
 	if err := WriteTorch(&small, "r", []*Tensor{must("a", kernels.F16, 2), must("b", kernels.U8, 1)}); err != nil {
 		f.Fatal(err)

@@ -324,7 +324,7 @@ func TestOpenTellsFormatsByContent(t *testing.T) {
 
 // Every prefix of a good file is refused: a truncated download never loads.
 func TestTruncatedFilesAreRefused(t *testing.T) {
-	for _, path := range []string{"testdata/fixture.pt", "testdata/expected.safetensors"} {
+	for _, path := range []string{"testdata/fixture.pt", "testdata/trainer.pt", "testdata/expected.safetensors"} {
 		data, err := os.ReadFile(path)
 		if err != nil {
 			t.Fatal(err)

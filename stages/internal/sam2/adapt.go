@@ -109,6 +109,15 @@ func adapt(f *weights.File) (*weights.File, error) {
 	if err != nil {
 		return nil, err
 	}
+	wide := 0
+	for _, n := range view.Names() {
+		if t, _ := view.Lookup(n); t.Wide && known()[n] {
+			wide++
+		}
+	}
+	if wide > 0 {
+		notes = append(notes, fmt.Sprintf("%d tensors are f64, rounded to f32", wide))
+	}
 	view.Notes = append(slices.Clone(f.Notes), notes...)
 	return view, nil
 }
