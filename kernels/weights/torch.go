@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"math"
 	"math/bits"
+	"strconv"
 	"strings"
 
 	"github.com/seed49bbd0e6/tachi/kernels"
@@ -115,12 +116,16 @@ func (f *File) readTorch(data []byte) error {
 	return nil
 }
 
-// Some joins the first few of a list for a message, and says how many more there are.
+// Some joins the first few of a list for a message, and says how many more there are. Names come from a file: long
+// ones are cut, and what does not print is quoted.
 func Some(list []string, few int) string {
 	var short []string
 	for _, s := range list[:min(len(list), few)] {
 		if len(s) > 120 {
 			s = s[:120] + "..."
+		}
+		if strings.ContainsFunc(s, func(r rune) bool { return !strconv.IsPrint(r) }) {
+			s = strconv.Quote(s)
 		}
 		short = append(short, s)
 	}

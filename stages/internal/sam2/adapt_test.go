@@ -3,6 +3,7 @@ package sam2
 import (
 	"maps"
 	"math"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -206,6 +207,14 @@ func TestShapesOfAnotherConfigurationNameTheKey(t *testing.T) {
 		}
 		m.Close()
 	}
+	less, err := c.Override(map[string]any{"num_maskmem": 3})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = Load(null.New(), less, checkpoint(t, c, nil))
+	if want := `as published; the pipeline changes it: 1 wrong: maskmem_tpos_enc is [7 1 1 64], want [3 1 1 64]; --set model.config.num_maskmem=7`; err == nil || !strings.Contains(err.Error(), want) {
+		t.Errorf("%v, want ... %s", err, want)
+	}
 	tiny, err := variant(t, "tiny").Override(map[string]any{"num_maskmem": 5})
 	if err != nil {
 		t.Fatal(err)
@@ -213,6 +222,31 @@ func TestShapesOfAnotherConfigurationNameTheKey(t *testing.T) {
 	_, err = Load(null.New(), c, checkpoint(t, tiny, nil))
 	if want := `are of "tiny"; the pipeline asks for "nano" (--variant tiny --set model.config.num_maskmem=5)`; err == nil || !strings.Contains(err.Error(), want) {
 		t.Errorf("%v, want ... %s", err, want)
+	}
+}
+
+// Shapes come from a file. One that claims much must not make a network of that size.
+func TestHostileShapesDoNotCostMemory(t *testing.T) {
+	c := variant(t, "nano")
+	for _, shape := range [][]int{{1 << 30, 0}, {1 << 20, 1, 1, 1}, {}} {
+		f := checkpoint(t, c, func(ts map[string]*weights.Tensor) {
+			for _, s := range sizesOf {
+				n := 1
+				for _, d := range shape {
+					n *= d
+				}
+				put(t, ts, s.tensor, make([]float32, n), shape...)
+			}
+		})
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		if _, err := Load(null.New(), c, f); err == nil {
+			t.Errorf("%v fits", shape)
+		}
+		runtime.ReadMemStats(&after)
+		if used := after.TotalAlloc - before.TotalAlloc; used > 64<<20 {
+			t.Errorf("%v: %d MiB allocated", shape, used>>20)
+		}
 	}
 }
 
@@ -269,6 +303,16 @@ func TestOtherNetworksAreNamedInOneLine(t *testing.T) {
 		if info, err := Detect(test.file); err != nil || !strings.HasPrefix(info.Is, test.want) {
 			t.Errorf("%s: detected as %q, %v", test.want, info.Is, err)
 		}
+	}
+	half := checkpoint(t, c, func(ts map[string]*weights.Tensor) {
+		for i, n := range slices.Sorted(maps.Keys(ts)) {
+			if i%2 == 0 {
+				delete(ts, n)
+			}
+		}
+	})
+	if _, err := Load(null.New(), c, half); err == nil || !strings.Contains(err.Error(), `the weights do not fit "nano": 180 missing: `) || len(err.Error()) > 400 {
+		t.Error(err)
 	}
 	// Many differences are counted, and few of them named.
 	_, err := Load(null.New(), c, checkpoint(t, c, drop("memory_attention.layers.0.")))

@@ -15,15 +15,16 @@ import (
 
 // MismatchError lists how a file differs from what a configuration asks for.
 type MismatchError struct {
-	File    string
-	Want    string   // variant asked for, may be empty
-	Match   string   // variant that the file matches, empty when there is none
-	Is      string   // what the file is when it is not SAM 2, may be empty
-	Set     []string // flags with which the file fits Match; else flags that its shapes speak for
-	Missing []string // official names
-	Unused  []string // names as in the file
-	Wrong   []string // "name is [3], want [4]"
-	Skipped []string // "name (I64)": not needed, and no difference
+	File      string
+	Want      string   // variant asked for, may be empty
+	Match     string   // variant that the file matches, empty when there is none
+	Published bool     // it matches that as it is, without Set
+	Is        string   // what the file is when it is not SAM 2, may be empty
+	Set       []string // flags with which the file fits Match; else flags that its shapes speak for
+	Missing   []string // official names
+	Unused    []string // names as in the file
+	Wrong     []string // "name is [3], want [4]"
+	Skipped   []string // "name (I64)": not needed, and no difference
 }
 
 // few is how many names of a list an error prints.
@@ -37,10 +38,10 @@ func (e *MismatchError) Error() string {
 	case e.Match != "" && e.Match != e.Want:
 		flags := strings.TrimSpace("--variant " + e.Match + " " + set)
 		return fmt.Sprintf("%s: these weights are of %q; the pipeline asks for %q (%s)", e.File, e.Match, e.Want, flags)
-	case e.Match != "" && set != "":
-		return fmt.Sprintf("%s: these weights are of %q with another configuration: %s; %s", e.File, e.Match, e.list(), set)
+	case e.Match != "" && e.Published:
+		return fmt.Sprintf("%s: these weights are of %q as published; the pipeline changes it: %s; %s", e.File, e.Match, e.list(), set)
 	case e.Match != "":
-		return fmt.Sprintf("%s: these weights are of %q as published; the pipeline changes it: %s", e.File, e.Match, e.list())
+		return fmt.Sprintf("%s: these weights are of %q with another configuration: %s; %s", e.File, e.Match, e.list(), set)
 	case set != "":
 		return fmt.Sprintf("%s: the weights do not fit %q: %s; their shapes speak for %s (tachi model info lists all)", e.File, e.Want, e.list(), set)
 	}
@@ -133,11 +134,14 @@ func compare(c Config, f *weights.File) (skipped []string, err error) {
 // explain finds the variant and the flags with which the file would fit, or what it is instead.
 func (e *MismatchError) explain(c Config, f *weights.File) {
 	best, d := nearest(f)
+	set, fits := knobs(c, f)
 	if d.count() == 0 {
-		e.Match = best
+		e.Match, e.Published = best, true
+		if best == e.Want {
+			e.Set = set
+		}
 		return
 	}
-	set, fits := knobs(c, f)
 	if fits {
 		e.Match, e.Set = e.Want, set
 		return

@@ -32,7 +32,7 @@ var networks = []network{
 	{fmt.Sprintf(another, "HQ-SAM"), []string{`mask_decoder\.hf_token`}, nil},
 	{fmt.Sprintf(another, "MobileSAM"), []string{`^image_encoder\.layers\.\d+\.blocks\.`}, nil},
 	{fmt.Sprintf(another, "SAM 1 (Segment Anything)"), []string{`^image_encoder\.blocks\.|^vision_encoder\.layers\.`}, nil},
-	{fmt.Sprintf(another, "EfficientTAM"), []string{`^image_encoder\.trunk\.blocks\.`}, []string{`pos_embed_window`}},
+	{fmt.Sprintf(another, "EfficientTAM"), []string{`^image_encoder\.trunk\.blocks\.`}, []string{`pos_embed_window`, `\.trunk\.blocks\.\d+\.mlp\.layers\.`}},
 	{"an image network: no memory modules, it cannot track", []string{`^(image_encoder\.trunk|vision_encoder\.backbone)\.pos_embed_window$`},
 		[]string{`^memory_(attention|encoder)\.`}},
 	{fmt.Sprintf(another, "Cutie or XMem"), []string{`^(pixel_encoder|key_encoder|value_encoder|mask_encoder)\.`}, nil},
@@ -93,5 +93,5 @@ func identify(f *weights.File) string {
 	case !strings.HasPrefix(is, "this is"):
 		return is
 	}
-	return fmt.Sprintf("%s (%d tensors, such as %s)", is, len(names), strings.Join(names[:min(len(names), 2)], ", "))
+	return fmt.Sprintf("%s (%d tensors, such as %s)", is, len(names), weights.Some(names[:min(len(names), 2)], 2))
 }

@@ -13,6 +13,9 @@ import (
 // A fine-tune may have another configuration than the variant it began as. Where a shape, or that a tensor is there,
 // says which, the key is named.
 
+// maxImplied is the largest size that is believed: the configuration is tried.
+const maxImplied = 8192
+
 // sizesOf are the keys that are an axis of a tensor.
 var sizesOf = []struct {
 	key, tensor string
@@ -49,10 +52,11 @@ func knobs(c Config, f *weights.File) (set []string, fits bool) {
 	walk(reflect.ValueOf(&c).Elem(), "", func(key string, v reflect.Value) { now[key] = v })
 	hf := isHuggingFace(f)
 	shape := func(name string) []int {
-		if t, row := find(f, hf, name); t != nil && row < 0 {
-			return t.Shape
+		t, row := find(f, hf, name)
+		if t == nil || row >= 0 || len(t.Shape) == 0 || slices.Min(t.Shape) < 1 || slices.Max(t.Shape) > maxImplied {
+			return nil
 		}
-		return nil
+		return t.Shape
 	}
 	changed := map[string]any{}
 	imply := func(key string, v any) {
