@@ -1,7 +1,7 @@
 // Package weights reads and writes network weights: safetensors files, and the zip archives of torch.save.
 //
 // A checkpoint comes from outside and is treated as hostile. Nothing in it is ever executed: a pickle may name a
-// handful of tensor constructors and plain containers, and anything else is an error that says what it was. Every
+// handful of tensor constructors and plain containers, and anything else stays a name that nothing is made of. Every
 // length, offset, shape and stride is checked against the bytes that are there before a tensor is handed out, so
 // what a file can cost is bounded by its own size.
 //

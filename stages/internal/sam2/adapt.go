@@ -3,6 +3,7 @@ package sam2
 import (
 	"cmp"
 	"fmt"
+	"iter"
 	"slices"
 	"strings"
 	"sync"
@@ -122,22 +123,37 @@ func adapt(f *weights.File) (*weights.File, error) {
 	return view, nil
 }
 
+// maxWrapped is how many parts a prefix may have.
+const maxWrapped = 16
+
+// starts yields where the first parts of a name begin.
+func starts(name string) iter.Seq[int] {
+	return func(yield func(int) bool) {
+		at := 0
+		for range maxWrapped {
+			if !yield(at) {
+				return
+			}
+			dot := strings.IndexByte(name[at:], '.')
+			if dot < 0 {
+				return
+			}
+			at += dot + 1
+		}
+	}
+}
+
 // prefixes returns the prefix that leaves the most known names when it is taken off, and other prefixes that leave
 // as good as all of them too: those of a second copy.
 func prefixes(names []string, to map[string]string) (best string, copies []string) {
 	count := map[string]int{}
 	for _, old := range names {
 		name := to[old]
-		for at := 0; ; {
+		for at := range starts(name) {
 			if known()[name[at:]] {
 				count[name[:at]]++
 				break
 			}
-			dot := strings.IndexByte(name[at:], '.')
-			if dot < 0 {
-				break
-			}
-			at += dot + 1
 		}
 	}
 	var all []string

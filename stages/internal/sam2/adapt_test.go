@@ -320,3 +320,39 @@ func TestOtherNetworksAreNamedInOneLine(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// FuzzNames makes a checkpoint of names, each with a shape, and asks what it is.
+func FuzzNames(f *testing.F) {
+	f.Add("module.no_mem_embed\nmodule.no_obj_ptr\nmodule.maskmem_tpos_enc", 7, 1)
+	f.Add("a._orig_mod.b\na.b", 1, 2)
+	f.Add("vision_encoder.backbone.pos_embed_window\nmask_decoder.iou_token.weight\n"+pointEmbed, 4, 4)
+	f.Add("memory_encoder.fuser.layers.0.weight\nmemory_encoder.fuser.layers.0.gamma", 3, 0)
+	f.Add("lora_A\nx.lora_B.weight\nmodel.0.conv.weight", 2, 2)
+	f.Add(strings.Repeat("a.", 1000)+"no_mem_embed", 1, 1)
+	c, err := Variant("nano")
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Fuzz(func(t *testing.T, names string, rows, columns int) {
+		rows, columns = rows&63, columns&63
+		var list []*weights.Tensor
+		for name := range strings.SplitSeq(names, "\n") {
+			w, err := weights.FromFloat32(name, make([]float32, rows*columns), rows, columns)
+			if err != nil {
+				t.Fatal(err)
+			}
+			list = append(list, w)
+		}
+		file, err := weights.FromTensors("f", list)
+		if err != nil {
+			return // a name twice
+		}
+		if m, err := Load(null.New(), c, file); err == nil {
+			m.Close()
+			t.Fatal("a few names make a network")
+		}
+		if info, err := Detect(file); err == nil && info.Exact {
+			t.Fatalf("exactly %s", info.Variant)
+		}
+	})
+}
