@@ -28,12 +28,8 @@ var renamed = []struct{ from, to string }{
 // known are the names of all variants, official and of Hugging Face.
 var known = sync.OnceValue(func() map[string]bool {
 	all := map[string]bool{tiedEmbedding: true}
-	for _, v := range Variants() {
-		c, err := Variant(v)
-		if err != nil {
-			continue
-		}
-		for _, s := range c.Tensors() {
+	for _, v := range published() {
+		for _, s := range v.specs {
 			hf, _ := huggingFace(s.Name)
 			all[s.Name], all[hf] = true, true
 		}

@@ -5,6 +5,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/seed49bbd0e6/tachi/kernels"
 	"github.com/seed49bbd0e6/tachi/kernels/weights"
@@ -146,13 +147,12 @@ func (e *MismatchError) explain(c Config, f *weights.File) {
 		e.Match, e.Set = e.Want, set
 		return
 	}
-	for _, v := range Variants() {
-		other, err := Variant(v)
-		if err != nil || v == e.Want {
+	for _, v := range published() {
+		if v.config.Name == e.Want {
 			continue
 		}
-		if set, fits := knobs(other, f); fits {
-			e.Match, e.Set = v, set
+		if set, fits := knobs(v.config, f); fits {
+			e.Match, e.Set = v.config.Name, set
 			return
 		}
 	}
@@ -161,17 +161,29 @@ func (e *MismatchError) explain(c Config, f *weights.File) {
 	}
 }
 
+// published are the variants with what a checkpoint of each holds.
+var published = sync.OnceValue(func() (all []struct {
+	config Config
+	specs  []Spec
+}) {
+	for _, v := range Variants() {
+		if c, err := Variant(v); err == nil {
+			all = append(all, struct {
+				config Config
+				specs  []Spec
+			}{c, c.Tensors()})
+		}
+	}
+	return all
+})
+
 // nearest returns the variant that a file differs least from, and how.
 func nearest(f *weights.File) (string, *MismatchError) {
 	var name string
 	var least *MismatchError
-	for _, v := range Variants() {
-		c, err := Variant(v)
-		if err != nil {
-			continue
-		}
-		if d := differences(c.Tensors(), f); least == nil || d.count() < least.count() {
-			name, least = v, d
+	for _, v := range published() {
+		if d := differences(v.specs, f); least == nil || d.count() < least.count() {
+			name, least = v.config.Name, d
 		}
 	}
 	return name, least

@@ -3,7 +3,9 @@ package sam2
 import (
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
+	"sync"
 
 	"github.com/seed49bbd0e6/tachi/kernels/weights"
 )
@@ -49,11 +51,22 @@ var networks = []network{
 	{fmt.Sprintf(another, "a language model"), []string{`embed_tokens|lm_head|(^|\.)wte\.|word_embeddings`}, nil},
 }
 
+// compiled are the patterns of networks.
+var compiled = sync.OnceValue(func() map[string]*regexp.Regexp {
+	all := map[string]*regexp.Regexp{}
+	for _, n := range networks {
+		for _, p := range slices.Concat(n.all, n.not) {
+			all[p] = regexp.MustCompile(p)
+		}
+	}
+	return all
+})
+
 // identify says what a file is that does not hold SAM 2, empty when it may.
 func identify(f *weights.File) string {
 	names := allNames(f)
 	any := func(pattern string) bool {
-		re := regexp.MustCompile(pattern)
+		re := compiled()[pattern]
 		for _, n := range names {
 			if re.MatchString(n) {
 				return true
