@@ -113,7 +113,7 @@ func interrupt(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(err)
 	cmd := exec.Command(path, args[3:]...)
 	cmd.Dir, cmd.Env = ts.Getenv("WORK"), os.Environ()
-	for _, name := range []string{"PATH", "ROOT"} {
+	for _, name := range []string{"PATH", "ROOT", "XDG_CACHE_HOME"} {
 		cmd.Env = append(cmd.Env, name+"="+ts.Getenv(name))
 	}
 	stdin, err := cmd.StdinPipe()
