@@ -27,6 +27,7 @@ type Writer struct {
 	frame  *astiav.Frame
 	packet *astiav.Packet
 	conv   converter
+	gaps   gaps
 
 	width, height int             // even
 	canvas        []uint8         // one padded picture, nil while none is needed
@@ -89,6 +90,7 @@ func (w *Writer) open(url string) (err error) {
 	if err := w.fc.WriteHeader(options); err != nil {
 		return system(err)
 	}
+	w.gaps = newGaps(w.enc.TimeBase(), w.video.TimeBase())
 	return nil
 }
 
@@ -119,6 +121,7 @@ func (w *Writer) openEncoder() error {
 		options.Set("preset", w.o.Preset, 0)
 	}
 	options.Set("threads", strconv.Itoa(w.o.Threads), 0)
+	options.Set("forced-idr", "1", 0) // what gaps asks for
 	options.Set("colorspace", "bt709", 0)
 	options.Set("color_range", "tv", 0)
 	options.Set("color_primaries", tag(w.o.Picture.Primaries), 0)
@@ -161,6 +164,9 @@ func (w *Writer) Write(rgb []uint8, pts, duration int64, audio []any) error {
 	}
 	w.frame.SetPts(pts - w.origin)
 	w.frame.SetPictureType(astiav.PictureTypeNone)
+	if err := w.gaps.frame(w.frame, w.o.TimeBase.Float()); err != nil {
+		return err
+	}
 	w.lasts[pts-w.origin] = duration
 	if err := w.encode(w.frame); err != nil {
 		return err
@@ -211,6 +217,7 @@ func (w *Writer) encode(f *astiav.Frame) error {
 		w.packet.SetDuration(w.lasts[w.packet.Pts()])
 		delete(w.lasts, w.packet.Pts())
 		w.packet.SetStreamIndex(w.video.Index())
+		w.gaps.packet(w.packet)
 		w.packet.RescaleTs(w.enc.TimeBase(), w.video.TimeBase())
 		if err := w.mux(); err != nil {
 			return err
