@@ -22,3 +22,10 @@ run -f lavfi -i "$(quarters 96 64 0.4)" $x264 raw.h264
 run -f lavfi -i "$(quarters 128 80 0.4)" $x264 larger.h264
 cat raw.h264 larger.h264 >resize.h264
 rm larger.h264
+# the same in containers that promise other things of their length: at 0, 50 minutes later, over the end of a 33-bit clock
+run -i plain.mp4 -c copy plain.ts
+run -i plain.mp4 -c copy -output_ts_offset 3000 late.ts
+run -i plain.mp4 -c copy -output_ts_offset 95442 wrap.ts
+run -i plain.mp4 -an -c:v mjpeg -q:v 3 -pix_fmt yuvj420p -flags:v +bitexact mjpeg.avi
+run -i plain.mp4 -an $x264 -bf 0 h264.avi
+run -i plain.mp4 -c copy -output_ts_offset 100 offset.mkv
