@@ -72,6 +72,7 @@ func Main(args []string, stdout, stderr io.Writer) int {
 	parser, err := kong.New(&c, kong.Name("tachi"), kong.UsageOnError(), kong.Writers(stdout, stderr),
 		kong.Description("Tracks objects through video with SAM 2.1 and SAMURAI, from one program."),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true, NoExpandSubcommands: true}),
+		kong.KindMapper(reflect.String, kong.MapperFunc(asTyped)),
 		kong.Exit(func(int) { exited = true })) // --help
 	if err != nil {
 		fmt.Fprintln(stderr, "tachi:", err)
@@ -114,6 +115,16 @@ func joinNegative(args []string) (out []string) {
 		}
 	}
 	return out
+}
+
+// asTyped keeps the bytes of a flag: a file name need not be UTF-8. Kong itself replaces what is not.
+func asTyped(ctx *kong.DecodeContext, target reflect.Value) error {
+	token, err := ctx.Scan.PopValue("string")
+	if err != nil {
+		return err
+	}
+	target.SetString(token.String())
+	return nil
 }
 
 // empty refuses flags and arguments that are given as nothing, as a shell makes of a variable that is not set.

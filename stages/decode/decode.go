@@ -33,8 +33,10 @@ audio goes along with the frames for encode-output. Colours are converted with t
 stream is tagged with; untagged video is BT.601 in limited range, as in FFmpeg's own tools. Matrices that are not known
 (constant luminance, SMPTE 2085, IPT-C2) give a warning. HDR (PQ, HLG) is toned to SDR in BT.709, with white at 203
 cd/m2; what is brighter than 0.8 of that is compressed, up to 1000 cd/m2. Pixels stay as they are stored, also where a
-player would stretch them or separate the fields of interlaced video; a warning says so. Damaged frames are counted. A
-file that is cut short gives all its frames first and then ends the run with exit code 65.`
+player would stretch them or separate the fields of interlaced video; a warning says so. Where times jump, because
+transport streams were joined, they go on by a frame's duration, and the sound with them. Damaged frames are counted.
+One that gives no picture has no number: frames are counted as they come, as in a player. A file that is cut short, or
+changes its size on the way, gives all its frames first and then ends the run with exit code 65.`
 
 // Options of the stage.
 type Options struct {
@@ -83,6 +85,9 @@ type source struct {
 
 	place place        // behind the last frame delivered
 	last  *media.Frame // that frame
+	read  int          // frames that came from the reader
+
+	doubted bool // a warning was given
 
 	drained, stalled atomic.Bool // why a read was interrupted
 }
@@ -225,7 +230,7 @@ func (s *source) run(ctx context.Context, emit func(*Out) error) error {
 		case <-over:
 		}
 	}()
-	defer s.reportDamage()
+	defer s.report()
 	if s.env.First == 0 {
 		if err := s.skip(ctx); err != nil {
 			return err
@@ -239,6 +244,9 @@ func (s *source) run(ctx context.Context, emit func(*Out) error) error {
 		case err == io.EOF:
 			return nil
 		case err != nil:
+			if graph.KindOf(err) == graph.Incomplete && s.set != nil && s.set.Last() >= n {
+				s.env.Log.Warn().Msgf("%s: a prompt names frame %d, but only %d came", s.stream.ID, s.set.Last(), n)
+			}
 			return err
 		}
 		if n == 0 && s.o.Start > 0 {
@@ -249,12 +257,23 @@ func (s *source) run(ctx context.Context, emit func(*Out) error) error {
 		h := &token.Header{Stream: s.stream, Index: n, PTS: f.PTS, Duration: f.Duration}
 		if s.set != nil {
 			h.Prompts, h.Objects = s.set.At(n)
+			s.doubt(h, f.Lost)
 		}
 		if err := emit(&Out{&token.Frame{Header: h, RGB: f.RGB, Audio: f.Audio}}); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// doubt warns once of a prompt that may be meant for another frame: those that gave no picture are not counted.
+func (s *source) doubt(h *token.Header, lost int) {
+	if lost == 0 || len(h.Prompts) == 0 || s.doubted {
+		return
+	}
+	s.doubted = true
+	s.env.Log.Warn().Msgf("%s: the prompt for frame %d is put on what would be frame %d without the damage: %d frames before it gave no picture",
+		s.stream.ID, h.Index, h.Index+lost, lost)
 }
 
 // skip drops the frames before start. They have to be decoded: only so are frames counted alike in every format.
@@ -277,6 +296,9 @@ func (s *source) next(ctx context.Context) (*media.Frame, error) {
 		}).Stop()
 	}
 	f, err := s.reader.Next()
+	if err == nil {
+		s.read++
+	}
 	switch {
 	case !errors.Is(err, media.ErrInterrupted):
 		return f, err
@@ -296,10 +318,23 @@ func (s *source) beginAt(pts int64) {
 	}
 }
 
-// reportDamage says once what was wrong on the way.
-func (s *source) reportDamage() {
-	if c := s.reader.Corrupt(); c.Shown+c.Skipped > 0 {
-		s.env.Log.Warn().Int("damaged", c.Shown).Int("skipped", c.Skipped).
-			Msgf("%s: damaged: %d frames are shown with damage, %d packets gave no frame, the first near %.2f s", s.stream.ID, c.Shown, c.Skipped, c.Near)
+// report says once what was wrong on the way.
+func (s *source) report() {
+	if j := s.reader.Jumps(); j.Count > 0 && j.Frame >= 0 {
+		more := ""
+		if j.Count > 1 {
+			more = fmt.Sprintf(", and %d times behind it", j.Count-1)
+		}
+		s.env.Log.Warn().Int("jumps", j.Count).
+			Msgf("%s: the time jumps by %+.2f s at frame %d (%.2f s)%s: it goes on without the jump", s.stream.ID, j.By, j.Frame, j.Near, more)
+	}
+	c := s.reader.Corrupt()
+	if c.Joined > 0 {
+		s.env.Log.Info().Int("packets", c.Joined).Msgf("%s: begins in the middle: %d packets come before the first key frame, and give no frame", s.stream.ID, c.Joined)
+	}
+	if c.Any() {
+		s.env.Log.Warn().Int("damaged", c.Shown).Int("skipped", c.Skipped).Int("errors", c.Errors).
+			Msgf("%s: damaged: %d frames are shown with damage, %d of %d gave no picture, the first at frame %d (%.2f s)",
+				s.stream.ID, c.Shown, c.Skipped, s.read+c.Skipped, c.Frame, c.Near)
 	}
 }

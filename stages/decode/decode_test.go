@@ -200,3 +200,33 @@ func TestHwaccelGivesTheSamePictures(t *testing.T) {
 		}
 	}
 }
+
+// A prompt behind frames that gave no picture may be meant for another frame: there is a warning, once.
+func TestAPromptBehindMissingFramesIsDoubted(t *testing.T) {
+	b, err := os.ReadFile(clips + "plain.mp4")
+	if err != nil {
+		t.Fatal(err)
+	}
+	start := bytes.Index(b, []byte("mdat")) + 4
+	for i := start; i < start+900; i++ { // the first key frame and more
+		b[i] ^= 0x5a
+	}
+	path := filepath.Join(t.TempDir(), "headless.mp4")
+	os.WriteFile(path, b, 0o666)
+	for prompted, want := range map[bool]int{true: 1, false: 0} {
+		o := Options{Path: graph.Path(path)}
+		if prompted {
+			o.Options = prompt.Options{Box: []float64{1, 1, 9, 9}}
+		}
+		frames, log, err := deliver(t, o, -1)
+		if err != nil || len(frames) == 0 || len(frames) == 30 {
+			t.Fatal(len(frames), err)
+		}
+		if n := strings.Count(log, "the prompt for frame 0 is put on what would be frame"); n != want {
+			t.Errorf("%d warnings, want %d: %s", n, want, log)
+		}
+		if !strings.Contains(log, "of 30 gave no picture") {
+			t.Error(log)
+		}
+	}
+}

@@ -18,8 +18,18 @@ static tachi_message ring[RING];
 static unsigned ring_head, ring_tail; // messages written and read since the start
 static pthread_mutex_t ring_lock = PTHREAD_MUTEX_INITIALIZER;
 
+// complain counts an error where the context that logs it belongs to a reader.
+static void complain(void *context) {
+	const AVClass *class = context ? *(const AVClass **)context : NULL;
+	int *counter = NULL;
+	if (class && class == avcodec_get_class()) counter = ((AVCodecContext *)context)->opaque; // threads of a decoder share it
+	else if (class && class == avformat_get_class()) counter = ((AVFormatContext *)context)->opaque;
+	if (counter) __atomic_add_fetch(counter, 1, __ATOMIC_RELAXED);
+}
+
 static void log_callback(void *context, int level, const char *format, va_list args) {
 	if (level > AV_LOG_WARNING) return;
+	if (level <= AV_LOG_ERROR) complain(context);
 	pthread_mutex_lock(&ring_lock);
 	tachi_message *m = &ring[ring_head++ % RING];
 	if (ring_head - ring_tail > RING) ring_tail = ring_head - RING;
@@ -42,6 +52,12 @@ int tachi_log_pop(tachi_message *out) {
 	pthread_mutex_unlock(&ring_lock);
 	return any;
 }
+
+tachi_complaints *tachi_complaints_new(void) { return av_mallocz(sizeof(tachi_complaints)); }
+void tachi_count_demuxer(AVFormatContext *fc, tachi_complaints *c) { fc->opaque = &c->demuxer; }
+void tachi_count_decoder(AVCodecContext *dec, tachi_complaints *c) { dec->opaque = &c->decoder; }
+
+int tachi_taken(int *counter) { return __atomic_exchange_n(counter, 0, __ATOMIC_RELAXED); }
 
 // ---- demuxing ----
 
@@ -69,6 +85,23 @@ void tachi_keep_streams(AVFormatContext *fc, int video, int audio) {
 
 int tachi_header_duration(const AVFormatContext *fc) {
 	return fc->duration > 0 && fc->duration_estimation_method == AVFMT_DURATION_FROM_STREAM;
+}
+
+int tachi_times_jump(const AVFormatContext *fc) { return (fc->iformat->flags & AVFMT_TS_DISCONT) != 0; }
+
+int tachi_seekable(const AVFormatContext *fc) { return !fc->pb || fc->pb->seekable & AVIO_SEEKABLE_NORMAL; }
+
+int64_t tachi_position(const AVFormatContext *fc) { return fc->pb ? avio_tell(fc->pb) : -1; }
+
+int tachi_wrap_bits(const AVStream *st) { return st->pts_wrap_bits; }
+
+int tachi_one_to_one(const AVStream *st) {
+	return st->codecpar->field_order == AV_FIELD_UNKNOWN || st->codecpar->field_order == AV_FIELD_PROGRESSIVE;
+}
+
+int tachi_intra_only(enum AVCodecID codec) {
+	const AVCodecDescriptor *d = avcodec_descriptor_get(codec);
+	return d && d->props & AV_CODEC_PROP_INTRA_ONLY;
 }
 
 void tachi_index(AVStream *st, int64_t size, int *shown, int *whole) {
@@ -159,7 +192,7 @@ void tachi_describe(const AVFrame *f, tachi_picture *out) {
 		.primaries = f->color_primaries, .transfer = f->color_trc, .space = f->colorspace,
 		.depth = format ? format->comp[0].depth : 8, .full = full_range(f), .rgb = is_rgb(f),
 		.interlaced = interlaced(f),
-		.pts = f->best_effort_timestamp, .duration = f->pkt_duration,
+		.pts = f->best_effort_timestamp, .packet = f->pts != AV_NOPTS_VALUE ? f->pts : f->pkt_dts, .duration = f->pkt_duration,
 		.corrupt = f->decode_error_flags != 0 || f->flags & AV_FRAME_FLAG_CORRUPT,
 	};
 	const AVFrameSideData *m = av_frame_get_side_data(f, AV_FRAME_DATA_DISPLAYMATRIX);

@@ -26,6 +26,32 @@ func formatContext(fc *astiav.FormatContext) *C.AVFormatContext {
 
 func frameOf(f *astiav.Frame) *C.AVFrame { return (*C.AVFrame)(f.UnsafePointer()) }
 
+// complaints counts the errors that a reader's demuxer and decoder log.
+type complaints struct{ c *C.tachi_complaints }
+
+func newComplaints(fc *astiav.FormatContext) complaints {
+	c := C.tachi_complaints_new()
+	C.tachi_count_demuxer(formatContext(fc), c)
+	return complaints{c}
+}
+
+// of makes a decoder that is not open yet count as well.
+func (c complaints) of(dec *astiav.CodecContext) {
+	C.tachi_count_decoder((*C.AVCodecContext)(object(dec)), c.c)
+}
+
+// demuxer returns how many errors the demuxer has logged since the last time.
+func (c complaints) demuxer() int { return int(C.tachi_taken(&c.c.demuxer)) }
+
+// decoder is the same for the decoder.
+func (c complaints) decoder() int { return int(C.tachi_taken(&c.c.decoder)) }
+
+// free is for when both are closed.
+func (c *complaints) free() {
+	C.av_free(unsafe.Pointer(c.c))
+	c.c = nil
+}
+
 // interrupter makes a blocked read return. It may be used from any goroutine, also after release.
 type interrupter struct {
 	mu   sync.Mutex
@@ -85,6 +111,26 @@ func headerDuration(fc *astiav.FormatContext) bool {
 	return C.tachi_header_duration(formatContext(fc)) != 0
 }
 
+// timesJump reports whether times may jump in a container of this format, as in a transport stream.
+func timesJump(fc *astiav.FormatContext) bool { return C.tachi_times_jump(formatContext(fc)) != 0 }
+
+// seekable reports whether an input can go back; a pipe cannot.
+func seekable(fc *astiav.FormatContext) bool { return C.tachi_seekable(formatContext(fc)) != 0 }
+
+// position returns how many bytes of an input were read, -1 when that means nothing.
+func position(fc *astiav.FormatContext) int64 { return int64(C.tachi_position(formatContext(fc))) }
+
+// wrapBits returns how many bits the container has for a time.
+func wrapBits(st *astiav.Stream) int {
+	return int(C.tachi_wrap_bits((*C.AVStream)(object(st))))
+}
+
+// oneToOne reports whether each packet of a stream is a whole picture, as far as its description says: a field is not.
+func oneToOne(st *astiav.Stream) bool { return C.tachi_one_to_one((*C.AVStream)(object(st))) != 0 }
+
+// intraOnly reports whether every picture of a codec stands for itself, so that none is reordered.
+func intraOnly(codec astiav.CodecID) bool { return C.tachi_intra_only(C.enum_AVCodecID(codec)) != 0 }
+
 // indexed counts the samples of an mp4's index that are shown, and those of them that lie whole in a file of size bytes.
 func indexed(st *astiav.Stream, size int64) (shown, whole int) {
 	var s, w C.int
@@ -108,6 +154,7 @@ type picture struct {
 	look          look
 	interlaced    bool
 	pts, duration int64
+	packet        int64 // time of the packet that it was decoded from
 	corrupt       bool
 	matrix        *[9]int32 // display matrix, nil without
 }
@@ -120,7 +167,7 @@ func describe(f *astiav.Frame) picture {
 		look: look{space: int(p.space), primaries: int(p.primaries), transfer: int(p.transfer),
 			depth: int(p.depth), full: p.full != 0, rgb: p.rgb != 0},
 		interlaced: p.interlaced != 0,
-		pts:        int64(p.pts), duration: int64(p.duration),
+		pts:        int64(p.pts), packet: int64(p.packet), duration: int64(p.duration),
 		corrupt: p.corrupt != 0,
 	}
 	if p.oriented != 0 {

@@ -20,6 +20,14 @@ typedef struct {
 void tachi_log_install(void);
 int tachi_log_pop(tachi_message *out); // 1 when there was one
 
+// A reader's demuxer and decoder count their own errors: those that FFmpeg logs and hides. The counters are C memory, behind
+// the contexts' opaque pointers.
+typedef struct { int demuxer, decoder; } tachi_complaints;
+tachi_complaints *tachi_complaints_new(void);
+void tachi_count_demuxer(AVFormatContext *fc, tachi_complaints *c);
+void tachi_count_decoder(AVCodecContext *dec, tachi_complaints *c);
+int tachi_taken(int *counter); // the count, which starts again from zero
+
 // An interrupt flag lives in C memory, because FFmpeg polls it from its own threads. Once set, reads fail with AVERROR_EXIT.
 int *tachi_interrupt_new(AVFormatContext *fc);
 int tachi_interrupt_get(int *flag);
@@ -30,6 +38,13 @@ int tachi_best_stream(AVFormatContext *fc, enum AVMediaType type, int related);
 void tachi_keep_streams(AVFormatContext *fc, int video, int audio);
 int tachi_header_duration(const AVFormatContext *fc); // whether the container itself says how long it is
 
+int tachi_times_jump(const AVFormatContext *fc); // whether times may jump in this container
+int tachi_seekable(const AVFormatContext *fc);   // whether the input can go back
+int64_t tachi_position(const AVFormatContext *fc); // bytes of the input that were read
+int tachi_wrap_bits(const AVStream *st);
+int tachi_one_to_one(const AVStream *st);        // whether a packet is one picture as far as the stream's description tells
+int tachi_intra_only(enum AVCodecID codec);
+
 // tachi_index counts the samples of an mp4's index that will be shown, and those of them that lie whole within size bytes.
 void tachi_index(AVStream *st, int64_t size, int *shown, int *whole);
 
@@ -39,6 +54,7 @@ typedef struct {
 	int depth, full, rgb; // of a sample: its bits, whether it uses all levels, whether it is R, G or B
 	int interlaced;
 	int64_t pts;      // best effort, AV_NOPTS_VALUE when there is none
+	int64_t packet;   // time of the packet that it was decoded from, AV_NOPTS_VALUE when unknown
 	int64_t duration; // of the packet, 0 when unknown
 	int corrupt;
 	int oriented; // 1 when matrix is set

@@ -28,6 +28,7 @@ type Writer struct {
 	frame  *astiav.Frame
 	packet *astiav.Packet
 	conv   converter
+	gaps   gaps
 
 	width, height int             // even
 	canvas        []uint8         // one padded picture, nil while none is needed
@@ -101,7 +102,11 @@ func (w *Writer) open(url string) (err error) {
 		return system(err)
 	}
 	w.fc.SetPb(w.io)
-	return begin(w.fc)
+	if err := begin(w.fc); err != nil {
+		return err
+	}
+	w.gaps = newGaps(w.enc.TimeBase(), w.video.TimeBase())
+	return nil
 }
 
 // begin writes the head of an mp4. Where a track begins is written in a unit of the movie's, which FFmpeg makes a
@@ -167,6 +172,7 @@ func (w *Writer) openEncoder() error {
 		options.Set("preset", w.o.Preset, 0)
 	}
 	options.Set("threads", strconv.Itoa(w.o.Threads), 0)
+	options.Set("forced-idr", "1", 0) // what gaps asks for
 	options.Set("colorspace", "bt709", 0)
 	options.Set("color_range", "tv", 0)
 	options.Set("color_primaries", tag(w.o.Picture.Primaries), 0)
@@ -219,6 +225,9 @@ func (w *Writer) Write(rgb []uint8, pts, duration int64, audio []any) error {
 	}
 	w.frame.SetPts(pts - w.origin)
 	w.frame.SetPictureType(astiav.PictureTypeNone)
+	if err := w.gaps.frame(w.frame, w.o.TimeBase.Float()); err != nil {
+		return err
+	}
 	w.lasts[pts-w.origin] = duration
 	if err := w.encode(w.frame); err != nil {
 		return err
@@ -269,6 +278,7 @@ func (w *Writer) encode(f *astiav.Frame) error {
 		w.packet.SetDuration(w.lasts[w.packet.Pts()])
 		delete(w.lasts, w.packet.Pts())
 		w.packet.SetStreamIndex(w.video.Index())
+		w.gaps.packet(w.packet)
 		w.packet.RescaleTs(w.enc.TimeBase(), w.video.TimeBase())
 		if err := w.mux(); err != nil {
 			return err
