@@ -28,6 +28,7 @@ func TestCommandLine(t *testing.T) {
 			e.Setenv("TRACK", filepath.Join(root, "pipelines/samurai.toml"))
 			e.Setenv("FAST", "model.config.image_size=64")
 			e.Setenv("CLIPS", filepath.Join(root, "stages/internal/media/testdata"))
+			e.Setenv("TACHI_CPU", os.Getenv("TACHI_CPU"))
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
