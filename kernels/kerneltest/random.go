@@ -127,6 +127,9 @@ var randoms = map[string]func(*draw) (what string, cost float64, b build){
 		if d.coin() {
 			dv = dk
 		}
+		if d.below(4) == 0 { // whole blocks of keys for few queries
+			nq, nk = 1+d.below(8), d.of(80, 160, 256)
+		}
 		return fmt.Sprintf("%d queries, %d keys, %d heads, %d channels, values of %d", nq, nk, heads, dk, dv), float64(nq * nk * heads * (dk + dv)), func(mk *Maker) kernels.Op {
 			return kernels.Attention{Q: mk.Scaled(2, nq, heads*dk), K: mk.Scaled(2, nk, heads*dk), V: mk.F32(nk, heads*dv), Heads: heads,
 				Scale: float32(1 / math.Sqrt(float64(dk))), Y: mk.Out(nq, heads*dv)}
@@ -152,6 +155,9 @@ var randoms = map[string]func(*draw) (what string, cost float64, b build){
 	},
 	"rotary-attention": func(d *draw) (string, float64, build) {
 		nq, dk, m, side, count, rest, dv := d.n(500), 4*d.n(64), d.n(100), d.n(34), d.n(240)-1, d.n(300)-1, d.n(200)
+		if d.below(6) == 0 { // many queries, and whole pieces of rows
+			nq, dk, m, side, count, rest, dv = 1000, 4, d.n(20), 1, 0, 224, d.n(8)
+		}
 		n := count*side*side + rest
 		if n == 0 {
 			rest, n = 1, 1
