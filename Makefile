@@ -7,7 +7,7 @@ SHELL := /bin/bash
 GO    ?= go
 FLAGS := -ldflags "-X main.commit=$(shell git describe --always --dirty 2>/dev/null)"
 
-.PHONY: demo test build cuda ptx ptx-report deps bench sanitize parity race vet vet-cuda clean
+.PHONY: demo test build cuda ptx ptx-report deps bench sanitize sanitize-cpu parity race vet vet-cuda clean
 
 demo: build
 	./tachi run pipelines/samurai.toml -o out --overwrite
@@ -43,10 +43,16 @@ vet-cuda: deps
 race: deps
 	$(GO) test -race ./graph/... ./runtime/...
 
-# The emulator of the GPU with the sanitizers of addresses and of undefined behaviour: an access of a kernel beyond a tensor or
-# its shared memory stops it, and one that is misaligned or impossible.
-sanitize: deps
-	CGO_CXXFLAGS="-O1 -g -fsanitize=address,undefined -fno-sanitize-recover=undefined" CGO_LDFLAGS="-fsanitize=undefined" $(GO) test -asan -timeout 30m ./kernels/cuda
+# The kernels of the CPU, on each instruction set, and the emulator of the GPU with the sanitizers of addresses and of undefined
+# behaviour: an access beyond a tensor or its shared memory stops it, and one that is misaligned or impossible.
+SANITIZE := CGO_CFLAGS="-g -fsanitize=address,undefined -fno-sanitize-recover=undefined" CGO_LDFLAGS="-fsanitize=undefined" \
+	CGO_CXXFLAGS="-O1 -g -fsanitize=address,undefined -fno-sanitize-recover=undefined" $(GO) test -asan -timeout 30m
+
+sanitize: deps sanitize-cpu
+	$(SANITIZE) ./kernels/cuda
+
+sanitize-cpu: deps
+	$(SANITIZE) ./kernels/cpu
 
 bench: deps
 	$(GO) test -run '^$$' -bench . -benchtime 1x ./...

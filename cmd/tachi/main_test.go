@@ -30,6 +30,7 @@ func TestCommandLine(t *testing.T) {
 			e.Setenv("FAST", "model.config.image_size=64")
 			e.Setenv("CLIPS", filepath.Join(root, "stages/internal/media/testdata"))
 			e.Setenv("XDG_CACHE_HOME", filepath.Join(e.WorkDir, ".cache"))
+			e.Setenv("TACHI_CPU", os.Getenv("TACHI_CPU"))
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){

@@ -30,21 +30,15 @@ func wholeHeads(op kernels.WindowAttention) heads {
 		scale: float32(1 / math.Sqrt(float64(c/op.Heads)))}
 }
 
-// scratch returns the bytes that a worker needs, and those for the keys of all heads, copied, if there are more queries than
-// one panel of two vectors has.
+// scratch returns the bytes that a worker needs, and those for the copied keys of all heads, 0 if there are too few queries for
+// that to pay.
 func (h heads) scratch(d *Device) (worker, once int) {
-	worker = 4 * int(C.call_attendwork(d.isa, C.long(h.d), C.long(h.dv)))
-	if h.nq > d.nr() {
-		blocks, size := h.blocks(d)
-		once = 4 * h.n * blocks * size
-	}
-	return worker, once
+	return 4 * int(C.call_attendwork(d.isa, C.long(h.nq), C.long(h.d), C.long(h.dv))), 4 * h.n * h.copied(d)
 }
 
-// blocks returns how many blocks the keys of a head are, and the floats of one that is copied.
-func (h heads) blocks(d *Device) (n, size int) {
-	nk, dk, dv := C.long(h.nk), C.long(h.d), C.long(h.dv)
-	return int(C.call_keyblocks(d.isa, nk, dk, dv)), int(C.call_keyblock(d.isa, nk, dk, dv))
+// copied returns the floats of the copied keys of a head.
+func (h heads) copied(d *Device) int {
+	return int(C.call_attendonce(d.isa, C.long(h.nq), C.long(h.nk), C.long(h.d), C.long(h.dv)))
 }
 
 // attend copies the keys and splits the queries of each head into blocks; see attention.h.
@@ -55,16 +49,17 @@ func (d *Device) attend(h heads) error {
 		return err
 	}
 	defer d.mem.release(copied)
-	blocks, size := h.blocks(d)
-	of := func(head int) *C.float { return at((*C.float)(copied.p), head*blocks*size) }
+	size := h.copied(d)
+	of := func(head int) *C.float { return at((*C.float)(copied.p), head*size) }
 	if once > 0 {
+		blocks := int(C.call_keyblocks(d.isa, C.long(h.nk), C.long(h.d), C.long(h.dv)))
 		d.parallel(h.n*blocks, func(i, _ int) {
 			head, b := i/blocks, i%blocks
 			C.call_copykeys(d.isa, at(h.k, head*h.d), C.long(h.ldk), at(h.v, head*h.dv), C.long(h.ldv), C.long(h.nk),
 				C.long(h.d), C.long(h.dv), C.long(b), C.long(b+1), of(head))
 		})
 	}
-	most := int(C.call_queries(d.isa, C.long(h.d), C.long(h.dv)))
+	most := int(C.call_queries(d.isa, C.long(h.nq), C.long(h.d), C.long(h.dv)))
 	starts := d.runs(h.nq, h.n, most, 2*int(d.isa.group))
 	d.parallel((len(starts)-1)*h.n, func(i, w int) {
 		head, q0, q1 := i%h.n, starts[i/h.n], starts[i/h.n+1]

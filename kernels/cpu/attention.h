@@ -40,8 +40,13 @@ typedef struct {
 // there is room behind a strip.
 static inline long strip(int nv, long n) { return n * HEIGHT(nv) + VL; }
 
-static long attendwork(int nv, long d, long dv) { // floats
-    return queriesof(nv, d, dv) * (d + dv + 2) + keysof(d, dv) * nv * VL;
+// state lays out the work of nq queries, for as many panels as they fill.
+static attention state(room *r, int nv, long nq, long d, long dv) {
+    attention a = {.nv = nv, .lanes = nv * VL, .nq = nq, .d = d, .dv = dv};
+    long all = (nq + a.lanes - 1) / a.lanes * a.lanes;
+    a.q = part(r, all * d), a.o = part(r, all * dv), a.m = part(r, all), a.l = part(r, all);
+    a.s = part(r, keysof(d, dv) * a.lanes);
+    return a;
 }
 
 // softmax turns a block of n rows of nv vectors of scores, at most 3, into weights against the new maximum, and returns what
@@ -83,16 +88,12 @@ static inline __attribute__((always_inline)) void weigh(const int nv, long n, co
 }
 
 // begin packs queries.
-static attention begin(int nv, const float *const *q, long nq, long d, long dv, float scale, float *work) {
-    attention a = {.nv = nv, .lanes = nv * VL, .nq = nq, .d = d, .dv = dv, .q = work};
-    long most = queriesof(nv, d, dv);
-    a.o = a.q + most * d, a.m = a.o + most * dv, a.l = a.m + most, a.s = a.l + most;
-    for (long i = 0; i < nq; i += a.lanes) {
-        columns(a.q + i * d, a.lanes, q + i, nq - i, d, scale * 1.44269504f);
-        for (long j = i; j < i + a.lanes; j++) a.m[j] = -INFINITY, a.l[j] = 0;
-        memset(a.o + i * dv, 0, 4 * a.lanes * dv);
+static void begin(attention *a, const float *const *q, float scale) {
+    for (long i = 0; i < a->nq; i += a->lanes) {
+        columns(a->q + i * a->d, a->lanes, q + i, a->nq - i, a->d, scale * 1.44269504f);
+        for (long j = i; j < i + a->lanes; j++) a->m[j] = -INFINITY, a->l[j] = 0;
+        memset(a->o + i * a->dv, 0, 4 * a->lanes * a->dv);
     }
-    return a;
 }
 
 // copykey puts row i of n beside the others: a key, to rows of k, and its value, to strips of v, w floats wide.
@@ -145,14 +146,28 @@ static void end(attention *a, float *const *y) {
     }
 }
 
-// attend does queries q0..q1, at most queriesof, of one head. copied has all blocks of keys, or is null: then they are one panel
-// of two vectors at most.
+// The keys of a head are copied, for panels of three vectors, if its nq queries are more than one panel of two.
+static int copies(long nq) { return nq > NR; }
+
+// What a caller of attend needs to know of a head with nq queries: how many a call does, at most, and the floats of its work, and
+// those of the head's copied keys, 0 if they are not copied.
+static long attendqueries(long nq, long d, long dv) { return copies(nq) ? least(nq, queriesof(3, d, dv)) : nq; }
+static long attendwork(long nq, long d, long dv) {
+    room r = {};
+    state(&r, copies(nq) ? 3 : 2, attendqueries(nq, d, dv), d, dv);
+    return r.used;
+}
+static long attendonce(long nq, long nk, long d, long dv) { return copies(nq) ? blocksof(nk, d, dv) * blocksize(3, nk, d, dv) : 0; }
+
+// attend does queries q0..q1, at most attendqueries, of one head. copied has all blocks of its keys, or is null where it copies none.
 static void attend(const float *q, long ldq, const float *k, long ldk, const float *v, long ldv, const float *copied, float *y,
                    long ldy, long q0, long q1, long nk, long d, long dv, float scale, float *work) {
     const float *from[QUERIES];
     float *to[QUERIES];
     for (long i = q0; i < q1; i++) from[i - q0] = q + i * ldq, to[i - q0] = y + i * ldy;
-    attention a = begin(copied ? 3 : 2, from, q1 - q0, d, dv, scale, work);
+    room r = {work};
+    attention a = state(&r, copied ? 3 : 2, q1 - q0, d, dv);
+    begin(&a, from, scale);
     long blocks = blocksof(nk, d, dv);
     for (long b = 0; b < blocks; b++) {
         long k0 = b * nk / blocks, n = (b + 1) * nk / blocks - k0;
@@ -165,8 +180,3 @@ static void attend(const float *q, long ldq, const float *k, long ldk, const flo
     }
     end(&a, to);
 }
-
-// What a caller of attend needs to know, who copies keys for panels of three vectors or has fewer queries than that.
-static long attendqueries(long d, long dv) { return queriesof(3, d, dv); }
-static long attendfloats(long d, long dv) { return attendwork(3, d, dv); }
-static long copiedfloats(long nk, long d, long dv) { return blocksize(3, nk, d, dv); }

@@ -20,7 +20,7 @@ func (d *Device) conv2D(op kernels.Conv2D) error {
 	d.parallel(op.X.Dim(0)*t.tasks(), func(i, worker int) {
 		b := i / t.tasks()
 		r0, r1, p0, p1 := t.task(i % t.tasks())
-		ld := k + 16
+		ld := int(C.spaced(C.long(k)))
 		cols := (*C.float)(d.mem.workspace(worker, size))
 		C.call_im2col(d.isa, cols, C.long(ld), at(x, b*h*w*c), s, C.long(r0), C.long(r1))
 		r0 += b * oh * ow

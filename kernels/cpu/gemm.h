@@ -11,6 +11,19 @@
 static inline long least(long a, long b) { return a < b ? a : b; }
 static inline long most(long a, long b) { return a > b ? a : b; }
 
+// A block of floats that is handed out in parts. Without memory behind it, it only counts, so that the function that lays out the
+// work of a kernel measures it, too.
+typedef struct {
+    float *p; // or null
+    long used;
+} room;
+
+static inline float *part(room *r, long floats) {
+    float *p = r->p ? r->p + r->used : 0;
+    r->used += floats;
+    return p;
+}
+
 #define TALL (MR == 12 ? 8 : 4) // rows of the tallest tile of three vectors
 
 // A tile function computes M rows of a b into out [M][V], V vectors to a row; M and V are constants, so that the sums live in
@@ -147,8 +160,8 @@ static inline void fetch(region *r) {
 static void gemm(const float *a, long lda, long rows, long k, const float *b, long p0, long p1, long n, float *y,
                  long ldy, epilogue e, float *work, const float *next, long floats) {
     if (work) { // rows a multiple of 4 KiB apart would compete for one set of the first-level cache
-        for (long i = 0; i < rows; i++) memcpy(work + i * (k + 16), a + i * lda, 4 * k);
-        a = work, lda = k + 16;
+        for (long i = 0; i < rows; i++) memcpy(work + i * spaced(k), a + i * lda, 4 * k);
+        a = work, lda = spaced(k);
     }
     long steps = (rows + MR - 1) / MR, low = rows / steps, more = rows % steps; // as in product
     region wanted = {.p = next, .rows = 1, .cols = floats, .step = floats / 16 / (steps * (p1 - p0)) + 1};

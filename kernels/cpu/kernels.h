@@ -57,9 +57,11 @@ typedef struct {
     long w, ow;
     const int32_t *x0, *x1, *y0, *y1; // the two source columns of a result's column, the two rows of its row
     const float *tx, *ty;             // the weight of the second
-    float *work;                      // two stretched rows [ow]; for maskbox four
+    float *work;                      // rows [ow], as many as the enum below says
     long have[2];                     // which rows those are, -1 at first
 } bilinear;
+
+enum { RESIZEROWS = 2, MASKBOXROWS = RESIZEROWS + 2 }; // of work: two stretched ones; and for maskbox two more
 
 // The weights of a resampled axis: output i has count[i], weight[i * taps ...], from source element first[i] on.
 typedef struct {
@@ -74,13 +76,16 @@ typedef struct {
     long taps;
 } fixed;
 
+// spaced is how far apart rows of k floats lie in work: no multiple of 4 KiB, and with room for a vector behind each.
+static inline long spaced(long k) { return k + 16; }
+
 typedef struct {
     const char *name;
     long nr; // columns of a panel of packed weights
 
     void (*pack)(float *dst, const float *w, long ldw, long n, long k, long p0, long p1);
-    // gemm does some rows and the panels p0..p1. work is null or rows * (k + 16) floats to copy a to first. next is so many
-    // floats that are fetched meanwhile.
+    // gemm does some rows and the panels p0..p1. work is null or room for the rows of a, spaced, to copy them to first. next is
+    // so many floats that are fetched meanwhile.
     void (*gemm)(const float *a, long lda, long rows, long k, const float *b, long p0, long p1, long n, float *y,
                  long ldy, epilogue e, float *work, const float *next, long floats);
     void (*im2col)(float *dst, long ldd, const float *x, convshape s, long o0, long o1);
@@ -88,10 +93,10 @@ typedef struct {
                     float *y);
 
     // Attention; see attention.h and window.h. Work is counted in floats.
-    long (*queries)(long d, long dv); // at most, of one call of attend
-    long (*attendwork)(long d, long dv);
-    long (*keyblocks)(long nk, long d, long dv); // how many blocks of copied keys there are
-    long (*keyblock)(long nk, long d, long dv);  // the size of one
+    long (*queries)(long nq, long d, long dv); // at most, of one call of attend
+    long (*attendwork)(long nq, long d, long dv);
+    long (*attendonce)(long nq, long nk, long d, long dv); // of the copied keys of a head
+    long (*keyblocks)(long nk, long d, long dv);           // how many blocks those are
     void (*copykeys)(const float *k, long ldk, const float *v, long ldv, long nk, long d, long dv, long b0, long b1, float *to);
     void (*attend)(const float *q, long ldq, const float *k, long ldk, const float *v, long ldv, const float *copied, float *y,
                    long ldy, long q0, long q1, long nk, long d, long dv, float scale, float *work);
@@ -157,10 +162,10 @@ static inline void call_scatter(const kernels *t, const float *p, long r0, long 
                                 const float *bias, const float *res, int act, float *y) {
     t->scatter(p, r0, r1, w, n, bias, res, act, y);
 }
-static inline long call_queries(const kernels *t, long d, long dv) { return t->queries(d, dv); }
-static inline long call_attendwork(const kernels *t, long d, long dv) { return t->attendwork(d, dv); }
+static inline long call_queries(const kernels *t, long nq, long d, long dv) { return t->queries(nq, d, dv); }
+static inline long call_attendwork(const kernels *t, long nq, long d, long dv) { return t->attendwork(nq, d, dv); }
+static inline long call_attendonce(const kernels *t, long nq, long nk, long d, long dv) { return t->attendonce(nq, nk, d, dv); }
 static inline long call_keyblocks(const kernels *t, long nk, long d, long dv) { return t->keyblocks(nk, d, dv); }
-static inline long call_keyblock(const kernels *t, long nk, long d, long dv) { return t->keyblock(nk, d, dv); }
 static inline void call_copykeys(const kernels *t, const float *k, long ldk, const float *v, long ldv, long nk, long d, long dv,
                                  long b0, long b1, float *to) {
     t->copykeys(k, ldk, v, ldv, nk, d, dv, b0, b1, to);

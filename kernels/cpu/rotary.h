@@ -94,8 +94,27 @@ static long rotarypieces(rotary a) {
     return mappieces(a) + (a.n - a.maps * a.side * a.side + PIECE - 1) / PIECE;
 }
 
+// The work of a block of queries. Rows of all are those of a group.
+typedef struct {
+    float *q, *turned, *o, *top, *sum; // [groups][d], [d] of one group, [groups][dv], [groups], [groups]
+    float *ux, *uy, *uo, *zero;        // [groups][side][m + 1] twice, [groups][m + 1], [m + 1]
+    float *s;                          // scores of a piece
+} rotarystate;
+
+static rotarystate rotarylayout(room *r, rotary a) {
+    long group = GROUP, u = (a.m + 1) * group;
+    rotarystate s = {.q = part(r, a.groups * a.d * group), .turned = part(r, a.d * group)};
+    s.o = part(r, a.groups * a.dv * group), s.top = part(r, a.groups * group), s.sum = part(r, a.groups * group);
+    s.ux = part(r, a.groups * a.side * u), s.uy = part(r, a.groups * a.side * u);
+    s.uo = part(r, a.groups * u), s.zero = part(r, u);
+    s.s = part(r, roomof(a) * group);
+    return s;
+}
+
 static long rotarywork(rotary a) { // floats
-    return ((a.d + a.dv + 2 + (2 * a.side + 1) * (a.m + 1)) * a.groups + a.d + a.m + 1 + roomof(a)) * GROUP;
+    room r = {};
+    rotarylayout(&r, a);
+    return r.used;
 }
 
 // take copies row i of a piece.
@@ -189,9 +208,9 @@ static void score(long n, long m, const float *x, const float *u, const float *v
 static void attendrotary(rotary a, long q0, long q1, float *work) {
     long lanes = a.groups * GROUP, half = a.d / 2;
     long qg = a.d * GROUP, u = (a.m + 1) * GROUP; // queries of a group, and its U of one place
-    float *q = work, *turned = q + a.d * lanes, *o = turned + a.d * GROUP, *top = o + a.dv * lanes, *sum = top + lanes,
-          *ux = sum + lanes, *uy = ux + a.groups * a.side * u, *uo = uy + a.groups * a.side * u, *zero = uo + a.groups * u,
-          *s = zero + u;
+    room r = {work};
+    rotarystate w = rotarylayout(&r, a);
+    float *q = w.q, *o = w.o, *top = w.top, *sum = w.sum, *ux = w.ux, *uy = w.uy, *uo = w.uo, *s = w.s;
     const float *from[GROUPS * GROUP];
     float *to[GROUPS * GROUP];
     for (long i = 0; i < q1 - q0; i++) from[i] = a.q + (q0 + i) * a.d, to[i] = a.y + (q0 + i) * a.dv;
@@ -199,18 +218,18 @@ static void attendrotary(rotary a, long q0, long q1, float *work) {
     for (long i = 0; i < lanes; i++) top[i] = -INFINITY, sum[i] = 0;
     memset(o, 0, 4 * a.dv * lanes);
     for (long g = 0; g < a.groups; g++) {
-        if (a.maps) places(a, q + g * qg, a.once, turned, ux + g * a.side * u);
-        if (a.maps) places(a, q + g * qg + half * GROUP, a.once + half, turned, uy + g * a.side * u);
+        if (a.maps) places(a, q + g * qg, a.once, w.turned, ux + g * a.side * u);
+        if (a.maps) places(a, q + g * qg + half * GROUP, a.once + half, w.turned, uy + g * a.side * u);
         project(a, q + g * qg, uo + g * u);
     }
-    for (long i = 0; i < u; i++) zero[i] = 0;
+    for (long i = 0; i < u; i++) w.zero[i] = 0;
     for (long i = 0, n = rotarypieces(a); i < n; i++) {
         piece p = pieceat(a, i);
         for (long g = 0; g < a.groups; g++) {
             for (long x = 0; x < p.columns; x++)
                 score(a.maps, a.m, p.x + x * a.maps * a.m, ux + (g * a.side + p.x0 + x) * u, uy + (g * a.side + p.y) * u,
                       s + x * a.maps * GROUP);
-            if (!p.columns) score(p.n, a.m, p.x, uo + g * u, zero, s);
+            if (!p.columns) score(p.n, a.m, p.x, uo + g * u, w.zero, s);
             weigh(3, p.n, p.v, 0, p.n * TALL, a.dv, s, top + g * GROUP, sum + g * GROUP, o + g * a.dv * GROUP, 0);
         }
     }

@@ -4,25 +4,43 @@
 // tokens left out. The map is larger than the caches and its windows are read in short pieces, so each is fetched while the
 // one before it is computed.
 
+// The work of a window: its queries, as many as are done at a time, a block of its keys and values, and its pooled queries.
+typedef struct {
+    attention state;
+    float *copied, *pooled;
+} windowstate;
+
+static windowstate windowlayout(room *r, window w) {
+    long f = w.pool ? 2 : 1, nq = least(queriesof(2, w.d, w.d), w.wh / f * (w.ww / f));
+    windowstate s = {.state = state(r, 2, nq, w.d, w.d)};
+    s.copied = part(r, blocksize(2, w.wh * w.ww, w.d, w.d));
+    if (w.pool) s.pooled = part(r, nq * w.d);
+    return s;
+}
+
 static long windowwork(window w) { // floats
-    return attendwork(2, w.d, w.d) + blocksize(2, w.wh * w.ww, w.d, w.d) + (w.pool ? queriesof(2, w.d, w.d) * w.d : 0);
+    room r = {};
+    windowlayout(&r, w);
+    return r.used;
 }
 
 // attendwindow does queries q0..q1 of the window at (y0, x0), counted row by row over those inside the map.
 static void attendwindow(window w, long q0, long q1, float scale, float *work, region *next) {
     long ld = 3 * w.c, keys = w.wh * w.ww, blocks = blocksof(keys, w.d, w.d);
-    float *copied = work + attendwork(2, w.d, w.d), *pooled = copied + blocksize(2, keys, w.d, w.d);
-    long f = w.pool ? 2 : 1, across = least(w.ww, w.w - w.x0) / f;
+    room r = {work};
+    windowstate s = windowlayout(&r, w);
+    float *copied = s.copied;
+    long f = w.pool ? 2 : 1, most = s.state.nq, across = least(w.ww, w.w - w.x0) / f;
     const float *from[QUERIES];
     float *to[QUERIES];
     for (long i = q0, nq; i < q1; i += nq) {
-        for (nq = 0; nq < queriesof(2, w.d, w.d) && i + nq < q1; nq++) {
+        for (nq = 0; nq < most && i + nq < q1; nq++) {
             long y = w.y0 / f + (i + nq) / across, x = w.x0 / f + (i + nq) % across;
             to[nq] = w.y + (y * (w.w / f) + x) * w.c;
             const float *q = w.qkv + (y * f * w.w + x * f) * ld, *below = q + w.w * ld;
             from[nq] = q;
             if (w.pool) {
-                float *m = pooled + nq * w.d;
+                float *m = s.pooled + nq * w.d;
                 for (long c = 0; c < w.d; c++) {
                     float top = q[c] > q[ld + c] ? q[c] : q[ld + c];
                     float bottom = below[c] > below[ld + c] ? below[c] : below[ld + c];
@@ -31,8 +49,9 @@ static void attendwindow(window w, long q0, long q1, float scale, float *work, r
                 from[nq] = m;
             }
         }
-        attention a = begin(2, from, nq, w.d, w.d, scale, work);
-        a.next = next;
+        attention a = s.state;
+        a.nq = nq, a.next = next;
+        begin(&a, from, scale);
         for (long b = 0; b < blocks; b++) {
             long k0 = b * keys / blocks, n = (b + 1) * keys / blocks - k0;
             for (long j = 0; j < n; j++) {
