@@ -23,14 +23,11 @@ func Join(parts []string, path string) (err error) {
 	if err := j.out.WriteTrailer(); err != nil {
 		return system(err)
 	}
-	err = j.io.Close()
-	j.io = nil
-	return err
+	return system(closeOutput(j.out))
 }
 
 type joiner struct {
 	out    *astiav.FormatContext
-	io     *astiav.IOContext
 	packet *astiav.Packet
 	last   []int64 // dts of each stream's last packet
 }
@@ -93,10 +90,9 @@ func (j *joiner) begin(in *astiav.FormatContext, url string) (err error) {
 		out.SetSampleAspectRatio(s.SampleAspectRatio())
 		j.last = append(j.last, -1<<62)
 	}
-	if j.io, err = astiav.OpenIOContext(url, astiav.NewIOContextFlags(astiav.IOContextFlagWrite)); err != nil {
+	if err := openOutput(j.out, url); err != nil {
 		return system(err)
 	}
-	j.out.SetPb(j.io)
 	options := astiav.NewDictionary()
 	defer options.Free()
 	options.Set("movflags", "+faststart", 0)
@@ -104,10 +100,8 @@ func (j *joiner) begin(in *astiav.FormatContext, url string) (err error) {
 }
 
 func (j *joiner) free() {
-	if j.io != nil {
-		j.io.Close()
-	}
 	if j.out != nil {
+		closeOutput(j.out)
 		j.out.Free()
 	}
 	j.packet.Free()
