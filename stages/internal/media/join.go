@@ -31,14 +31,11 @@ func Join(parts []string, path string) (err error) {
 	if err := j.out.WriteTrailer(); err != nil {
 		return system(err)
 	}
-	err = j.io.Close()
-	j.io = nil
-	return err
+	return system(closeOutput(j.out))
 }
 
 type joiner struct {
 	out    *astiav.FormatContext
-	io     *astiav.IOContext
 	packet *astiav.Packet
 	tracks map[astiav.MediaType]*track
 	parts  [][]content // of each part, of each stream
@@ -71,10 +68,9 @@ func (j *joiner) begin(parts []string, url string) (err error) {
 		}
 	}
 	slices.Sort(j.shown)
-	if j.io, err = astiav.OpenIOContext(url, astiav.NewIOContextFlags(astiav.IOContextFlagWrite)); err != nil {
+	if err := openOutput(j.out, url); err != nil {
 		return system(err)
 	}
-	j.out.SetPb(j.io)
 	return begin(j.out)
 }
 
@@ -218,10 +214,8 @@ func closePart(in *astiav.FormatContext) {
 }
 
 func (j *joiner) free() {
-	if j.io != nil {
-		j.io.Close()
-	}
 	if j.out != nil {
+		closeOutput(j.out)
 		j.out.Free()
 	}
 	j.packet.Free()

@@ -124,6 +124,19 @@ int64_t tachi_surfaces(const AVFrame *f) {
 
 void tachi_flush(AVCodecContext *dec) { avcodec_flush_buffers(dec); }
 
+int tachi_use_device(AVCodecContext *dec, enum AVHWDeviceType type, const char *number) {
+	AVDictionary *options = NULL;
+	av_dict_set(&options, "primary_ctx", "1", 0); // the network's, where it is on the same GPU
+	int err = av_hwdevice_ctx_create(&dec->hw_device_ctx, type, number, options, 0);
+	av_dict_free(&options);
+	return err;
+}
+
+// ---- muxing ----
+
+int tachi_open_output(AVFormatContext *fc, const char *url) { return avio_open(&fc->pb, url, AVIO_FLAG_WRITE); }
+int tachi_close_output(AVFormatContext *fc) { return avio_closep(&fc->pb); }
+
 int tachi_mp4_refuses(const AVCodecParameters *par, AVRational time_base, const AVPacket *packet) {
 	AVFormatContext *fc = NULL;
 	AVDictionary *options = NULL;
@@ -157,8 +170,15 @@ int tachi_mp4_refuses(const AVCodecParameters *par, AVRational time_base, const 
 // ---- pictures ----
 
 int tachi_stream_matrix(const AVStream *st, int32_t matrix[9]) {
+#if LIBAVCODEC_VERSION_INT >= AV_VERSION_INT(60, 30, 101) // FFmpeg 6.1
+	const AVCodecParameters *p = st->codecpar;
+	const AVPacketSideData *m = av_packet_side_data_get(p->coded_side_data, p->nb_coded_side_data, AV_PKT_DATA_DISPLAYMATRIX);
+	const uint8_t *data = m ? m->data : NULL;
+	size_t size = m ? m->size : 0;
+#else
 	size_t size = 0;
 	const uint8_t *data = av_stream_get_side_data(st, AV_PKT_DATA_DISPLAYMATRIX, &size);
+#endif
 	if (!data || size < 9 * sizeof *matrix) return 0;
 	memcpy(matrix, data, 9 * sizeof *matrix);
 	return 1;
@@ -185,6 +205,14 @@ static int interlaced(const AVFrame *f) {
 
 const char *tachi_space_name(int space) { return av_color_space_name(space); }
 
+static int64_t duration(const AVFrame *f) {
+#if LIBAVUTIL_VERSION_MAJOR >= 58 // FFmpeg 6
+	return f->duration;
+#else
+	return f->pkt_duration;
+#endif
+}
+
 void tachi_describe(const AVFrame *f, tachi_picture *out) {
 	const AVPixFmtDescriptor *format = av_pix_fmt_desc_get(f->format);
 	*out = (tachi_picture){
@@ -192,7 +220,7 @@ void tachi_describe(const AVFrame *f, tachi_picture *out) {
 		.primaries = f->color_primaries, .transfer = f->color_trc, .space = f->colorspace,
 		.depth = format ? format->comp[0].depth : 8, .full = full_range(f), .rgb = is_rgb(f),
 		.interlaced = interlaced(f),
-		.pts = f->best_effort_timestamp, .packet = f->pts != AV_NOPTS_VALUE ? f->pts : f->pkt_dts, .duration = f->pkt_duration,
+		.pts = f->best_effort_timestamp, .packet = f->pts != AV_NOPTS_VALUE ? f->pts : f->pkt_dts, .duration = duration(f),
 		.corrupt = f->decode_error_flags != 0 || f->flags & AV_FRAME_FLAG_CORRUPT,
 	};
 	const AVFrameSideData *m = av_frame_get_side_data(f, AV_FRAME_DATA_DISPLAYMATRIX);

@@ -4,6 +4,7 @@ package media
 
 /*
 #cgo pkg-config: libavcodec libavformat libavutil libswscale
+#include <stdlib.h>
 #include "shim.h"
 */
 import "C"
@@ -104,8 +105,42 @@ func copyProperties(to, from *astiav.Frame) error {
 // surfaces returns the bytes that the decoder of a picture on a GPU keeps pictures in there.
 func surfaces(f *astiav.Frame) int { return int(C.tachi_surfaces(frameOf(f))) }
 
+func codecContext(dec *astiav.CodecContext) *C.AVCodecContext {
+	return (*C.AVCodecContext)(object(dec))
+}
+
 // flush makes a decoder forget what it holds.
-func flush(dec *astiav.CodecContext) { C.tachi_flush((*C.AVCodecContext)(object(dec))) }
+func flush(dec *astiav.CodecContext) { C.tachi_flush(codecContext(dec)) }
+
+// useDevice lets a decoder that is not open yet use a GPU: by its number, or the first one with "".
+func useDevice(dec *astiav.CodecContext, kind astiav.HardwareDeviceType, number string) error {
+	var n *C.char
+	if number != "" {
+		n = C.CString(number)
+		defer C.free(unsafe.Pointer(n))
+	}
+	return failure(C.tachi_use_device(codecContext(dec), C.enum_AVHWDeviceType(kind), n))
+}
+
+// openOutput opens the file that a muxer writes.
+func openOutput(fc *astiav.FormatContext, url string) error {
+	u := C.CString(url)
+	defer C.free(unsafe.Pointer(u))
+	return failure(C.tachi_open_output(formatContext(fc), u))
+}
+
+// closeOutput closes the file that a muxer writes. Closing it again does nothing.
+func closeOutput(fc *astiav.FormatContext) error {
+	return failure(C.tachi_close_output(formatContext(fc)))
+}
+
+// failure returns what FFmpeg returned as an error, nil when it is none.
+func failure(code C.int) error {
+	if code < 0 {
+		return astiav.Error(code)
+	}
+	return nil
+}
 
 func headerDuration(fc *astiav.FormatContext) bool {
 	return C.tachi_header_duration(formatContext(fc)) != 0

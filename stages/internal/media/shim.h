@@ -1,11 +1,13 @@
 // What go-astiav lacks: pictures without a copy, colour conversion with the stream's own matrix and range,
-// timestamps FFmpeg worked out, interruption of a blocked read, and a log that cannot overflow.
+// timestamps FFmpeg worked out, interruption of a blocked read, and a log that cannot overflow. Whatever differs between the
+// versions of FFmpeg, or of go-astiav, is here as well, so that the Go code is the same for all.
 #ifndef TACHI_SHIM_H
 #define TACHI_SHIM_H
 
 #include <stdint.h>
 #include <libavcodec/avcodec.h>
 #include <libavformat/avformat.h>
+#include <libavutil/hwcontext.h>
 #include <libswscale/swscale.h>
 
 #include "colour.h"
@@ -68,6 +70,13 @@ int tachi_stream_matrix(const AVStream *st, int32_t matrix[9]);
 int64_t tachi_surfaces(const AVFrame *f);
 
 void tachi_flush(AVCodecContext *dec); // forgets what a decoder holds, after a seek
+
+// tachi_use_device lets a decoder that is not open yet use a GPU: by its number, or the first one with NULL.
+int tachi_use_device(AVCodecContext *dec, enum AVHWDeviceType type, const char *number);
+
+// The file that a muxer writes. Closing it again does nothing.
+int tachi_open_output(AVFormatContext *fc, const char *url);
+int tachi_close_output(AVFormatContext *fc);
 
 // tachi_mp4_refuses tries to put a stream, and a packet of it if there is one, into an mp4. It returns 0 or FFmpeg's error.
 int tachi_mp4_refuses(const AVCodecParameters *par, AVRational time_base, const AVPacket *packet);

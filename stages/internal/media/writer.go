@@ -21,7 +21,6 @@ import (
 type Writer struct {
 	o      WriterOptions
 	fc     *astiav.FormatContext
-	io     *astiav.IOContext
 	enc    *astiav.CodecContext
 	video  *astiav.Stream
 	audio  *astiav.Stream // nil without
@@ -98,10 +97,9 @@ func (w *Writer) open(url string) (err error) {
 	w.video.SetAvgFrameRate(rational(w.o.Rate))
 	w.video.SetSampleAspectRatio(w.enc.SampleAspectRatio())
 	w.addAudio()
-	if w.io, err = astiav.OpenIOContext(url, astiav.NewIOContextFlags(astiav.IOContextFlagWrite)); err != nil {
+	if err := openOutput(w.fc, url); err != nil {
 		return system(err)
 	}
-	w.fc.SetPb(w.io)
 	if err := begin(w.fc); err != nil {
 		return err
 	}
@@ -351,21 +349,18 @@ func (w *Writer) Close() error {
 	if e := w.fc.WriteTrailer(); err == nil && e != nil { // writes what it can after an error, too
 		err = system(e)
 	}
-	if e := w.io.Close(); err == nil && e != nil {
+	if e := closeOutput(w.fc); err == nil && e != nil {
 		err = system(e)
 	}
-	w.io = nil
 	return err
 }
 
 func (w *Writer) free() {
-	if w.io != nil {
-		w.io.Close()
-	}
 	if w.enc != nil {
 		w.enc.Free()
 	}
 	if w.fc != nil {
+		closeOutput(w.fc)
 		w.fc.Free()
 	}
 	w.frame.Free()
