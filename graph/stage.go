@@ -99,6 +99,8 @@ type Probe struct {
 	Frames        int     // 0 when unknown
 	Rate          float64 // frames per second, 0 when unknown
 	Objects       int     // prompted objects
+	Prompts       Prompts // of these; zero where they are few or not known
+	Thin          int     // imagine only so many prompts of one object, and one of each kind of the others; 0: all
 	Surfaces      int     // bytes of a GPU that its decoder keeps pictures in
 }
 

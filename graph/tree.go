@@ -3,7 +3,6 @@ package graph
 import (
 	"errors"
 	"fmt"
-	"io"
 	"maps"
 	"os"
 	"path/filepath"
@@ -173,17 +172,16 @@ func (r *reader) add(d Diagnostic) { *r.diags = append(*r.diags, d) }
 
 // file reads path. from is where it was named: a diagnostic about reading goes there.
 func (r *reader) file(path string, from func(format string, args ...any) Diagnostic) *node {
-	f, err := os.Open(path)
-	var data []byte
+	data, err := ReadOnce(path, maxFile)
 	if err == nil {
-		defer f.Close()
-		data, err = io.ReadAll(io.LimitReader(f, maxFile+1))
+		data, err = Text(data)
 	}
 	if err != nil {
-		if pe, ok := errors.AsType[*os.PathError](err); ok {
-			err = pe.Err
+		reason := strings.TrimPrefix(err.Error(), path+": ")
+		if strings.HasSuffix(reason, "video, not text") {
+			reason += ": a pipeline goes before it, tachi run PIPELINE -i " + path
 		}
-		r.add(from("%v", err))
+		r.add(from("%s", reason))
 		return nil
 	}
 	return r.text(path, string(data))

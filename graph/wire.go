@@ -202,7 +202,7 @@ func (l *loader) output(g *draft, to *draftNode, ref string, at *node) (*draftNo
 			return from, i, true
 		}
 	}
-	d := at.at("input %q of stage %q does not exist", ref, to.ID)
+	d := at.at("output %q, an input of stage %q, does not exist", ref, to.ID)
 	var all []string
 	for _, n := range g.nodes {
 		for _, p := range n.ports() {

@@ -36,7 +36,7 @@ type about struct {
 	Input   string            `json:"input"`
 }
 
-const checkpointVersion = 1
+const checkpointVersion = 2
 
 // saver writes and reads the checkpoints of one run.
 type saver struct {

@@ -96,10 +96,8 @@ func bound(plan *graph.Plan, probe graph.Probe, dev kernels.Device) (*graph.Boun
 		env.Model, b.Weights = model.Network, model.Bytes
 	}
 	// The network finds everything on every frame, so that memories fill up; then it loses and finds in turn.
-	feet, err := plan.Measure(graph.Dry{Env: env, Probe: probe, Moods: 2, Before: func(mood, frame int) { dry.Answer(float32(1 - mood*(frame&1))) }})
-	if err != nil {
-		return nil, err
-	}
-	b.Feet, b.Scratch = feet, dry.Scratch()
-	return b, nil
+	d := graph.Dry{Env: env, Probe: probe, Moods: 2, Before: func(mood, frame int) { dry.Answer(float32(1 - mood*(frame&1))) }}
+	var err error
+	b.Feet, b.Scratch, err = plan.MeasureAll(d, dry.Scratch)
+	return b, err
 }

@@ -48,6 +48,7 @@ func (c *runCmd) Run(a *app) (err error) {
 	}
 	plan.Forced = c.Force
 	a.interruptible()
+	a.begun.Store(false)
 	var saved *saver
 	defer func() { // last of all: until then a run that is killed can go on
 		if saved != nil {
@@ -67,6 +68,7 @@ func (c *runCmd) Run(a *app) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, e.close()) }()
+	a.begun.Store(true)
 
 	if c.Trace != "" {
 		trace, failed := stages.CreateOutput(c.Trace, c.Overwrite)

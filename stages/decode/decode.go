@@ -102,7 +102,8 @@ func imagine(env *graph.Env, o *Options, p graph.Probe, frames int) (out []*Out,
 
 func probe(env *graph.Env, o *Options) (graph.Probe, error) {
 	if !media.Rereadable(string(o.Path)) { // looking would eat the beginning
-		return graph.Probe{Objects: o.count(1<<20, 1<<20)}, nil
+		objects, prompts := o.count(1<<20, 1<<20)
+		return graph.Probe{Objects: objects, Prompts: prompts}, nil
 	}
 	look := *env
 	look.Log = zerolog.Nop() // it is opened again to be read, and speaks then
@@ -112,20 +113,21 @@ func probe(env *graph.Env, o *Options) (graph.Probe, error) {
 	}
 	defer r.Close()
 	s := delivered(r.Stream(), o)
-	return graph.Probe{Width: s.Width, Height: s.Height, Frames: s.Frames, Rate: s.Rate.Float(), Objects: o.count(s.Width, s.Height),
+	objects, prompts := o.count(s.Width, s.Height)
+	return graph.Probe{Width: s.Width, Height: s.Height, Frames: s.Frames, Rate: s.Rate.Float(), Objects: objects, Prompts: prompts,
 		Surfaces: r.Surfaces()}, nil
 }
 
-// count returns the number of prompted objects; what is wrong with the prompts is told when the stage opens.
-func (o *Options) count(width, height int) int {
+// count counts the prompted objects and the prompts; what is wrong with them is told when the stage opens.
+func (o *Options) count(width, height int) (objects int, prompts graph.Prompts) {
 	if o.Empty() {
-		return 0
+		return 0, prompts
 	}
 	set, _, err := o.Load(width, height)
 	if err != nil {
-		return 1
+		return 1, prompts
 	}
-	return len(set.Objects())
+	return len(set.Objects()), set.Count()
 }
 
 // delivered describes the part of a stream that start and frames select.
@@ -214,7 +216,7 @@ func (s *source) loadPrompts() error {
 	if n := s.stream.Frames; n > 0 && set.Last() >= n {
 		return graph.Errorf(graph.BadData, "%s: a prompt names frame %d, but there are %d", s.stream.ID, set.Last(), n)
 	}
-	s.set = set
+	s.set, s.stream.Objects = set, set.Objects()
 	return nil
 }
 

@@ -138,7 +138,7 @@ func TestPromptsBeyondTheEndAreRefused(t *testing.T) {
 
 func TestProbeSaysWhatWillCome(t *testing.T) {
 	p, err := Stage.Probe(&graph.Env{Log: zerolog.Nop()}, &Options{Path: clips + "turned90.mp4", Start: 2, Options: prompt.Options{Box: []float64{1, 1, 9, 9}}})
-	if want := (graph.Probe{Width: 64, Height: 96, Frames: 5, Rate: 25, Objects: 1}); err != nil || p != want {
+	if want := (graph.Probe{Width: 64, Height: 96, Frames: 5, Rate: 25, Objects: 1, Prompts: graph.Prompts{Most: 1}}); err != nil || p != want {
 		t.Errorf("%+v, %v; want %+v", p, err, want)
 	}
 	if p, err := Stage.Probe(&graph.Env{Log: zerolog.Nop()}, &Options{Path: "-"}); err != nil || p != (graph.Probe{}) {

@@ -11,6 +11,7 @@ type Stream struct {
 	Rate          Ratio  // average frames per second, zero when unknown
 	TimeBase      Ratio  // seconds per PTS unit
 	Frames        int    // exact length, 0 when unknown (not an estimate)
+	Objects       []int  // every object that is prompted on any of its frames, ascending
 	Audio         any    // the media package's audio track description, nil without audio
 	Picture       any    // the media package's notes on the picture (pixel aspect, colour), nil from other sources
 }
