@@ -3,27 +3,27 @@
 # make build  the binary alone: ./tachi
 # make cuda   the same with the device cuda; it starts on machines without a GPU, too
 # make ptx    compiles the kernels again, after a change of one (NVRTC: path of libnvrtc.so.12)
+# All of them build with the FFmpeg that the machine has, by way of .ci/go.
 SHELL := /bin/bash
-GO    ?= go
 FLAGS := -ldflags "-X main.commit=$(shell git describe --always --dirty 2>/dev/null)"
 
-.PHONY: demo test build cuda ptx ptx-report deps bench sanitize parity race vet vet-cuda clean
+.PHONY: demo test build cuda ptx ptx-report deps bench sanitize sanitize-cpu parity race vet vet-cuda clean
 
 demo: build
 	./tachi run pipelines/samurai.toml -o out --overwrite
 	@echo "look at out/overlay.mp4, out/tracks.txt and out/events.jsonl"
 
 test: deps
-	$(GO) test ./...
+	.ci/go test ./...
 
 build: deps
-	$(GO) build $(FLAGS) -o tachi ./cmd/tachi
+	.ci/go build $(FLAGS) -o tachi ./cmd/tachi
 
 cuda: deps
-	eval "$$(kernels/cuda/headers.sh)" && $(GO) build -tags cuda $(FLAGS) -o tachi ./cmd/tachi
+	eval "$$(kernels/cuda/headers.sh)" && .ci/go build -tags cuda $(FLAGS) -o tachi ./cmd/tachi
 
 ptx: deps
-	$(GO) run -tags ptx ./kernels/cuda/ptx kernels/cuda
+	.ci/go run -tags ptx ./kernels/cuda/ptx kernels/cuda
 
 # What the assembler makes of the kernels: registers, shared memory, spills. PTXAS is NVIDIA's ptxas.
 ptx-report:
@@ -35,21 +35,27 @@ deps:
 	@.ci/deps
 
 vet: deps
-	$(GO) vet ./...
+	.ci/go vet ./...
 
 vet-cuda: deps
-	eval "$$(kernels/cuda/headers.sh)" && $(GO) vet -tags cuda ./kernels/cuda/... ./cmd/...
+	eval "$$(kernels/cuda/headers.sh)" && .ci/go vet -tags cuda ./kernels/cuda/... ./cmd/...
 
 race: deps
-	$(GO) test -race ./graph/... ./runtime/...
+	.ci/go test -race ./graph/... ./runtime/...
 
-# The emulator of the GPU with the sanitizers of addresses and of undefined behaviour: an access of a kernel beyond a tensor or
-# its shared memory stops it, and one that is misaligned or impossible.
-sanitize: deps
-	CGO_CXXFLAGS="-O1 -g -fsanitize=address,undefined -fno-sanitize-recover=undefined" CGO_LDFLAGS="-fsanitize=undefined" $(GO) test -asan -timeout 30m ./kernels/cuda
+# The kernels of the CPU, on each instruction set, and the emulator of the GPU with the sanitizers of addresses and of undefined
+# behaviour: an access beyond a tensor or its shared memory stops it, and one that is misaligned or impossible.
+SANITIZE := CGO_CFLAGS="-g -fsanitize=address,undefined -fno-sanitize-recover=undefined" CGO_LDFLAGS="-fsanitize=undefined" \
+	CGO_CXXFLAGS="-O1 -g -fsanitize=address,undefined -fno-sanitize-recover=undefined" .ci/go test -asan -timeout 30m
+
+sanitize: deps sanitize-cpu
+	$(SANITIZE) ./kernels/cuda
+
+sanitize-cpu: deps
+	$(SANITIZE) ./kernels/cpu
 
 bench: deps
-	$(GO) test -run '^$$' -bench . -benchtime 1x ./...
+	.ci/go test -run '^$$' -bench . -benchtime 1x ./...
 
 # Compares the real sizes with the official PyTorch modules. PYTHON has torch; SAM2 and SAMURAI are checkouts.
 parity: build

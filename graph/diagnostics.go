@@ -11,7 +11,7 @@ import (
 
 // A pipeline file is checked as a whole and every mistake is reported at once, in the order of the file:
 //
-//	samurai.toml:21:24: error: input "encode.featurs" of stage "attend" does not exist
+//	samurai.toml:21:24: error: output "encode.featurs", an input of stage "attend", does not exist
 //	  21 | inputs = { features = "encode.featurs" }
 //	     |                       ^^^^^^^^^^^^^^^^ did you mean "encode.features"?
 //	     = "encode" offers: features (features, on device)

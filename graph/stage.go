@@ -46,6 +46,8 @@ type Stage struct {
 	// Imagine makes frames as a source would, without reading its input: of the size that Probe found, with the prompts
 	// that the input will have, all of them early, and so many more without. Nil when it cannot.
 	Imagine func(env *Env, options any, p Probe, frames int) ([]any, error)
+	// Check says whether a sink can take what Probe found, before anything is loaded or opened. Nil when it takes all.
+	Check func(options any, p Probe) error
 	// Open makes an instance. options is a pointer to a decoded Options struct.
 	Open func(env *Env, options any) (*Node, error)
 }
@@ -93,11 +95,20 @@ type Node struct {
 
 // Probe is what is known of a stream before it runs.
 type Probe struct {
-	Width, Height int     // displayed pixels
+	Width, Height int     // stored pixels, upright
 	Frames        int     // 0 when unknown
 	Rate          float64 // frames per second, 0 when unknown
 	Objects       int     // prompted objects
+	Prompts       Prompts // of these; zero where they are few or not known
+	Thin          int     // imagine only so many prompts of one object, and one of each kind of the others; 0: all
 	Surfaces      int     // bytes of a GPU that its decoder keeps pictures in
+}
+
+// Prompts are counts of a source's prompts.
+type Prompts struct {
+	Most   int // of the object that has most
+	Others int // of all other objects together
+	Kept   int // of these in a thinned set
 }
 
 // Env is what a stage may use of the world.
@@ -236,6 +247,12 @@ func (s *Stage) WithLease() *Stage { return s.with(func(s *Stage) { s.Lease = tr
 // WithProbe attaches a source's Probe.
 func WithProbe[O any](s *Stage, probe func(env *Env, o *O) (Probe, error)) *Stage {
 	s.Probe = func(env *Env, options any) (Probe, error) { return probe(env, options.(*O)) }
+	return s
+}
+
+// WithCheck attaches a sink's Check.
+func WithCheck[O any](s *Stage, check func(o *O, p Probe) error) *Stage {
+	s.Check = func(options any, p Probe) error { return check(options.(*O), p) }
 	return s
 }
 

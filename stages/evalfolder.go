@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"github.com/seed49bbd0e6/tachi/graph"
+	"github.com/seed49bbd0e6/tachi/graph/infile"
 	"github.com/seed49bbd0e6/tachi/stages/internal/score"
 	"github.com/seed49bbd0e6/tachi/stages/internal/token"
 )
@@ -188,9 +189,9 @@ const maxPixels = 1 << 28
 
 // readMask reads the indices of a palette picture, or the levels of a grey one.
 func readMask(path string) (*token.Mask, error) {
-	data, err := os.ReadFile(path)
+	data, err := infile.ReadFile(path, 1<<30)
 	if err != nil {
-		return nil, bad("%w", err)
+		return nil, err
 	}
 	about, err := png.DecodeConfig(bytes.NewReader(data))
 	if err == nil && about.Width*about.Height > maxPixels {
@@ -249,19 +250,19 @@ func only(m *token.Mask, object int) *token.Mask {
 
 // readBoxes reads x,y,w,h a line, with commas, tabs or spaces between.
 func readBoxes(path string) (boxes []score.Box, err error) {
-	data, err := os.ReadFile(path)
+	data, err := readText(path)
 	if err != nil {
-		return nil, bad("%w", err)
+		return nil, err
 	}
 	for i, line := range strings.Split(strings.TrimRight(string(data), "\r\n"), "\n") {
 		words := fields(line)
 		if len(words) != 4 {
-			return nil, bad("%s:%d: want x,y,w,h, not %q", path, i+1, strings.TrimSpace(line))
+			return nil, bad("%s:%d: want x,y,w,h, not %s", path, i+1, infile.Brief(line))
 		}
 		var b score.Box
 		for k, w := range words {
 			if b[k], err = strconv.ParseFloat(w, 64); err != nil {
-				return nil, bad("%s:%d: %q is no number", path, i+1, w)
+				return nil, bad("%s:%d: %s is no number", path, i+1, infile.Brief(w))
 			}
 			if b[k] != b[k] {
 				b[k] = 0 // NaN: no box
@@ -275,9 +276,9 @@ func readBoxes(path string) (boxes []score.Box, err error) {
 // readFlags reads one flag a frame from each file and joins them with or; nil without files.
 func readFlags(paths []string, frames int) (flags []bool, err error) {
 	for _, path := range paths {
-		data, err := os.ReadFile(path)
+		data, err := readText(path)
 		if err != nil {
-			return nil, bad("%w", err)
+			return nil, err
 		}
 		words := fields(string(data))
 		if len(words) != frames {
@@ -288,12 +289,24 @@ func readFlags(paths []string, frames int) (flags []bool, err error) {
 		}
 		for i, w := range words {
 			if w != "0" && w != "1" {
-				return nil, bad("%s: flag %d is %q, not 0 or 1", path, i+1, w)
+				return nil, bad("%s: flag %d is %s, not 0 or 1", path, i+1, infile.Brief(w))
 			}
 			flags[i] = flags[i] || w == "1"
 		}
 	}
 	return flags, nil
+}
+
+// readText reads a text file, with or without a byte order mark.
+func readText(path string) ([]byte, error) {
+	data, err := infile.ReadFile(path, 1<<28)
+	if err != nil {
+		return nil, err
+	}
+	if data, err = infile.Text(data); err != nil {
+		return nil, bad("%s: %w", path, err)
+	}
+	return data, nil
 }
 
 func fields(text string) []string {

@@ -18,11 +18,15 @@ import (
 
 // Model is a loaded network for graph.Env.
 type Model struct {
-	Network any    // what stages find in graph.Env.Model
-	Note    string // what a user should know about it, may be empty
-	Bytes   int    // device memory of the weights
+	Network any      // what stages find in graph.Env.Model
+	Notes   []string // what a user should know about how the weights were read
+	Nano    bool     // it has the weights in the program, of which NanoNote speaks
+	Bytes   int      // device memory of the weights
 	close   func()
 }
+
+// NanoNote is what a user should know once about the weights in the program.
+const NanoNote = "weights: nano, the small network in this program, trained on made-up video alone. Official weights: --variant tiny --weights FILE, see tachi model list"
 
 // Close frees the weights.
 func (m *Model) Close() { m.close() }
@@ -67,25 +71,32 @@ func LoadModel(dev kernels.Device, s graph.ModelSettings) (*Model, error) {
 	if err != nil {
 		return nil, err
 	}
-	var file *weights.File
-	note := ""
-	if s.Weights == "" || s.Weights == graph.Embedded {
-		if s.Variant != "nano" {
-			return nil, graph.Errorf(graph.BadConfig, "model: no weights of %q in the program, only of nano: give --weights FILE (tachi model list says where the official ones come from)", s.Variant)
-		}
-		note = "weights: nano, the small network in this program, trained on made-up video alone. Official weights: --variant tiny --weights FILE, see tachi model list"
-		if file, err = weights.Parse("embedded", demo.Nano); err != nil {
-			return nil, err
-		}
-	} else if file, err = weights.Open(s.Weights); err != nil {
-		return nil, &graph.Error{Kind: graph.BadData, Err: err}
+	nano := s.Weights == "" || s.Weights == graph.Embedded
+	if nano && s.Variant != "nano" {
+		return nil, graph.Errorf(graph.BadConfig, "model: no weights of %q in the program, only of nano: give --weights FILE (tachi model list says where the official ones come from)", s.Variant)
+	}
+	file, err := openWeights(s.Weights)
+	if err != nil {
+		return nil, err
 	}
 	defer file.Close()
 	m, err := sam2.Load(dev, c, file)
 	if err != nil {
 		return nil, &graph.Error{Kind: graph.BadData, Err: err}
 	}
-	return &Model{Network: m, Note: note, Bytes: m.WeightBytes(), close: m.Close}, nil
+	return &Model{Network: m, Notes: m.Notes, Nano: nano, Bytes: m.WeightBytes(), close: m.Close}, nil
+}
+
+// openWeights opens the weights of a path, or those in the program.
+func openWeights(path string) (*weights.File, error) {
+	if path == "" || path == graph.Embedded {
+		return weights.Parse(graph.Embedded, demo.Nano)
+	}
+	file, err := weights.Open(path)
+	if err != nil {
+		return nil, &graph.Error{Kind: graph.BadData, Err: err}
+	}
+	return file, nil
 }
 
 func tensors(c sam2.Config, seed uint64) (all []*weights.Tensor) {
@@ -101,16 +112,28 @@ func WeightsHash(s graph.ModelSettings) (string, error) {
 	if s.Weights == "" || s.Weights == graph.Embedded {
 		h.Write(demo.Nano)
 	} else {
-		f, err := os.Open(s.Weights)
-		if err != nil {
-			return "", &graph.Error{Kind: graph.BadData, Err: err}
+		paths, err := weights.Files(s.Weights)
+		for _, path := range paths {
+			if err == nil {
+				err = copyFile(h, path)
+			}
 		}
-		defer f.Close()
-		if _, err := io.Copy(h, f); err != nil {
+		if err != nil {
 			return "", &graph.Error{Kind: graph.BadData, Err: err}
 		}
 	}
 	return hex.EncodeToString(h.Sum(nil)[:16]), nil
+}
+
+// copyFile writes what a file holds.
+func copyFile(w io.Writer, path string) error {
+	f, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	_, err = io.Copy(w, f)
+	return err
 }
 
 // DryModel makes the network that [model] names without values, on a device that counts what it takes.
@@ -148,13 +171,19 @@ type ModelInfo struct {
 	Format      string         `json:"format"`
 	Names       string         `json:"names"` // official or huggingface
 	Variant     string         `json:"variant"`
-	Exact       bool           `json:"exact"` // every tensor is there with the right shape, and no other
+	Exact       bool           `json:"exact"`                // every tensor is there with the right shape, and no other
+	Is          string         `json:"is,omitempty"`         // what it is when it is not SAM 2
+	Fits        bool           `json:"fits,omitempty"`       // it is the variant with the flags of Set
+	Set         []string       `json:"set,omitempty"`        // flags with which it fits the variant
+	Notes       []string       `json:"notes,omitempty"`      // what was done to the names, and how the file was read
+	NotFinite   string         `json:"not_finite,omitempty"` // where there are NaN or infinities
 	Tensors     int            `json:"tensors"`
 	Parameters  int            `json:"parameters"`
 	Bytes       map[string]int `json:"bytes"` // by dtype
 	Missing     []string       `json:"missing,omitempty"`
 	Unused      []string       `json:"unused,omitempty"`
 	Wrong       []string       `json:"wrong,omitempty"`
+	Skipped     []string       `json:"skipped,omitempty"` // tensors of types that no weight has
 	TensorTable []TensorInfo   `json:"table,omitempty"`
 }
 
@@ -165,16 +194,23 @@ type TensorInfo struct {
 	Shape []int  `json:"shape"`
 }
 
-// InspectModel reads a checkpoint's header and compares it with the variants.
+// InspectModel reads a checkpoint and compares it with the variants.
 func InspectModel(path string) (*ModelInfo, error) {
-	f, err := weights.Open(path)
+	f, err := openWeights(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	d, err := sam2.Detect(f)
 	if err != nil {
 		return nil, &graph.Error{Kind: graph.BadData, Err: err}
 	}
-	defer f.Close()
-	d := sam2.Detect(f)
-	info := &ModelInfo{File: path, Format: f.Format, Names: "official", Variant: d.Variant, Exact: d.Exact, Tensors: d.Tensors,
-		Parameters: d.Parameters, Bytes: map[string]int{}, Missing: d.Missing, Unused: d.Unused, Wrong: d.Wrong}
+	info := &ModelInfo{File: f.Path, Format: f.Format, Names: "official", Variant: d.Variant, Exact: d.Exact, Is: d.Is, Fits: d.Fits, Set: d.Set, Notes: d.Notes,
+		NotFinite: d.NotFinite, Tensors: d.Tensors, Parameters: d.Parameters, Bytes: map[string]int{}, Missing: d.Missing, Unused: d.Unused, Wrong: d.Wrong,
+		Skipped: d.Skipped}
+	if base, _ := strings.CutSuffix(d.Variant, "2.0"); base == "tiny" && d.Exact {
+		info.Notes = append(info.Notes, "fine-tunes for 512 pixels (MedSAM2) have the same shapes as tiny; if it is one: --set model.config.image_size=512")
+	}
 	if d.HuggingFace {
 		info.Names = "huggingface"
 	}

@@ -31,9 +31,9 @@ func CreateOutput(path string, overwrite bool) (*Output, error) {
 func PartialName(path string) string { return outfile.Partial(path) }
 
 // WriteFrame writes frame n of a video or of a folder of pictures as PNG, with a box drawn when one is given. Boxes are
-// checked, clipped and warned of as in a run.
-func WriteFrame(ctx context.Context, w io.Writer, path string, n int, box []float64) (width, height int, warnings []string, err error) {
-	f, err := readFrame(ctx, path, n)
+// checked, clipped and warned of as in a run. What the source has to say goes to log.
+func WriteFrame(ctx context.Context, w io.Writer, path string, n int, box []float64, log zerolog.Logger) (width, height int, warnings []string, err error) {
+	f, err := readFrame(ctx, path, n, log)
 	if err != nil {
 		return 0, 0, nil, err
 	}
@@ -70,7 +70,7 @@ func outline(img *image.RGBA, box *token.Box) {
 }
 
 // readFrame runs a source until it has emitted frame n.
-func readFrame(ctx context.Context, path string, n int) (*token.Frame, error) {
+func readFrame(ctx context.Context, path string, n int, log zerolog.Logger) (*token.Frame, error) {
 	stage, options := videoSource(path)
 	if info, err := os.Stat(path); err == nil && info.IsDir() {
 		stage, options = images.Stage, &images.Options{Path: graph.Path(path), FPS: 30}
@@ -78,7 +78,7 @@ func readFrame(ctx context.Context, path string, n int) (*token.Frame, error) {
 	if stage == nil {
 		return nil, graph.Errorf(graph.BadConfig, "this build reads no video, only folders of pictures")
 	}
-	node, err := stage.Open(&graph.Env{Stage: stage.Name, Log: zerolog.Nop()}, options)
+	node, err := stage.Open(&graph.Env{Stage: stage.Name, Log: log}, options)
 	if err != nil {
 		return nil, err
 	}

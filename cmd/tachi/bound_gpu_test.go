@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/seed49bbd0e6/tachi/graph"
 	"github.com/seed49bbd0e6/tachi/graph/analyze"
 	"github.com/seed49bbd0e6/tachi/kernels"
 	"github.com/seed49bbd0e6/tachi/kernels/cuda"
@@ -27,7 +28,7 @@ func TestAGPUHoldsAQuarterOfTheReference(t *testing.T) {
 			}
 			t.Log("\n" + table.String())
 			if beside := b.Bytes() - b.Weights; 4*beside > reference {
-				t.Errorf("%s beside the weights, the reference has %s", analyze.Size(beside), analyze.Size(reference))
+				t.Errorf("%s beside the weights, the reference has %s", graph.Size(beside), graph.Size(reference))
 			}
 		})
 	}

@@ -36,7 +36,7 @@ type about struct {
 	Input   string            `json:"input"`
 }
 
-const checkpointVersion = 1
+const checkpointVersion = 2
 
 // saver writes and reads the checkpoints of one run.
 type saver struct {
@@ -115,6 +115,26 @@ func fingerprint(path string) (string, error) {
 		}
 	}
 	return fmt.Sprintf("%d bytes, %s", info.Size(), hex.EncodeToString(h.Sum(nil)[:8])), nil
+}
+
+// check says whether a checkpoint can be written at all. What is there must be an older one: another file stays.
+func (s *saver) check() error {
+	z, err := zip.OpenReader(s.path)
+	if err == nil {
+		if len(z.File) == 0 || z.File[0].Name != "about.json" {
+			err = zip.ErrFormat
+		}
+		z.Close()
+	}
+	if info, _ := os.Stat(s.path); errors.Is(err, zip.ErrFormat) && info != nil && info.Size() > 0 {
+		return graph.Errorf(graph.BadOutput, "%s exists and is not a checkpoint: --checkpoint names the file to write", s.path)
+	}
+	f, err := stages.CreateOutput(s.path, true)
+	if err != nil {
+		return err
+	}
+	f.Discard()
+	return nil
 }
 
 // save writes a checkpoint in place of the one before.

@@ -15,6 +15,7 @@ import (
 // evaluate runs `tachi --json eval` and returns its rows.
 func evaluate(t *testing.T, args ...string) (rows []row) {
 	t.Helper()
+	t.Setenv("XDG_CACHE_HOME", t.TempDir())
 	var out, messages bytes.Buffer
 	if code := Main(append([]string{"--json", "eval"}, args...), &out, &messages); code != 0 {
 		t.Fatalf("eval %v: exit %d: %s", args, code, messages.String())
@@ -33,6 +34,7 @@ func evaluate(t *testing.T, args ...string) (rows []row) {
 // a user would, whose masks are then compared with the truth that synth writes.
 func TestARunScoresTheSameInProcessAndFromItsFiles(t *testing.T) {
 	dir := t.TempDir()
+	t.Setenv("XDG_CACHE_HOME", t.TempDir())
 	run := func(args ...string) {
 		t.Helper()
 		var out, messages bytes.Buffer

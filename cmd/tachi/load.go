@@ -21,7 +21,7 @@ import (
 type pipelineFlags struct {
 	File      string   `arg:"" name:"pipeline" help:"Pipeline file, e.g. pipelines/samurai.toml."`
 	Input     []string `short:"i" name:"input" sep:"none" placeholder:"PATH" help:"Video: the path of the source. '-' reads standard input. The file's own prompts are dropped with its video. With run it may be repeated, or name a folder of videos."`
-	Box       string   `placeholder:"X,Y,W,H" help:"The object on the first frame, in displayed pixels."`
+	Box       string   `placeholder:"X,Y,W,H" help:"The object on the first frame, in stored pixels of the upright picture: those of tachi frame. A player may show others."`
 	Point     []string `placeholder:"X,Y[,LABEL]" sep:"none" help:"A click on the object, or off it with label 0. May be repeated."`
 	Mask      string   `placeholder:"PNG" help:"The object as a picture of the frame's size, nonzero where the object is."`
 	Prompts   string   `placeholder:"JSON" help:"Prompts for several objects, on any frame."`
@@ -29,7 +29,7 @@ type pipelineFlags struct {
 	Device    string   `placeholder:"NAME" help:"auto, cpu, cuda or cuda:N. auto is the first GPU where this program has one to use."`
 	Precision string   `placeholder:"NAME" help:"auto, f32, bf16 or f16: what products multiply in. auto is f16 on cuda and f32 on the cpu, which has no other."`
 	Variant   string   `placeholder:"NAME" help:"nano, tiny, small, base_plus or large; with 2.0 behind it for SAM 2.0."`
-	Weights   string   `placeholder:"PATH" help:"Official .pt or Hugging Face .safetensors checkpoint."`
+	Weights   string   `placeholder:"PATH" help:"Official .pt or Hugging Face .safetensors checkpoint, or a Hugging Face folder."`
 	Set       []string `placeholder:"KEY=VALUE" sep:"none" help:"Set any key of the file, e.g. --set stages.output.path=x.mp4. May be repeated."`
 }
 
@@ -115,6 +115,13 @@ func (a *app) settle(plan *graph.Plan, size analyze.Sizing) (*engine, error) {
 	if e.probe, err = a.probe(plan); err != nil {
 		return nil, err
 	}
+	for _, n := range plan.Nodes {
+		if n.Stage.Check != nil && e.probe.Width > 0 {
+			if err := n.Stage.Check(n.Options, e.probe); err != nil {
+				return nil, fmt.Errorf("%s: %w", n.ID, err)
+			}
+		}
+	}
 	dev, err := a.openDevice(plan)
 	if err != nil {
 		return nil, err
@@ -136,8 +143,11 @@ func (e *engine) load(a *app) error {
 	if err != nil {
 		return err
 	}
-	if model.Note != "" {
-		a.log.Info().Msg(model.Note)
+	for _, note := range model.Notes {
+		a.log.Info().Msgf("weights: %s: %s", e.plan.Model.Weights, note)
+	}
+	if model.Nano {
+		a.once("nano", stages.NanoNote)
 	}
 	e.env.Model = model.Network
 	e.close = func() error { model.Close(); return e.dev.Close() }
@@ -167,7 +177,7 @@ func (e *engine) run(a *app, o runtime.Options) (*runtime.Report, error) {
 		case !ok:
 			return report, err
 		case !e.size.Shrink(e.loaded, e.plan):
-			return report, graph.Errorf(graph.BadConfig, "%w; the plan needs %s; %s", full, analyze.Size(e.bound.Bytes()), e.bound.Advice())
+			return report, graph.Errorf(graph.BadConfig, "%w; the plan needs %s; %s", full, graph.Size(e.bound.Bytes()), e.bound.Advice())
 		}
 		if err := e.fit(); err != nil {
 			return report, err

@@ -2,6 +2,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -13,6 +14,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -58,6 +60,7 @@ type app struct {
 	*cli
 	ctx   context.Context // ends at the second interrupt
 	drain <-chan struct{} // closes at the first
+	begun *atomic.Bool    // whether there is anything to finish then
 	out   io.Writer
 	err   io.Writer
 	log   zerolog.Logger
@@ -72,6 +75,7 @@ func Main(args []string, stdout, stderr io.Writer) int {
 	parser, err := kong.New(&c, kong.Name("tachi"), kong.UsageOnError(), kong.Writers(stdout, stderr),
 		kong.Description("Tracks objects through video with SAM 2.1 and SAMURAI, from one program."),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true, NoExpandSubcommands: true}),
+		kong.KindMapper(reflect.String, kong.MapperFunc(asTyped)),
 		kong.Exit(func(int) { exited = true })) // --help
 	if err != nil {
 		fmt.Fprintln(stderr, "tachi:", err)
@@ -91,7 +95,7 @@ func Main(args []string, stdout, stderr io.Writer) int {
 		return exitUsage
 	}
 	a.log = logger(&c, stderr)
-	if err = empty(k); err == nil {
+	if err = cmp.Or(empty(k), twice(k)); err == nil {
 		err = k.Run(a)
 	}
 	if err != nil {
@@ -116,6 +120,16 @@ func joinNegative(args []string) (out []string) {
 	return out
 }
 
+// asTyped keeps the bytes of a flag: a file name need not be UTF-8. Kong itself replaces what is not.
+func asTyped(ctx *kong.DecodeContext, target reflect.Value) error {
+	token, err := ctx.Scan.PopValue("string")
+	if err != nil {
+		return err
+	}
+	target.SetString(token.String())
+	return nil
+}
+
 // empty refuses flags and arguments that are given as nothing, as a shell makes of a variable that is not set.
 func empty(k *kong.Context) error {
 	for _, p := range k.Path {
@@ -126,6 +140,25 @@ func empty(k *kong.Context) error {
 		if value != nil && value.Target.Kind() == reflect.String && value.Target.String() == "" {
 			return usagef("%s is empty (%s --help)", value.ShortSummary(), k.Selected().FullPath())
 		}
+	}
+	return nil
+}
+
+// twice refuses a flag that is given again where only one value counts: the others would be lost without a word.
+func twice(k *kong.Context) error {
+	seen := map[string]bool{}
+	for _, p := range k.Path {
+		if p.Flag == nil || p.Flag.IsSlice() || p.Flag.IsMap() || p.Flag.IsBool() {
+			continue
+		}
+		if seen[p.Flag.Name] {
+			hint := ""
+			if p.Flag.Name == "box" || p.Flag.Name == "mask" {
+				hint = "; several objects: --prompts file.json"
+			}
+			return usagef("--%s is given twice%s (%s --help)", p.Flag.Name, hint, k.Selected().FullPath())
+		}
+		seen[p.Flag.Name] = true
 	}
 	return nil
 }
@@ -159,11 +192,16 @@ var errInterrupted = errors.New("interrupted")
 func (a *app) interruptible() {
 	ctx, stop := context.WithCancel(a.ctx)
 	drain := make(chan struct{})
-	a.ctx, a.drain = ctx, drain
+	a.ctx, a.drain, a.begun = ctx, drain, &atomic.Bool{}
+	a.begun.Store(true)
 	signals := make(chan os.Signal, 3)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
 	go func() {
 		<-signals
+		if !a.begun.Load() { // no frame is in flight, and no file is begun
+			a.log.Warn().Msg("interrupted before the first frame")
+			os.Exit(exitInterrupted)
+		}
 		a.log.Warn().Msg("finishing the frames in flight; interrupt again to stop now")
 		close(drain)
 		<-signals

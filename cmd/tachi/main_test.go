@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
@@ -28,6 +29,8 @@ func TestCommandLine(t *testing.T) {
 			e.Setenv("TRACK", filepath.Join(root, "pipelines/samurai.toml"))
 			e.Setenv("FAST", "model.config.image_size=64")
 			e.Setenv("CLIPS", filepath.Join(root, "stages/internal/media/testdata"))
+			e.Setenv("XDG_CACHE_HOME", filepath.Join(e.WorkDir, ".cache"))
+			e.Setenv("TACHI_CPU", os.Getenv("TACHI_CPU"))
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
@@ -37,6 +40,7 @@ func TestCommandLine(t *testing.T) {
 			"hexfile":   hexfile,
 			"hostile":   hostile,
 			"interrupt": interrupt,
+			"join":      join,
 			"jsonlines": jsonlines,
 			"lines":     lines,
 			"picture":   picture,
@@ -49,4 +53,27 @@ func TestCommandLine(t *testing.T) {
 		},
 		UpdateScripts: os.Getenv("UPDATE") != "",
 	})
+}
+
+// A file name is bytes, and need not be UTF-8.
+func TestFileNamesThatAreNotUTF8AreOpened(t *testing.T) {
+	if !stages.HasVideo {
+		t.Skip("this build reads no video")
+	}
+	clip, err := os.ReadFile("../../stages/internal/media/testdata/plain.mp4")
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	from, to := filepath.Join(dir, "clip_\xfc.mp4"), filepath.Join(dir, "frame_\xe4.png")
+	if err := os.WriteFile(from, clip, 0o666); err != nil {
+		t.Skip("this file system has no such names:", err)
+	}
+	var out, complaints strings.Builder
+	if code := Main([]string{"frame", from, "-o", to}, &out, &complaints); code != exitDone {
+		t.Fatal(code, complaints.String())
+	}
+	if _, err := os.Stat(to); err != nil {
+		t.Error(err)
+	}
 }

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -11,7 +12,9 @@ import (
 	"sync"
 
 	"github.com/seed49bbd0e6/tachi/graph"
+	"github.com/seed49bbd0e6/tachi/graph/infile"
 	"github.com/seed49bbd0e6/tachi/runtime"
+	"github.com/seed49bbd0e6/tachi/stages"
 )
 
 // Several videos in one run: the model is loaded once, each video has a plan, a stream and outputs of its own, and nothing
@@ -89,12 +92,25 @@ func (f pipelineFlags) of(v video, boxes string) (pipelineFlags, error) {
 		f.Prompts = stem + ".json"
 		return f, nil
 	}
-	text, err := os.ReadFile(stem + ".txt")
-	if err != nil {
-		return f, graph.Errorf(graph.BadData, "%s.txt: %w (the box of its first frame, x,y,w,h; or %s.json with prompts)", stem, errors.Unwrap(err), v.name)
+	path := stem + ".txt"
+	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
+		return f, graph.Errorf(graph.BadData, "%s: no such file or directory (the box of its first frame, x,y,w,h; or %s.json with prompts)", path, v.name)
 	}
-	line, _, _ := strings.Cut(strings.TrimSpace(string(text)), "\n")
+	data, err := infile.ReadFile(path, 1<<20)
+	if err != nil {
+		return f, err
+	}
+	if data, err = infile.Text(data); err != nil {
+		return f, graph.Errorf(graph.BadData, "%s: %w", path, err)
+	}
+	line, _, _ := strings.Cut(strings.TrimSpace(string(data)), "\n")
 	f.Box = strings.Join(strings.FieldsFunc(line, func(r rune) bool { return strings.ContainsRune(" \t\r,", r) }), ",")
+	if f.Box == "" {
+		return f, graph.Errorf(graph.BadData, "%s: is empty: want the box of its first frame, x,y,w,h", path)
+	}
+	if _, err := stages.ParseBox(f.Box); err != nil {
+		return f, graph.Errorf(graph.BadData, "%s:1: %w", path, err)
+	}
 	return f, nil
 }
 

@@ -2,10 +2,12 @@ package main
 
 import (
 	"fmt"
+	"maps"
 	"path/filepath"
+	"slices"
 	"strings"
 
-	"github.com/seed49bbd0e6/tachi/graph/analyze"
+	"github.com/seed49bbd0e6/tachi/graph"
 	"github.com/seed49bbd0e6/tachi/stages"
 )
 
@@ -17,7 +19,7 @@ type modelCmd struct {
 }
 
 type modelInfoCmd struct {
-	File    string `arg:"" help:"A .pt or .safetensors checkpoint."`
+	File    string `arg:"" help:"A .pt or .safetensors checkpoint, a Hugging Face folder, or embedded for the weights in the program."`
 	Tensors bool   `help:"List every tensor."`
 }
 
@@ -36,19 +38,31 @@ func (c *modelInfoCmd) Run(a *app) error {
 	if a.JSON {
 		return writeJSON(a, m)
 	}
-	fit := "exactly"
-	if !m.Exact {
-		fit = fmt.Sprintf("nearest: %d missing, %d unused, %d wrong", len(m.Missing), len(m.Unused), len(m.Wrong))
+	variant := m.Variant + " (exactly)"
+	switch {
+	case m.Exact:
+	case m.Is != "":
+		variant = "none: " + m.Is
+	case m.Fits:
+		variant = m.Variant + " (with " + strings.Join(m.Set, " ") + ")"
+	default:
+		variant = fmt.Sprintf("%s (nearest: %d missing, %d unused, %d wrong)", m.Variant, len(m.Missing), len(m.Unused), len(m.Wrong))
 	}
-	fmt.Fprintf(a.out, "%s: %s, %s names\nvariant    %s (%s)\ntensors    %d\nparameters %d\n", m.File, m.Format, m.Names, m.Variant, fit, m.Tensors, m.Parameters)
-	for dtype, n := range m.Bytes {
-		fmt.Fprintf(a.out, "%-10s %s\n", dtype, analyze.Size(n))
+	fmt.Fprintf(a.out, "%s: %s, %s names\nvariant    %s\ntensors    %d\nparameters %d\n", m.File, m.Format, m.Names, variant, m.Tensors, m.Parameters)
+	for _, dtype := range slices.Sorted(maps.Keys(m.Bytes)) {
+		fmt.Fprintf(a.out, "%-10s %s\n", dtype, graph.Size(m.Bytes[dtype]))
+	}
+	if m.NotFinite != "" {
+		fmt.Fprintf(a.out, "%-10s %s\n", "damaged", m.NotFinite)
+	}
+	for _, note := range m.Notes {
+		fmt.Fprintf(a.out, "%-10s %s\n", "note", note)
 	}
 	for _, l := range []struct {
 		what  string
 		names []string
-	}{{"missing", m.Missing}, {"unused", m.Unused}, {"wrong", m.Wrong}} {
-		if len(l.names) > 0 {
+	}{{"missing", m.Missing}, {"unused", m.Unused}, {"wrong", m.Wrong}, {"skipped", m.Skipped}} {
+		if len(l.names) > 0 && (m.Is == "" || c.Tensors) {
 			fmt.Fprintf(a.out, "%-10s %s\n", l.what, strings.Join(l.names, ", "))
 		}
 	}
@@ -125,7 +139,7 @@ func (modelListCmd) Run(a *app) error {
 type frameCmd struct {
 	Video     string `arg:"" help:"Video file or folder of pictures."`
 	N         int    `short:"n" default:"0" help:"Frame number, from 0."`
-	Box       string `placeholder:"X,Y,W,H" help:"Box to draw, in displayed pixels."`
+	Box       string `placeholder:"X,Y,W,H" help:"Box to draw, in stored pixels of the upright picture, as a run takes it."`
 	Out       string `short:"o" default:"frame.png" help:"Output PNG."`
 	Overwrite bool   `help:"Replace an existing file."`
 }
@@ -149,7 +163,7 @@ func (c *frameCmd) Run(a *app) error {
 	if err != nil {
 		return err
 	}
-	w, h, warnings, err := stages.WriteFrame(a.ctx, f, c.Video, c.N, box)
+	w, h, warnings, err := stages.WriteFrame(a.ctx, f, c.Video, c.N, box, a.log)
 	if err != nil {
 		f.Discard()
 		return err

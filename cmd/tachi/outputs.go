@@ -5,25 +5,28 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/seed49bbd0e6/tachi/graph"
-	"github.com/seed49bbd0e6/tachi/graph/analyze"
 	"github.com/seed49bbd0e6/tachi/stages"
 )
 
 // output is a path that a stage writes to.
 type output struct {
-	key  string // in the pipeline file: stages.tracks.path
-	path string
+	key   string // in the pipeline file: stages.tracks.path
+	path  string
+	stage string // write-tracks
 }
 
 // outputs lists the output paths of a plan's options.
 func outputs(plan *graph.Plan) (list []output) {
 	paths(plan, func(key, path string, out bool) {
 		if out {
-			list = append(list, output{key, path})
+			id := strings.Split(key, ".")[1]
+			i := slices.IndexFunc(plan.Nodes, func(n *graph.PlanNode) bool { return n.ID == id })
+			list = append(list, output{key, path, plan.Nodes[i].Stage.Name})
 		}
 	})
 	return list
@@ -100,10 +103,12 @@ func files(plan *graph.Plan, since time.Time) (wrote, unfinished []string) {
 		return err == nil && info.ModTime().After(since)
 	}
 	for _, o := range outputs(plan) {
-		if partial := stages.PartialName(o.path); fresh(o.path) {
-			wrote = append(wrote, o.path)
-		} else if fresh(partial) {
-			unfinished = append(unfinished, partial)
+		for _, path := range stages.OutputNames(o.stage, o.path) {
+			if partial := stages.PartialName(path); fresh(path) {
+				wrote = append(wrote, path)
+			} else if fresh(partial) {
+				unfinished = append(unfinished, partial)
+			}
 		}
 	}
 	return wrote, unfinished
@@ -118,7 +123,7 @@ func (a *app) wrote(path string) error {
 	case info.IsDir():
 		fmt.Fprintf(a.out, "wrote %s (folder)\n", path)
 	default:
-		fmt.Fprintf(a.out, "wrote %s (%s)\n", path, analyze.Size(int(info.Size())))
+		fmt.Fprintf(a.out, "wrote %s (%s)\n", path, graph.Size(int(info.Size())))
 	}
 	return nil
 }

@@ -97,10 +97,8 @@ func bound(plan *graph.Plan, probe graph.Probe, dev kernels.Device) (*analyze.Bo
 		env.Model, b.Weights = model.Network, model.Bytes
 	}
 	// The network finds everything on every frame, so that memories fill up; then it loses and finds in turn.
-	footprints, err := analyze.Measure(plan, analyze.Dry{Env: env, Probe: probe, Scenarios: 2, Before: func(scenario, frame int) { dry.Answer(float32(1 - scenario*(frame&1))) }})
-	if err != nil {
-		return nil, err
-	}
-	b.Footprints, b.Scratch = footprints, dry.Scratch()
-	return b, nil
+	d := analyze.Dry{Env: env, Probe: probe, Scenarios: 2, Before: func(scenario, frame int) { dry.Answer(float32(1 - scenario*(frame&1))) }}
+	var err error
+	b.Footprints, b.Scratch, err = analyze.MeasureAll(plan, d, dry.Scratch)
+	return b, err
 }

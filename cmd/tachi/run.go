@@ -48,19 +48,28 @@ func (c *runCmd) Run(a *app) (err error) {
 		return err
 	}
 	a.interruptible()
+	a.begun.Store(false)
 	var saved *saver
 	defer func() { // last of all: until then a run that is killed can go on
 		if saved != nil {
 			saved.end(err)
 		}
 	}()
+	o := runtime.Options{Drain: a.drain}
+	if c.CheckpointEvery > 0 || c.Resume {
+		s, failed := c.checkpoints(a, plan, &o)
+		if failed != nil {
+			return failed
+		}
+		saved = s
+	}
 	e, err := a.engine(plan, analyze.Sizing{Force: c.Force}, c.Overwrite)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, e.close()) }()
+	a.begun.Store(true)
 
-	o := runtime.Options{Drain: a.drain}
 	if c.Trace != "" {
 		trace, failed := stages.CreateOutput(c.Trace, c.Overwrite)
 		if failed != nil {
@@ -71,13 +80,6 @@ func (c *runCmd) Run(a *app) (err error) {
 	}
 	if c.LogMemory {
 		o.Fired = a.logMemory
-	}
-	if c.CheckpointEvery > 0 || c.Resume {
-		s, failed := c.checkpoints(a, plan, &o)
-		if failed != nil {
-			return failed
-		}
-		saved = s
 	}
 	p := a.progress(e)
 	o.Progress, o.Every = p.show, 200*time.Millisecond
@@ -109,6 +111,8 @@ func (c *runCmd) checkpoints(a *app, plan *graph.Plan, o *runtime.Options) (*sav
 			return nil, err
 		}
 		a.log.Info().Msgf("going on at frame %d", o.Resume.Frame)
+	} else if err = s.check(); err != nil {
+		return nil, err
 	}
 	o.CheckpointEvery, o.Checkpoint = s.about.Every, s.save
 	return s, nil
@@ -156,7 +160,7 @@ func (a *app) summary(e *engine, r *runtime.Report) {
 		return
 	}
 	_ = r.WriteTable(a.out)
-	fmt.Fprintf(a.out, "device memory: at most %s of the planned %s\n", analyze.Size(e.resident(r)), analyze.Size(e.bound.Bytes()))
+	fmt.Fprintf(a.out, "device memory: at most %s of the planned %s\n", graph.Size(e.resident(r)), graph.Size(e.bound.Bytes()))
 	for _, path := range wrote {
 		_ = a.wrote(path)
 	}

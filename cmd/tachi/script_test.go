@@ -113,7 +113,7 @@ func interrupt(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(err)
 	cmd := exec.Command(path, args[3:]...)
 	cmd.Dir, cmd.Env = ts.Getenv("WORK"), os.Environ()
-	for _, name := range []string{"PATH", "ROOT"} {
+	for _, name := range []string{"PATH", "ROOT", "XDG_CACHE_HOME"} {
 		cmd.Env = append(cmd.Env, name+"="+ts.Getenv(name))
 	}
 	stdin, err := cmd.StdinPipe()
@@ -180,4 +180,16 @@ func lines(ts *testscript.TestScript, neg bool, args []string) {
 	if got := bytes.Count(data, []byte("\n")); (got == want) == neg {
 		ts.Fatalf("%s has %d lines, want %d", args[1], got, want)
 	}
+}
+
+// join NEW FILE...: writes files one behind the other.
+func join(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: join new file...")
+	}
+	var all []byte
+	for _, name := range args[1:] {
+		all = append(all, ts.ReadFile(name)...)
+	}
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]), all, 0o666))
 }

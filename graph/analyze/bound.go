@@ -128,7 +128,7 @@ func (b *Bound) largest() (most item) {
 // Advice names the largest part and what makes it smaller.
 func (b *Bound) Advice() string {
 	most := b.largest()
-	return fmt.Sprintf("largest: %s %s; what helps: %s", most.what, Size(most.bytes), most.knob)
+	return fmt.Sprintf("largest: %s %s; what helps: %s", most.what, graph.Size(most.bytes), most.knob)
 }
 
 // WriteText prints the bound as a table.
@@ -150,10 +150,10 @@ func (b *Bound) WriteText(out io.Writer) error {
 	}
 	surfaces := ""
 	if b.Surfaces > 0 {
-		surfaces = " | surfaces " + Size(b.Surfaces)
+		surfaces = " | surfaces " + graph.Size(b.Surfaces)
 	}
 	_, err := fmt.Fprintf(out, "tokens %s | state %s | workspace %s%s | scratch %s%s | weights %s | bound %s\n",
-		Size(b.sum((*Footprint).Tokens)), Size(b.sum((*Footprint).State)), Size(b.Workspace()), turns, Size(b.Scratch), surfaces, Size(b.Weights), Size(b.Bytes()))
+		graph.Size(b.sum((*Footprint).Tokens)), graph.Size(b.sum((*Footprint).State)), graph.Size(b.Workspace()), turns, graph.Size(b.Scratch), surfaces, graph.Size(b.Weights), graph.Size(b.Bytes()))
 	return err
 }
 
@@ -166,7 +166,7 @@ func (f *Footprint) holds() string {
 		case f.Remembers(i):
 			parts = append(parts, fmt.Sprintf("%s: %d at once, what they share once", p.Name, f.Alive[i]))
 		default:
-			parts = append(parts, fmt.Sprintf("%s: %d x %s", p.Name, f.Alive[i], Size(f.Token[i])))
+			parts = append(parts, fmt.Sprintf("%s: %d x %s", p.Name, f.Alive[i], graph.Size(f.Token[i])))
 		}
 	}
 	return strings.Join(parts, ", ")
@@ -176,20 +176,7 @@ func dash(bytes int) string {
 	if bytes == 0 {
 		return "-"
 	}
-	return Size(bytes)
-}
-
-// Size prints bytes with a unit that fits.
-func Size(n int) string {
-	switch {
-	case n < 1<<10:
-		return fmt.Sprintf("%d bytes", n)
-	case n < 1<<20:
-		return fmt.Sprintf("%.1f KiB", float64(n)/(1<<10))
-	case n < 1<<30:
-		return fmt.Sprintf("%.1f MiB", float64(n)/(1<<20))
-	}
-	return fmt.Sprintf("%.2f GiB", float64(n)/(1<<30))
+	return graph.Size(bytes)
 }
 
 // MarshalJSON gives the numbers of the table.
@@ -265,7 +252,7 @@ func (s *Sizing) Shrink(p, resolved *graph.Plan) bool {
 }
 
 func tooLarge(p *graph.Plan, b *Bound) error {
-	d := p.Complain("pipeline.memory", "the plan needs %s on the device, the budget is %s", Size(b.Bytes()), Size(int(p.Pipeline.Memory)))
+	d := p.Complain("pipeline.memory", "the plan needs %s on the device, the budget is %s", graph.Size(b.Bytes()), graph.Size(int(p.Pipeline.Memory)))
 	d.Notes = []string{b.Advice()}
 	return graph.Diagnostics{d}
 }

@@ -13,7 +13,7 @@ import (
 // Resolve settles what depends on the size of the input: how many frames may be resident, how many are launched at
 // once, and how many tokens each edge holds.
 //
-// Batch. 8 frames up to 1280 x 720 displayed pixels, 4 up to 1920 x 1080, 2 above or when the size is unknown; less
+// Batch. 8 frames up to 1280 x 720 pixels, 4 up to 1920 x 1080, 2 above or when the size is unknown; less
 // where Sizing says so.
 // Micro. A quarter of the batch, at least 1, and a divisor of it: leases are handed out in groups of micro. Less where
 // Sizing says so.

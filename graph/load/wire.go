@@ -216,7 +216,7 @@ func (l *loader) output(g *draft, to *draftNode, ref string, at *tree.Node) (*dr
 			return from, i, true
 		}
 	}
-	d := at.At("input %q of stage %q does not exist", ref, to.ID)
+	d := at.At("output %q, an input of stage %q, does not exist", ref, to.ID)
 	var all []string
 	for _, n := range g.nodes {
 		for _, p := range n.ports() {

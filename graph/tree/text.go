@@ -3,7 +3,6 @@ package tree
 import (
 	"fmt"
 	"strings"
-	"unicode"
 	"unicode/utf8"
 
 	"github.com/seed49bbd0e6/tachi/graph"
@@ -39,20 +38,10 @@ func (s *Text) At(p Span, format string, args ...any) graph.Diagnostic {
 	after := []rune(strings.TrimRight(s.text[start:end], "\r"))
 	d.Excerpt.Width = min(max(utf8.RuneCountInString(s.text[start:max(start, min(p.end, end))]), 1), max(len(after), 1), ExcerptWidth)
 	before, after = before[max(len(before)-ExcerptWidth, 0):], after[:min(len(after), ExcerptWidth)]
-	d.Excerpt.Before = printable(string(before))
-	d.Excerpt.Text = d.Excerpt.Before + printable(string(after))
+	d.Excerpt.Before = graph.Printable(string(before))
+	d.Excerpt.Text = d.Excerpt.Before + graph.Printable(string(after))
 	return d
 }
 
 // ExcerptWidth is how many characters are shown of a line on each side of a place.
 const ExcerptWidth = 160
-
-// printable keeps control characters of a file away from the terminal.
-func printable(s string) string {
-	return strings.Map(func(r rune) rune {
-		if r == '\t' || unicode.IsPrint(r) {
-			return r
-		}
-		return '\uFFFD'
-	}, s)
-}

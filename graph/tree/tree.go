@@ -6,7 +6,6 @@ package tree
 import (
 	"errors"
 	"fmt"
-	"io"
 	"maps"
 	"os"
 	"path/filepath"
@@ -18,6 +17,7 @@ import (
 	"github.com/BurntSushi/toml"
 
 	"github.com/seed49bbd0e6/tachi/graph"
+	"github.com/seed49bbd0e6/tachi/graph/infile"
 )
 
 // Node is a value of the tree: a table, an array or a scalar.
@@ -175,17 +175,16 @@ func (r *Reader) add(d graph.Diagnostic) { *r.Diags = append(*r.Diags, d) }
 
 // File reads path. from is where it was named: a diagnostic about reading goes there.
 func (r *Reader) File(path string, from func(format string, args ...any) graph.Diagnostic) *Node {
-	f, err := os.Open(path)
-	var data []byte
+	data, err := infile.ReadOnce(path, maxFile)
 	if err == nil {
-		defer f.Close()
-		data, err = io.ReadAll(io.LimitReader(f, maxFile+1))
+		data, err = infile.Text(data)
 	}
 	if err != nil {
-		if pe, ok := errors.AsType[*os.PathError](err); ok {
-			err = pe.Err
+		reason := strings.TrimPrefix(err.Error(), path+": ")
+		if strings.HasSuffix(reason, "video, not text") {
+			reason += ": a pipeline goes before it, tachi run PIPELINE -i " + path
 		}
-		r.add(from("%v", err))
+		r.add(from("%s", reason))
 		return nil
 	}
 	return r.Text(path, string(data))
@@ -256,7 +255,7 @@ func syntax(src *Text, err error) graph.Diagnostic {
 		return src.At(Span{}, "%s", strings.TrimPrefix(err.Error(), "toml: "))
 	}
 	at := Span{pe.Position.Start, pe.Position.Start + pe.Position.Len}
-	return src.At(at, "%s", printable(pe.Message))
+	return src.At(at, "%s", graph.Printable(pe.Message))
 }
 
 // At makes a diagnostic that points at the value.

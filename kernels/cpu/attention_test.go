@@ -116,7 +116,7 @@ func TestWindowAttentionStaysInItsWindow(t *testing.T) {
 
 // The queries beside a query, the pictures beside a picture and the number of workers change no byte.
 func TestAttentionOfAQueryDoesNotDependOnTheOthers(t *testing.T) {
-	for _, isa := range available() {
+	for _, isa := range sets() {
 		var whole []float32
 		for _, threads := range []int{1, 2} {
 			f := fixture{t, open(t, isa, threads)}
@@ -138,7 +138,7 @@ func TestAttentionOfAQueryDoesNotDependOnTheOthers(t *testing.T) {
 }
 
 func TestWindowAttentionOfAPictureDoesNotDependOnTheBatch(t *testing.T) {
-	for _, isa := range available() {
+	for _, isa := range sets() {
 		f := fixture{t, open(t, isa, 2)}
 		const h, w, c = 10, 14, 12
 		qkv, pad := noise(1, 2*h*w*3*c), f.tensor(noise(2, 3*c), 3*c)

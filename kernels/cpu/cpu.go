@@ -24,7 +24,7 @@ import (
 
 // Device is a kernels.Device on the processor. Ops are done when Do returns.
 type Device struct {
-	isa  *C.kernels
+	isa  *isa
 	pool *pool
 	mem  memory
 }
@@ -55,12 +55,16 @@ func New(threads int) (*Device, error) {
 	if err != nil {
 		return nil, err
 	}
-	return newDevice(isa, threads), nil
+	return newDevice(isa, threads, cHeap{}, cacheLimit), nil
 }
 
-func newDevice(isa *C.kernels, threads int) *Device {
+// isa is the kernels for one instruction set.
+type isa = C.kernels
+
+// newDevice returns a device with these kernels, a number of workers, and memory from a heap, of which it keeps some bytes.
+func newDevice(kernels *isa, threads int, from heap, keep int) *Device {
 	goruntime.GOMAXPROCS(max(goruntime.GOMAXPROCS(0), threads+spare))
-	return &Device{isa: isa, pool: newPool(threads)}
+	return &Device{isa: kernels, pool: newPool(threads), mem: memory{heap: from, keep: keep}}
 }
 
 // Info describes the processor and the instruction set in use.

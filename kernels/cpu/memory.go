@@ -6,9 +6,10 @@ package cpu
 // // Large blocks lie on huge pages where the system has them: matrices walk over many rows at once.
 // static void *block(size_t size) {
 //     size_t huge = 2 << 20;
-//     void *p = aligned_alloc(size < 2 * huge ? 64 : huge, size);
+//     void *p = 0;
+//     if (posix_memalign(&p, size < 2 * huge ? 64 : huge, size)) return 0;
 // #ifdef MADV_HUGEPAGE
-//     if (p && size >= 2 * huge) madvise(p, size, MADV_HUGEPAGE);
+//     if (size >= 2 * huge) madvise(p, size, MADV_HUGEPAGE);
 // #endif
 //     return p;
 // }
@@ -26,9 +27,26 @@ import (
 // cacheLimit bounds the freed memory that is kept for reuse.
 const cacheLimit = 256 << 20
 
-// memory hands out blocks of C memory, aligned to 64 bytes. Freed blocks are kept by size class and reused, so that
-// a steady stream of frames makes no system calls and touches no fresh pages.
+// A heap is where blocks of memory come from. Each has a size that the heap rounds to.
+type heap interface {
+	round(size int) int
+	// get returns a block of a rounded size, nil if there is none. The address is a multiple of align, at most 64.
+	get(size, align int) unsafe.Pointer
+	put(p unsafe.Pointer, size int)
+}
+
+// cHeap is C's. Every block is aligned to 64 bytes.
+type cHeap struct{}
+
+func (cHeap) round(size int) int             { return class(size) }
+func (cHeap) get(size, _ int) unsafe.Pointer { return C.block(C.size_t(size)) }
+func (cHeap) put(p unsafe.Pointer, _ int)    { C.free(p) }
+
+// memory hands out blocks of a heap. Up to keep bytes of freed blocks are kept by size and reused, so that a steady stream of
+// frames makes no system calls and touches no fresh pages. With keep 0 every block is a new one.
 type memory struct {
+	heap    heap
+	keep    int
 	mu      sync.Mutex
 	live    int // bytes of tensors not freed, as asked for
 	peak    int
@@ -64,12 +82,12 @@ func class(size int) int {
 func (m *memory) alloc(size int) (*buffer, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	c := class(size)
+	c := m.heap.round(size)
 	var p unsafe.Pointer
 	if l := m.free[c]; len(l) > 0 {
 		p, m.free[c] = l[len(l)-1], l[:len(l)-1]
 		m.cached -= c
-	} else if p = C.block(C.size_t(c)); p == nil {
+	} else if p = m.heap.get(c, 1); p == nil { // the kernels ask no more of a tensor than that its elements are aligned
 		return nil, &kernels.OutOfMemoryError{Device: "cpu", Asked: size, Live: m.live}
 	}
 	m.tensors++
@@ -86,26 +104,30 @@ func (m *memory) release(b *buffer) {
 	}
 	m.tensors--
 	m.live -= b.size
-	if c := class(b.size); m.cached+c <= cacheLimit && !m.closed {
+	if c := m.heap.round(b.size); m.cached+c <= m.keep && !m.closed {
 		if m.free == nil {
 			m.free = map[int][]unsafe.Pointer{}
 		}
 		m.free[c] = append(m.free[c], b.p)
 		m.cached += c
 	} else {
-		C.free(b.p)
+		m.heap.put(b.p, c)
 	}
 	b.p = nil
 }
 
-// workspace returns at least size bytes that belong to one worker. The content is undefined.
+// workspace returns at least size bytes, aligned for vectors, that belong to one worker until it asks again. The content is
+// undefined.
 func (m *memory) workspace(worker, size int) unsafe.Pointer {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	s := m.scratch[worker]
-	if s.size < size {
-		C.free(s.p)
-		s = scratch{C.block(C.size_t(class(size))), class(size)}
+	if s.size < size || m.keep == 0 {
+		if s.p != nil {
+			m.heap.put(s.p, s.size)
+		}
+		c := m.heap.round(size)
+		s = scratch{m.heap.get(c, 64), c}
 		if s.p == nil {
 			panic(fmt.Sprintf("cpu: out of memory: %d bytes of workspace", size))
 		}
@@ -120,13 +142,13 @@ func (m *memory) workspace(worker, size int) unsafe.Pointer {
 func (m *memory) close() error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	for _, l := range m.free {
+	for size, l := range m.free {
 		for _, p := range l {
-			C.free(p)
+			m.heap.put(p, size)
 		}
 	}
 	for _, s := range m.scratch {
-		C.free(s.p)
+		m.heap.put(s.p, s.size)
 	}
 	m.free, m.scratch, m.cached, m.closed = nil, nil, 0, true
 	if m.tensors > 0 {

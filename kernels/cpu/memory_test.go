@@ -125,7 +125,7 @@ func (d *declared) Do(op kernels.Op) error {
 }
 
 func TestScratchMemoryIsWhatTheOpsDeclare(t *testing.T) {
-	for _, isa := range available() {
+	for _, isa := range sets() {
 		d := &declared{Device: open(t, isa, 3)}
 		kerneltest.Run(t, d)
 		got := 0

@@ -1,6 +1,9 @@
 // Layer norm of rows: mean, then variance about it, then the result, three passes over rows that stay in the first-level
 // cache. Lane l sums elements l, l + VL, ...; vsum joins the lanes. For one row each pass is a chain of operations, so short
 // rows go some in step; long ones wait for memory, which follows one of them better.
+//
+// A row has the same result alone and in step with others: madd, because newer compilers fuse a sum of products in one of these
+// loops and not in the other.
 
 #define NORMED 4  // rows in step
 #define SHORT 128 // elements of a row of those, at most
@@ -18,14 +21,14 @@ static inline __attribute__((always_inline)) void normrows(const int n, int act,
     for (long j = 0; j < whole; j += VL)
         INSTEP {
             vf d = vload(x + i * c + j) - mean[i];
-            square[i] += d * d;
+            madd(&square[i], d, d);
         }
     if (rest)
         INSTEP {
             float d[VL];
             vstore(d, vload_n(x + i * c + whole, rest) - mean[i]);
             vf kept = vload_n(d, rest); // the lanes past the row hold 0 - mean
-            square[i] += kept * kept;
+            madd(&square[i], kept, kept);
         }
     INSTEP inv[i] = 1 / __builtin_sqrtf(vsum(square[i]) / c + eps);
 

@@ -15,7 +15,7 @@ static inline int32_t clamped(int32_t sum) {
 // one load and its three channels are summed side by side.
 static inline void across(const uint8_t *x, long w, long s, fixed f, i4 *line, uint8_t *y) {
     for (long i = 0; i < w; i++)
-        for (int c = 0; c < 3; c++) ((int32_t *)line)[4 * i + c] = x[3 * i + c];
+        line[i] = (i4){x[3 * i], x[3 * i + 1], x[3 * i + 2]}; // and 0
     for (long i = 0; i < s; i++) {
         const i4 *p = line + f.first[i];
         const int32_t *k = f.weight + i * f.taps;

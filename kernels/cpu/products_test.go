@@ -10,26 +10,20 @@ import (
 	"github.com/seed49bbd0e6/tachi/kernels"
 )
 
-// onEach runs a test on every instruction set that the processor has, with 1 and 3 workers.
+// onEach runs a test on every set of kernels, with 1 and 3 workers.
 func onEach(t *testing.T, test func(t *testing.T, d *Device)) {
-	for _, isa := range available() {
+	for _, set := range sets() {
 		for _, threads := range []int{1, 3} {
-			t.Run(fmt.Sprintf("%s/%d", isa, threads), func(t *testing.T) {
-				d := open(t, isa, threads)
-				test(t, d)
-			})
+			t.Run(fmt.Sprintf("%s/%d", set, threads), func(t *testing.T) { test(t, open(t, set, threads)) })
 		}
 	}
 }
 
-// open returns a device that is closed, and must then be empty, at the end of the test.
-func open(t testing.TB, isa string, threads int) *Device {
+// open returns a device that is closed, and must then be empty, at the end of the test. Its kernels are those of a set, or the best
+// that the processor can run.
+func open(t testing.TB, set string, threads int) *Device {
 	t.Helper()
-	t.Setenv("TACHI_CPU", isa)
-	d, err := New(threads)
-	if err != nil {
-		t.Fatal(err)
-	}
+	d := newDevice(kernelsOf(t, set), threads, cHeap{}, cacheLimit)
 	t.Cleanup(func() {
 		if err := d.Close(); err != nil {
 			t.Error(err)

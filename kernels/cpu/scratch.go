@@ -57,7 +57,7 @@ func (d *Device) scratch(op kernels.Op) (worker, once int) {
 func (d *Device) ScratchBytes(op kernels.Op) int {
 	worker, once := d.scratch(op)
 	if worker > 0 {
-		worker = class(worker)
+		worker = d.mem.heap.round(worker)
 	}
 	return d.threads()*worker + once
 }

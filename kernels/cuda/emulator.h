@@ -136,7 +136,6 @@ template <class T> static inline T atomicMax(T *p, T v) { T old = *p; if (v > ol
 template <class T> static inline T atomicMin(T *p, T v) { T old = *p; if (v < old) *p = v; return old; }
 
 template <class T> static inline T __ldg(const T *p) { return *p; }
-static inline float rsqrtf(float x) { return 1.0f / sqrtf(x); }
 static inline float __fmul_rn(float a, float b) { return a * b; } // compiled without contraction
 static inline float __fadd_rn(float a, float b) { return a + b; }
 static inline float __fdiv_rn(float a, float b) { return a / b; }

@@ -144,6 +144,20 @@ func rotaryAttention[F real](o kernels.RotaryAttention, at content[F]) []F {
 	return y
 }
 
+// rotary makes an attention to some maps and to the rest of the rows, which do not turn.
+func rotary(mk *Maker, nq, d, m, side, maps, rest, dv int, gain float32) kernels.Op {
+	step := mk.rng.floats(d/4, math.Pi)
+	var cos, sin []float32
+	for i := range side * d / 4 {
+		s, c := math.Sincos(float64(i/(d/4)) * float64(step[i%(d/4)]))
+		cos, sin = append(cos, float32(c)), append(sin, float32(s))
+	}
+	n := maps*side*side + rest
+	return kernels.RotaryAttention{Q: mk.Scaled(gain, nq, d), X: mk.F32(n, m), W: mk.F32(d, m), Bias: mk.F32(d),
+		Cos: mk.Data(cos, side, d/4), Sin: mk.Data(sin, side, d/4), Maps: maps, V: mk.F32(n, dv),
+		Scale: float32(1 / math.Sqrt(float64(d))), Y: mk.Out(nq, dv)}
+}
+
 func attentionCases() []Case {
 	att := func(nq, nk, heads, d, dv int, gain float32) func(*Maker) kernels.Op {
 		return func(mk *Maker) kernels.Op {
@@ -175,18 +189,7 @@ func attentionCases() []Case {
 		}
 	}
 	rotary := func(nq, d, m, side, maps, rest, dv int, gain float32) func(*Maker) kernels.Op {
-		return func(mk *Maker) kernels.Op {
-			step := mk.rng.floats(d/4, math.Pi)
-			var cos, sin []float32
-			for i := range side * d / 4 {
-				s, c := math.Sincos(float64(i/(d/4)) * float64(step[i%(d/4)]))
-				cos, sin = append(cos, float32(c)), append(sin, float32(s))
-			}
-			n := maps*side*side + rest
-			return kernels.RotaryAttention{Q: mk.Scaled(gain, nq, d), X: mk.F32(n, m), W: mk.F32(d, m), Bias: mk.F32(d),
-				Cos: mk.Data(cos, side, d/4), Sin: mk.Data(sin, side, d/4), Maps: maps, V: mk.F32(n, dv),
-				Scale: float32(1 / math.Sqrt(float64(d))), Y: mk.Out(nq, dv)}
-		}
+		return func(mk *Maker) kernels.Op { return rotary(mk, nq, d, m, side, maps, rest, dv, gain) }
 	}
 	return []Case{
 		{"rotary-attention/seven maps and pointers", rotary(50, 32, 16, 6, 7, 12, 16, 1)},

@@ -27,6 +27,7 @@ type Maker struct {
 	made  map[*kernels.Tensor]*operand
 	owned []*kernels.Tensor
 	err   error
+	guard int // elements on each side of an operand
 }
 
 type operand struct {
@@ -34,13 +35,11 @@ type operand struct {
 	host  []byte          // content of the elements before the op, row-major
 }
 
-const guard = 64 // elements on each side
-
 // newMaker seeds the generator by the case's name, so that cases do not depend on each other.
 func newMaker(dev kernels.Device, name string) *Maker {
 	h := fnv.New64a()
 	h.Write([]byte(name))
-	return &Maker{dev: dev, rng: rng{h.Sum64()}, made: map[*kernels.Tensor]*operand{}}
+	return &Maker{dev: dev, rng: rng{h.Sum64()}, made: map[*kernels.Tensor]*operand{}, guard: 64}
 }
 
 func (m *Maker) close() {
@@ -92,16 +91,16 @@ func (m *Maker) Bytes(dt kernels.DType, host []byte, shape ...int) *kernels.Tens
 	if m.err != nil {
 		return &kernels.Tensor{DType: dt, Shape: shape}
 	}
-	whole, err := m.dev.Alloc(dt, n+2*guard)
+	whole, err := m.dev.Alloc(dt, n+2*m.guard)
 	if err != nil {
 		m.err = err
 		return &kernels.Tensor{DType: dt, Shape: shape}
 	}
 	m.owned = append(m.owned, whole)
-	all := poison(dt, n+2*guard)
-	copy(all[guard*dt.Size():], host)
+	all := poison(dt, n+2*m.guard)
+	copy(all[m.guard*dt.Size():], host)
 	m.err = m.dev.Upload(whole, all)
-	t := whole.Slice(guard, guard+n).Reshape(shape...)
+	t := whole.Slice(m.guard, m.guard+n).Reshape(shape...)
 	m.made[t] = &operand{whole, host}
 	return t
 }
@@ -117,7 +116,7 @@ func (m *Maker) untouched(y *kernels.Tensor) error {
 			return err
 		}
 		want := poison(t.DType, o.whole.Len())
-		lo := guard * t.DType.Size()
+		lo := m.guard * t.DType.Size()
 		hi := lo + len(o.host)
 		copy(want[lo:hi], o.host)
 		if t == y {
@@ -125,7 +124,7 @@ func (m *Maker) untouched(y *kernels.Tensor) error {
 		}
 		for i := range all {
 			if all[i] != want[i] {
-				return fmt.Errorf("element %d of %v, which is not the result's, was written", i/t.DType.Size()-guard, t)
+				return fmt.Errorf("element %d of %v, which is not the result's, was written", i/t.DType.Size()-m.guard, t)
 			}
 		}
 	}

@@ -53,7 +53,7 @@ func CheckRounded(dev kernels.Device, c Case) error {
 		case exact(op):
 			return same(got, want)
 		case !multiplies(op) && !kernels.Narrowed(op):
-			return close(got, want, evaluate(op, contentOf[float32](m)))
+			return close(got, want, evaluate(op, contentOf[float32](m)), 1)
 		}
 		limit, ok := beyondRounding[c.Name]
 		if !ok {

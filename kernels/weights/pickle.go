@@ -6,13 +6,16 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strings"
 )
 
 // A pickle is a program for a stack machine. This one knows the instructions that torch.save emits (protocol 2) and
 // the few that protocol 4 puts in their place, and it has no means to run anything: calling is reserved to the
-// constructors that a global resolves to, and resolving is the caller's. It is small on purpose. A general unpickler
-// allocates whatever length the bytes claim; here a string is a slice of the input, one instruction makes at most
-// one value, and instructions are counted.
+// constructors that a global resolves to, and resolving is the caller's. Every other global is opaque: a name.
+// Whatever the program does with it, calling it included, gives the same name again, so that a trainer's settings
+// and numbers can lie beside the weights. It is small on purpose. A general unpickler allocates whatever length the
+// bytes claim; here a string is a slice of the input, one instruction makes at most one value, and instructions
+// are counted.
 //
 // The instructions are documented in CPython's Lib/pickletools.py.
 
@@ -32,7 +35,17 @@ type (
 		name string
 		call func(args tuple) (any, error)
 	}
+
+	// opaque is what was not constructed: an object of a class that is not among the callables.
+	opaque struct {
+		name string
+		at   int // byte of the program that named it
+	}
 )
+
+func (o *opaque) refusal() error {
+	return fmt.Errorf("byte %d: refuses to construct %q: a checkpoint may only hold tensors, such as a module's state_dict()", o.at, o.name)
+}
 
 type unpickler struct {
 	in         []byte
@@ -40,7 +53,9 @@ type unpickler struct {
 	stack      []any
 	marks      []int // stack heights
 	memo       map[uint32]any
-	global     func(name string) (any, error)
+	opaques    []*opaque // one for each name
+	at         int       // where the instruction begins
+	global     func(name string) (any, bool)
 	persistent func(id any) (any, error)
 }
 
@@ -57,6 +72,7 @@ func (u *unpickler) run() (any, error) {
 	u.memo = map[uint32]any{}
 	for range maxInstructions {
 		at := u.pos
+		u.at = at
 		op, err := u.take(1)
 		if err != nil {
 			return nil, fmt.Errorf("byte %d: %w", at, err)
@@ -112,6 +128,8 @@ func (u *unpickler) step(op byte) error {
 		return u.push(math.Float64frombits(binary.BigEndian.Uint64(v)))
 	case 'X', 'T', 'B': // BINUNICODE, BINSTRING, BINBYTES
 		return u.text(4)
+	case 0x8d, 0x96: // BINUNICODE8, BYTEARRAY8
+		return u.text(8)
 	case 0x8c, 'U', 'C': // SHORT_BINUNICODE, SHORT_BINSTRING, SHORT_BINBYTES
 		return u.text(1)
 
@@ -166,6 +184,9 @@ func (u *unpickler) step(op byte) error {
 		if err != nil {
 			return err
 		}
+		if u.opaqueTop() {
+			return nil
+		}
 		l, err := topAs[*list](u, "a list")
 		if err != nil {
 			return err
@@ -178,6 +199,9 @@ func (u *unpickler) step(op byte) error {
 		items, err := u.items(op == 's', 2)
 		if err != nil {
 			return err
+		}
+		if u.opaqueTop() {
+			return nil
 		}
 		d, err := topAs[*dict](u, "a dict")
 		if err != nil {
@@ -199,6 +223,9 @@ func (u *unpickler) step(op byte) error {
 		name, err := u.line()
 		if err != nil {
 			return err
+		}
+		if strings.Contains(name, ".") { // reaches into an object: no class has such a name here
+			return (&opaque{module + "." + name, u.at}).refusal()
 		}
 		return u.resolve(module, name)
 	case 0x93: // STACK_GLOBAL
@@ -227,6 +254,14 @@ func (u *unpickler) step(op byte) error {
 		if err != nil {
 			return err
 		}
+		if o, ok := items[0].(*opaque); ok {
+			if args, _ := items[1].(tuple); o.name == "torch._utils._rebuild_tensor_v3" && len(args) > 6 {
+				if dtype, ok := args[6].(*opaque); ok { // such as torch.float8_e4m3fn
+					o = dtype
+				}
+			}
+			return u.push(o)
+		}
 		f, ok := items[0].(callable)
 		if !ok {
 			return fmt.Errorf("refuses to call %s: a checkpoint may only hold tensors", kindOf(items[0]))
@@ -240,9 +275,38 @@ func (u *unpickler) step(op byte) error {
 			return fmt.Errorf("%s: %w", f.name, err)
 		}
 		return u.push(v)
+	case 0x81, 0x92, 'o': // NEWOBJ, NEWOBJ_EX, OBJ: an object of a class, with its arguments
+		items, err := u.items(op != 'o', map[byte]int{0x81: 2, 0x92: 3}[op])
+		if err != nil {
+			return err
+		}
+		if len(items) > 0 {
+			if o, ok := items[0].(*opaque); ok {
+				return u.push(o)
+			}
+		}
+		return fmt.Errorf("refuses pickle instruction 0x%02x: a checkpoint may only hold tensors", op)
+	case 0x8f: // EMPTY_SET
+		return u.push(u.opaque("set"))
+	case 0x90: // ADDITEMS
+		if _, err := u.toMark(); err != nil {
+			return err
+		}
+		if !u.opaqueTop() {
+			return errors.New("items for what is no set")
+		}
+		return nil
+	case 0x91: // FROZENSET
+		if _, err := u.toMark(); err != nil {
+			return err
+		}
+		return u.push(u.opaque("frozenset"))
 	case 'b': // BUILD: the attributes of a module's state_dict (_metadata), which say nothing about tensors
 		if _, err := u.pop(); err != nil {
 			return err
+		}
+		if u.opaqueTop() {
+			return nil
 		}
 		_, err := topAs[*dict](u, "a dict")
 		return err
@@ -251,9 +315,28 @@ func (u *unpickler) step(op byte) error {
 }
 
 func (u *unpickler) resolve(module, name string) error {
-	v, err := u.global(module + "." + name)
-	if err != nil {
-		return err
+	full := module + "." + name
+	if v, ok := u.global(full); ok {
+		return u.push(v)
 	}
-	return u.push(v)
+	return u.push(u.opaque(full))
+}
+
+// opaque returns the value of a name that nothing is constructed of.
+func (u *unpickler) opaque(name string) *opaque {
+	for _, o := range u.opaques[:min(len(u.opaques), 64)] {
+		if o.name == name {
+			return o
+		}
+	}
+	o := &opaque{name, u.at}
+	u.opaques = append(u.opaques, o)
+	return o
+}
+
+// opaqueTop reports whether the top of the stack is opaque.
+func (u *unpickler) opaqueTop() bool {
+	v, _ := u.top()
+	_, ok := v.(*opaque)
+	return ok
 }

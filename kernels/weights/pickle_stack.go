@@ -41,7 +41,13 @@ func (u *unpickler) line() (string, error) {
 }
 
 func (u *unpickler) text(width int) error {
-	n, err := u.size(width)
+	n, err := u.size(min(width, 4))
+	if err == nil && width == 8 {
+		var high uint32
+		if high, err = u.size(4); err == nil && high != 0 {
+			err = errPickleEnds
+		}
+	}
 	if err != nil {
 		return err
 	}
@@ -61,8 +67,11 @@ func (u *unpickler) long() error {
 	if err != nil {
 		return err
 	}
-	if n > 8 {
+	switch {
+	case n > 64:
 		return fmt.Errorf("an integer of %d bytes is too large", n)
+	case n > 8: // the state of a random generator
+		return u.push(u.opaque("a long integer"))
 	}
 	var b [8]byte
 	if n > 0 && v[n-1]&0x80 != 0 {
@@ -183,6 +192,8 @@ func kindOf(v any) string {
 	case *dict:
 		return "a dict"
 	case callable:
+		return v.name
+	case *opaque:
 		return v.name
 	case storageType:
 		return v.name

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"regexp"
 	"slices"
 	"unicode/utf8"
 
@@ -28,6 +29,14 @@ const maxHeader = 100_000_000
 var safetensorsTypes = map[string]kernels.DType{
 	"F32": kernels.F32, "F16": kernels.F16, "BF16": kernels.BF16, "U8": kernels.U8, "I32": kernels.I32,
 }
+
+// foreignTypes are the bytes of an element of other types. New ones are added to the format now and then; of those,
+// and of those that share bytes, the size is not checked.
+var foreignTypes = map[string]int{
+	"BOOL": 1, "I8": 1, "I16": 2, "U16": 2, "U32": 4, "I64": 8, "U64": 8, "C64": 8, "F8_E5M2": 1, "F8_E4M3": 1, "F8_E8M0": 1,
+}
+
+var typeName = regexp.MustCompile(`^[A-Z][A-Z0-9_]{0,31}$`)
 
 type safetensorsEntry struct {
 	DType   string   `json:"dtype"`
@@ -75,9 +84,11 @@ func (f *File) readSafetensors(data []byte) error {
 			return fmt.Errorf("tensor %q: %w", name, err)
 		}
 		dt, known := safetensorsTypes[e.DType]
+		foreign := !known && e.DType != "F64"
+		size := foreignTypes[e.DType]
 		switch {
-		case !known:
-			return fmt.Errorf("tensor %q: dtype %q is not supported: want F32, F16, BF16, U8 or I32", name, e.DType)
+		case foreign && !typeName.MatchString(e.DType):
+			return fmt.Errorf("tensor %q: dtype %q is not supported: want F32, F16, BF16 or F64", name, e.DType)
 		case e.Shape == nil:
 			return fmt.Errorf("tensor %q: no shape", name)
 		case len(e.Offsets) != 2 || e.Offsets[0] > e.Offsets[1]:
@@ -85,12 +96,29 @@ func (f *File) readSafetensors(data []byte) error {
 		case e.Offsets[1] > uint64(len(body)):
 			return fmt.Errorf("tensor %q: bytes %d to %d lie beyond the %d that the file holds", name, e.Offsets[0], e.Offsets[1], len(body))
 		}
-		t, err := New(name, dt, e.Shape, body[e.Offsets[0]:e.Offsets[1]])
+		spans = append(spans, span{name, e.Offsets[0], e.Offsets[1], at})
+		data := body[e.Offsets[0]:e.Offsets[1]]
+		if foreign {
+			n, err := elements(e.Shape, max(size, 1))
+			switch {
+			case err != nil:
+				return fmt.Errorf("tensor %q: %w", name, err)
+			case size > 0 && n*size != len(data):
+				return fmt.Errorf("tensor %q: %s%v is %d bytes, not %d", name, e.DType, e.Shape, n*size, len(data))
+			}
+			return f.addForeign(name, e.DType)
+		}
+		var t *Tensor
+		var err error
+		if known {
+			t, err = New(name, dt, e.Shape, data)
+		} else {
+			t, err = newWide(name, e.Shape, data)
+		}
 		if err != nil {
 			return err
 		}
 		t.file = f
-		spans = append(spans, span{name, e.Offsets[0], e.Offsets[1], at})
 		return f.add(t)
 	})
 	if err != nil {
@@ -111,7 +139,7 @@ func (f *File) readSafetensors(data []byte) error {
 		end = s.end
 	}
 	if end != uint64(len(body)) {
-		return fmt.Errorf("byte %d: the last %d bytes belong to no tensor", 8+n+end, uint64(len(body))-end)
+		f.note("the last %d bytes of the file, from byte %d on, belong to no tensor: not read", uint64(len(body))-end, 8+n+end)
 	}
 	return nil
 }

@@ -16,11 +16,24 @@ type Tensor struct {
 	Name  string
 	DType kernels.DType
 	Shape []int
+	Wide  bool // stored as f64, rounded to the f32 of DType when it is read
 
 	stride []int                  // in elements, nil when dense row-major
 	data   []byte                 // little-endian, from the first element on
 	read   func() ([]byte, error) // makes the dense bytes when there is no data
 	file   *File                  // whose mapping data belongs to, nil without
+}
+
+// newWide returns a dense tensor over float64.
+func newWide(name string, shape []int, data []byte) (*Tensor, error) {
+	n, err := elements(shape, 8)
+	if err != nil {
+		return nil, fmt.Errorf("tensor %q: %w", name, err)
+	}
+	if n*8 != len(data) {
+		return nil, fmt.Errorf("tensor %q: f64%v is %d bytes, not %d", name, shape, n*8, len(data))
+	}
+	return &Tensor{Name: name, DType: kernels.F32, Wide: true, Shape: slices.Clone(shape), data: data}, nil
 }
 
 // New returns a dense tensor over row-major little-endian bytes, which are not copied.
@@ -75,13 +88,52 @@ func (t *Tensor) Dense() ([]byte, error) {
 	if t.file != nil && t.file.closed.Load() {
 		return nil, fmt.Errorf("%s: tensor %q: the file is closed", t.file.Path, t.Name)
 	}
+	size := t.DType.Size()
+	if t.Wide {
+		size = 8
+	}
+	data := t.data
 	switch {
 	case t.read != nil:
 		return t.read()
 	case t.stride == nil:
-		return t.data[:t.Bytes()], nil
+		data = data[:t.Len()*size]
+	default:
+		data = gather(data, size, t.Shape, t.stride)
 	}
-	return gather(t.data, t.DType.Size(), t.Shape, t.stride), nil
+	if t.Wide {
+		out := make([]float32, t.Len())
+		for i := range out {
+			out[i] = float32(math.Float64frombits(binary.LittleEndian.Uint64(data[8*i:])))
+		}
+		data = kernels.HostBytes(out)
+	}
+	return data, nil
+}
+
+// NonFinite returns how many elements are NaN or infinite, those included that are so as float32.
+func (t *Tensor) NonFinite() (int, error) {
+	if t.DType != kernels.F32 && t.DType != kernels.F16 && t.DType != kernels.BF16 {
+		return 0, nil
+	}
+	data, err := t.Dense()
+	n := 0
+	switch t.DType { // all bits of the exponent are set
+	case kernels.F32:
+		for ; len(data) >= 4; data = data[4:] {
+			if binary.LittleEndian.Uint32(data)&0x7f800000 == 0x7f800000 {
+				n++
+			}
+		}
+	default:
+		exponent := map[kernels.DType]uint16{kernels.F16: 0x7c00, kernels.BF16: 0x7f80}[t.DType]
+		for ; len(data) >= 2; data = data[2:] {
+			if binary.LittleEndian.Uint16(data)&exponent == exponent {
+				n++
+			}
+		}
+	}
+	return n, err
 }
 
 // Float32 returns the elements row-major as a new slice, f16 and bf16 widened, which is exact. Integer tensors

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"math"
 	"math/bits"
+	"strconv"
 	"strings"
 
 	"github.com/seed49bbd0e6/tachi/kernels"
@@ -68,7 +69,19 @@ func (f *File) readTorch(data []byte) error {
 		}
 	}
 	if pkl == "" {
+		for _, e := range archive.File {
+			if strings.HasSuffix(e.Name, ".npy") {
+				return errors.New("arrays of NumPy (.npz), not a checkpoint of torch.save")
+			}
+			if strings.HasSuffix(e.Name, ".pt") || strings.HasSuffix(e.Name, ".pth") || strings.HasSuffix(e.Name, ".safetensors") {
+				return fmt.Errorf("a zip archive with %.80q in it: unpack it first", e.Name)
+			}
+		}
 		return errors.New("a zip archive without data.pkl is not a checkpoint of torch.save")
+	}
+	if _, script := r.entries[r.root+"constants.pkl"]; script {
+		return errors.New("a TorchScript archive holds a program, which is never run:" +
+			" load it with torch.jit.load in PyTorch and torch.save its state_dict()")
 	}
 	if _, ok := r.entries[r.root+"byteorder"]; ok {
 		order, err := r.bytes("byteorder")
@@ -91,7 +104,36 @@ func (f *File) readTorch(data []byte) error {
 	if err := r.collect(top); err != nil {
 		return fmt.Errorf("data.pkl: %w", err)
 	}
+	var names []string
+	for _, o := range u.opaques {
+		if strings.Contains(o.name, ".") {
+			names = append(names, o.name)
+		}
+	}
+	if len(names) > 0 {
+		f.note("the file asks for %s beside the weights: nothing of it was constructed or called", Some(names, 3))
+	}
 	return nil
+}
+
+// Some joins the first few of a list for a message, and says how many more there are. Names come from a file: long
+// ones are cut, and what does not print is quoted.
+func Some(list []string, few int) string {
+	var short []string
+	for _, s := range list[:min(len(list), few)] {
+		if len(s) > 120 {
+			s = s[:120] + "..."
+		}
+		if strings.ContainsFunc(s, func(r rune) bool { return !strconv.IsPrint(r) }) {
+			s = strconv.Quote(s)
+		}
+		short = append(short, s)
+	}
+	text := strings.Join(short, ", ")
+	if more := len(list) - few; more > 0 {
+		text += fmt.Sprintf(" and %d more", more)
+	}
+	return text
 }
 
 // bytes returns the content of a stored entry, in place.
@@ -101,7 +143,7 @@ func (r *torchReader) bytes(name string) ([]byte, error) {
 		return nil, fmt.Errorf("no entry %q", r.root+name)
 	}
 	if e.Method != zip.Store || e.UncompressedSize64 != e.CompressedSize64 || e.Flags&1 != 0 {
-		return nil, fmt.Errorf("entry %q is compressed or encrypted: torch.save never does that", e.Name)
+		return nil, fmt.Errorf("entry %q is compressed or encrypted: torch.save never does that; zip it again with zip -0, or torch.save it again", e.Name)
 	}
 	at, err := e.DataOffset()
 	if err != nil {
@@ -113,41 +155,8 @@ func (r *torchReader) bytes(name string) ([]byte, error) {
 	return r.data[at:][:e.UncompressedSize64:e.UncompressedSize64], nil
 }
 
-// collect takes the named tensors out of the saved object: {"model": {name: tensor}} or {name: tensor}.
-func (r *torchReader) collect(top any) error {
-	d, ok := top.(*dict)
-	if !ok {
-		return fmt.Errorf("holds %s, not a dict of tensors", kindOf(top))
-	}
-	for i, k := range d.keys {
-		if inner, isDict := d.values[i].(*dict); isDict && k == "model" {
-			d = inner
-			break
-		}
-	}
-	for i, k := range d.keys {
-		name, ok := k.(string)
-		if !ok {
-			return fmt.Errorf("%s where a tensor's name must be", kindOf(k))
-		}
-		switch v := d.values[i].(type) {
-		case *Tensor:
-			t := *v // one tensor may have several names
-			t.Name = name
-			if err := r.file.add(&t); err != nil {
-				return err
-			}
-		case foreign:
-			return fmt.Errorf("tensor %q: %s cannot hold weights: want Float, Half or BFloat16", name, v.name)
-		default:
-			return fmt.Errorf("%q is %s, not a tensor", name, kindOf(v))
-		}
-	}
-	return nil
-}
-
-// global resolves the only names that a checkpoint may use.
-func (r *torchReader) global(name string) (any, error) {
+// global resolves the only names that stand for something here.
+func (r *torchReader) global(name string) (any, bool) {
 	switch name {
 	case "collections.OrderedDict":
 		return callable{name, func(args tuple) (any, error) {
@@ -155,37 +164,57 @@ func (r *torchReader) global(name string) (any, error) {
 				return nil, errors.New("arguments are not expected")
 			}
 			return &dict{}, nil
-		}}, nil
+		}}, true
+	case "collections.defaultdict":
+		return callable{name, func(tuple) (any, error) { return &dict{}, nil }}, true
 	case "torch._utils._rebuild_tensor_v2":
-		return callable{name, r.tensor}, nil
-	case "torch._utils._rebuild_parameter":
+		return callable{name, r.tensor}, true
+	case "torch._utils._rebuild_parameter", "torch._utils._rebuild_parameter_with_state":
 		return callable{name, func(args tuple) (any, error) {
 			if len(args) > 0 {
 				switch args[0].(type) {
-				case *Tensor, foreign:
+				case *Tensor, foreign, *opaque:
 					return args[0], nil
 				}
 			}
 			return nil, errors.New("the first argument must be a tensor")
-		}}, nil
+		}}, true
+	case "torch._tensor._rebuild_from_type_v2": // a tensor with attributes: (rebuild, class, arguments, attributes)
+		return callable{name, func(args tuple) (any, error) {
+			if len(args) > 2 {
+				f, ok1 := args[0].(callable)
+				of, ok2 := args[2].(tuple)
+				if ok1 && ok2 && strings.HasPrefix(f.name, "torch._utils._rebuild_") {
+					return f.call(of)
+				}
+				if o, ok := args[0].(*opaque); ok {
+					return o, nil
+				}
+			}
+			return nil, errors.New("the arguments must be those of a tensor")
+		}}, true
 	case "torch.FloatStorage":
-		return storageType{name, kernels.F32, 4, true}, nil
+		return storageType{name, kernels.F32, 4, true}, true
 	case "torch.HalfStorage":
-		return storageType{name, kernels.F16, 2, true}, nil
+		return storageType{name, kernels.F16, 2, true}, true
 	case "torch.BFloat16Storage":
-		return storageType{name, kernels.BF16, 2, true}, nil
+		return storageType{name, kernels.BF16, 2, true}, true
 	case "torch.ByteStorage":
-		return storageType{name, kernels.U8, 1, true}, nil
+		return storageType{name, kernels.U8, 1, true}, true
 	case "torch.IntStorage":
-		return storageType{name, kernels.I32, 4, true}, nil
-	case "torch.DoubleStorage", "torch.LongStorage", "torch.ComplexFloatStorage":
-		return storageType{name: name, size: 8}, nil
+		return storageType{name, kernels.I32, 4, true}, true
+	case "torch.DoubleStorage":
+		return storageType{name, kernels.F32, 8, true}, true
+	case "torch.LongStorage", "torch.ComplexFloatStorage":
+		return storageType{name: name, size: 8}, true
+	case "torch.ComplexDoubleStorage":
+		return storageType{name: name, size: 16}, true
 	case "torch.ShortStorage":
-		return storageType{name: name, size: 2}, nil
+		return storageType{name: name, size: 2}, true
 	case "torch.CharStorage", "torch.BoolStorage":
-		return storageType{name: name, size: 1}, nil
+		return storageType{name: name, size: 1}, true
 	}
-	return nil, fmt.Errorf("refuses to construct %q: a checkpoint may only hold tensors", name)
+	return nil, false
 }
 
 // storage resolves a persistent id.
@@ -193,6 +222,9 @@ func (r *torchReader) storage(id any) (any, error) {
 	t, _ := id.(tuple)
 	if len(t) != 5 || t[0] != any("storage") {
 		return nil, errors.New("a persistent id that is not a storage")
+	}
+	if o, ok := t[1].(*opaque); ok {
+		return o, nil
 	}
 	typ, ok1 := t[1].(storageType)
 	key, ok2 := t[2].(string)
@@ -214,6 +246,9 @@ func (r *torchReader) storage(id any) (any, error) {
 func (r *torchReader) tensor(args tuple) (any, error) {
 	if len(args) < 4 {
 		return nil, fmt.Errorf("%d arguments, want at least 4", len(args))
+	}
+	if o, ok := args[0].(*opaque); ok { // a storage of an unknown type
+		return o, nil
 	}
 	s, ok1 := args[0].(storage)
 	offset, ok2 := args[1].(int64)
@@ -237,7 +272,7 @@ func (r *torchReader) tensor(args tuple) (any, error) {
 	if !inside || n > 0 && last >= int64(held) || offset > int64(held) {
 		return nil, fmt.Errorf("offset %d, shape %v and stride %v reach outside the storage's %d elements", offset, clip(shape), clip(stride), held)
 	}
-	t := &Tensor{DType: s.dtype, Shape: shape, data: s.data[int(offset)*s.size:], file: r.file}
+	t := &Tensor{DType: s.dtype, Wide: s.size > s.dtype.Size(), Shape: shape, data: s.data[int(offset)*s.size:], file: r.file}
 	if !dense(shape, stride) {
 		t.stride = stride
 	}

@@ -3,10 +3,14 @@ package weights
 import (
 	"archive/zip"
 	"bytes"
+	"encoding/binary"
 	"fmt"
+	"hash/crc32"
 	"io"
+	"maps"
 	"math"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 
@@ -125,7 +129,8 @@ func TestHostileProgramsAreRefused(t *testing.T) {
 		rebuild("FloatStorage", -6, 0, []int{2}, []int{1}):                          "do not make",
 		rebuild("FloatStorage", 1<<62, 0, []int{2}, []int{1}):                       "do not make",
 		rebuild("LongStorage", 3, 0, []int{2}, []int{1}):                            `tensor "w": torch.LongStorage cannot hold weights`,
-		rebuild("DoubleStorage", 3, 0, []int{2}, []int{1}):                          `tensor "w": torch.DoubleStorage cannot hold weights`,
+		rebuild("ComplexFloatStorage", 3, 0, []int{2}, []int{1}):                    `tensor "w": torch.ComplexFloatStorage cannot hold weights`,
+		rebuild("DoubleStorage", 3, 0, []int{4}, []int{1}):                          "shape [4] has 4 elements, its storage 3",
 		rebuild("QInt8Storage", 24, 0, []int{2}, []int{1}):                          `refuses to construct "torch.QInt8Storage"`,
 	} {
 		if _, err := Parse("c.pt", checkpoint(program)); err == nil || !strings.HasPrefix(err.Error(), "c.pt: data.pkl: ") || !strings.Contains(err.Error(), want) {
@@ -192,12 +197,207 @@ func TestOnlyTheModelIsRead(t *testing.T) {
 	}
 }
 
-func FuzzTorch(f *testing.F) {
-	fixture, err := os.ReadFile("testdata/fixture.pt")
-	if err != nil {
-		f.Fatal(err)
+// body is a program without its frame: what leaves its value on the stack.
+func body(program string) string {
+	return strings.TrimSuffix(strings.TrimPrefix(program, "\x80\x02"), ".")
+}
+
+// word is the instruction for a string.
+func word(s string) string { return new(pickler).text(s).b.String() }
+
+// What a trainer keeps beside the weights, as pickles of Python write it.
+var trainerValues = map[string]string{
+	"numpy scalar":         "cnumpy._core.multiarray\nscalar\n(cnumpy\ndtype\n(" + word("f8") + "\x89\x88tR(K\x03" + word("<") + "NNNJ\xff\xff\xff\xffJ\xff\xff\xff\xffK\x00tbC\x08\x00\x00\x00\x00\x00\x00\xe0?tR",
+	"numpy array":          "cnumpy._core.multiarray\n_reconstruct\n(cnumpy\nndarray\nK\x00\x85C\x01btR(K\x01K\x01\x85cnumpy\ndtype\n(" + word("f8") + "\x89\x88tR\x89C\x08\x00\x00\x00\x00\x00\x00\xe0?tb",
+	"namespace":            "cargparse\nNamespace\n)\x81}" + word("lr") + "K\x01sb",
+	"omegaconf":            "comegaconf.dictconfig\nDictConfig\n)\x81}(" + word("_content") + "}" + word("_parent") + "Nub",
+	"bytes of protocol 2":  "c_codecs\nencode\n" + word("ab") + word("latin1") + "\x86R",
+	"set":                  "\x8f(K\x01K\x02\x90",
+	"frozenset":            "(K\x01\x91",
+	"object with keywords": "cpathlib\nPosixPath\n)}\x92",
+	"dict subclass":        "cargs\nConfig\n)R(" + word("a") + "K\x01u",
+	"list subclass":        "cargs\nNames\n)R(K\x01e",
+	"list subclass, one":   "cargs\nNames\n)RK\x01a",
+	"old class":            "(cargs\nOld\nK\x01o",
+	"random state":         "\x8a\x11" + strings.Repeat("\x7f", 17),
+	"device":               "ctorch\ndevice\n" + word("cpu") + "\x85R",
+	"dtype":                "ctorch\nfloat16\n",
+	"int64":                body(rebuild("LongStorage", 3, 0, []int{3}, []int{1})),
+}
+
+func TestWhatIsBesideTheWeightsIsNeverConstructed(t *testing.T) {
+	weights := body(rebuild("FloatStorage", 6, 0, []int{6}, []int{1})) // {"w": tensor}
+	for name, value := range trainerValues {
+		for _, program := range []string{
+			"\x80\x04}" + word("model") + weights + "s" + word("extra") + value + "s.",
+			"\x80\x04}" + word("extra") + value + "s" + word("model") + weights + "s.",
+			"\x80\x04}" + word("model") + weights + word("extra") + value + "ss.", // among the tensors
+		} {
+			f, err := Parse("c.pt", checkpoint(program))
+			if err != nil || fmt.Sprint(f.Names()) != "[w]" {
+				t.Errorf("%s: %v, %v", name, f, err)
+				continue
+			}
+			if asks := strings.Contains(value, "\n") && !strings.Contains(value, "torch._utils"); asks != strings.Contains(fmt.Sprint(f.Notes), "nothing of it was constructed") {
+				t.Errorf("%s: notes %q", name, f.Notes)
+			}
+		}
 	}
-	f.Add(fixture)
+}
+
+func TestWeightsAreFoundUnderTheirKey(t *testing.T) {
+	one := body(rebuild("FloatStorage", 6, 0, []int{6}, []int{1}))
+	both := strings.TrimSuffix(one, "s") + "s" + word("v") + strings.TrimSuffix(strings.TrimPrefix(one, "}"+word("w")), "s") + "s" // {"w": ..., "v": ...}
+	in := func(key, value string) string { return "}" + word(key) + value + "s" }
+	and := func(dict, key, value string) string { return dict + word(key) + value + "s" }
+	for _, c := range []struct{ program, names, note string }{
+		{in("state_dict", one), "[w]", `took the tensors under "state_dict"`},
+		{in("model_state_dict", one), "[w]", `took the tensors under "model_state_dict"`},
+		{in("whatever", one), "[w]", `took the tensors under "whatever"`},
+		{in("state", in("model", one)), "[w]", `took the tensors under "state.model"`},
+		{one, "[w]", ""},
+		{in("model", one), "[w]", ""},
+		{and(in("ema", one), "model", one), "[w]", `took the tensors under "model"; there are others under "ema"`},
+		{and(in("model", both), "ema", both), "[v w]", `took the tensors under "model"; there are others under "ema"`},
+		{and(in("optimizer", both), "net", one), "[w]", `took the tensors under "net"`},
+		{and(in("optimizer", in("exp_avg", both)), "mine", one), "[w]", `took the tensors under "mine"`},
+		{and(in("model", both), "step", strings.TrimSuffix(strings.TrimPrefix(one, "}"+word("w")), "s")), "[v w]", ""}, // a tensor
+	} {
+		f, err := Parse("c.pt", checkpoint("\x80\x02"+c.program+"."))
+		if err != nil || fmt.Sprint(f.Names()) != c.names {
+			t.Errorf("%q: %v, %v", c.note, f, err)
+			continue
+		}
+		if got := strings.Join(f.Notes, "; "); got != c.note {
+			t.Errorf("said %q, want %q", got, c.note)
+		}
+	}
+}
+
+func TestWholeModulesAreRefusedInWords(t *testing.T) {
+	module := "cultralytics.nn.tasks\nDetectionModel\n)\x81}" + word("training") + "\x89sb"
+	for program, want := range map[string]string{
+		"}" + word("model") + module + "s": `"model" is an object of ultralytics.nn.tasks.DetectionModel, which is never constructed: load it with PyTorch and torch.save its state_dict()`,
+		module:                             `refuses to construct "ultralytics.nn.tasks.DetectionModel"`,
+	} {
+		if _, err := Parse("c.pt", checkpoint("\x80\x02"+program+".")); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%v, want %s", err, want)
+		}
+	}
+}
+
+func TestTensorsWithAttributesAreRead(t *testing.T) {
+	plain := strings.TrimSuffix(strings.TrimPrefix(body(rebuild("FloatStorage", 6, 0, []int{6}, []int{1})), "}"+word("w")+"ctorch._utils\n_rebuild_tensor_v2\n"), "Rs")
+	wrapped := "ctorch._tensor\n_rebuild_from_type_v2\n(ctorch._utils\n_rebuild_tensor_v2\nctorch\nTensor\n" + plain + "}tR"
+	f, err := Parse("c.pt", checkpoint("\x80\x02}"+word("w")+wrapped+"s."))
+	if err != nil || fmt.Sprint(f.Names()) != "[w]" {
+		t.Fatal(f, err)
+	}
+	readAll(t, f, 24)
+}
+
+// A dict may hold itself, under as many keys as the pickle has instructions.
+func TestDictsThatHoldThemselvesEnd(t *testing.T) {
+	program := "\x80\x02}q\x00(" + strings.Repeat(word("a")+"h\x00", 1000) + "u."
+	if _, err := Parse("c.pt", checkpoint(program)); err == nil || !strings.Contains(err.Error(), "holds no tensors") {
+		t.Error(err)
+	}
+}
+
+func TestOtherArchivesAreNamed(t *testing.T) {
+	good := rebuild("FloatStorage", 6, 0, []int{6}, []int{1})
+	for want, data := range map[string][]byte{
+		"a TorchScript archive holds a program, which is never run": archive("r/data.pkl", good, "r/constants.pkl", "]."),
+		"arrays of NumPy":                         archive("a.npy", "x"),
+		`a zip archive with "w.pt" in it: unpack`: archive("w.pt", "x"),
+	} {
+		if _, err := Parse("c.pt", data); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%v, want %s", err, want)
+		}
+	}
+}
+
+// An archive of more than 4 GiB has its sizes and places in zip64 fields; torch writes them for small ones as well.
+func TestZip64IsRead(t *testing.T) {
+	for _, root := range []string{"archive/", "best/", "a/b/c/", ""} {
+		program, storage := rebuild("FloatStorage", 6, 0, []int{6}, []int{1}), strings.Repeat("\x01", 24)
+		var b, central []byte
+		for _, e := range [][2]string{{root + "data.pkl", program}, {root + "data/0", storage}, {root + "byteorder", "little"}} {
+			at, n := uint64(len(b)), uint64(len(e[1]))
+			both := binary.LittleEndian.AppendUint64(binary.LittleEndian.AppendUint64(nil, n), n)
+			head := func(signature string, extra []byte) []byte {
+				h := append([]byte(signature), 45, 0, 0, 0, 0, 0, 0, 0, 0, 0)
+				h = binary.LittleEndian.AppendUint32(h, crc32.ChecksumIEEE([]byte(e[1])))
+				h = append(h, "\xff\xff\xff\xff\xff\xff\xff\xff"...)
+				h = binary.LittleEndian.AppendUint16(h, uint16(len(e[0])))
+				return binary.LittleEndian.AppendUint16(h, uint16(len(extra)+4))
+			}
+			central = append(central, head("PK\x01\x02\x2d\x00", append(both, make([]byte, 8)...))...)
+			central = append(central, "\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\xff\xff\xff\xff"+e[0]+"\x01\x00\x18\x00"...)
+			central = binary.LittleEndian.AppendUint64(append(central, both...), at)
+			b = append(b, head("PK\x03\x04", both)...)
+			b = append(append(append(b, e[0]+"\x01\x00\x10\x00"...), both...), e[1]...)
+		}
+		at, n := uint64(len(b)), uint64(len(central))
+		b = append(b, central...)
+		end := uint64(len(b))
+		b = append(b, "PK\x06\x06\x2c\x00\x00\x00\x00\x00\x00\x00\x2d\x00\x2d\x00\x00\x00\x00\x00\x00\x00\x00\x00"...)
+		for _, v := range []uint64{3, 3, n, at} {
+			b = binary.LittleEndian.AppendUint64(b, v)
+		}
+		b = binary.LittleEndian.AppendUint64(append(b, "PK\x06\x07\x00\x00\x00\x00"...), end)
+		b = append(b, "\x01\x00\x00\x00PK\x05\x06\x00\x00\x00\x00\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\x00\x00"...)
+		f, err := Parse("c.pt", b)
+		if err != nil || fmt.Sprint(f.Names()) != "[w]" {
+			t.Fatalf("%q: %v, %v", root, f, err)
+		}
+		readAll(t, f, 24)
+	}
+}
+
+// The three files were written by PyTorch.
+func TestATrainersCheckpointIsRead(t *testing.T) {
+	f := open(t, "testdata/trainer.pt")
+	if got := fmt.Sprint(f.Names()); got != "[weight wide]" {
+		t.Errorf("names %s", got)
+	}
+	if want := map[string]string{"steps": "torch.LongStorage", "small": "torch.float8_e4m3fn"}; !maps.Equal(f.Foreign(), want) {
+		t.Errorf("foreign %v, want %v", f.Foreign(), want)
+	}
+	for name, want := range map[string][]float32{"weight": nil, "wide": {1.5, 2.5}} {
+		ten, _ := f.Lookup(name)
+		got, err := ten.Float32()
+		if want == nil { // the optimizer took a step from 0, 1, 2, ... with each gradient 1
+			for i := range got {
+				got[i] = float32(math.Round(float64(got[i])))
+			}
+			want = []float32{0, 1, 2, 3, 4, 5}
+		}
+		if err != nil || !slices.Equal(got, want) {
+			t.Errorf("%s is %v, %v, want %v", name, got, err, want)
+		}
+	}
+	if len(f.Notes) != 2 || f.Notes[0] != `took the tensors under "model"; there are others under "ema"` || !strings.Contains(f.Notes[1], "nothing of it was constructed or called") {
+		t.Errorf("said %q", f.Notes)
+	}
+	for name, want := range map[string]string{
+		"testdata/legacy.pt": "before 1.6 is not supported: load it with PyTorch and torch.save it again",
+		"testdata/script.pt": "a TorchScript archive holds a program, which is never run",
+	} {
+		if _, err := Open(name); err == nil || !strings.HasPrefix(err.Error(), name+": ") || !strings.Contains(err.Error(), want) {
+			t.Errorf("%v, want %s", err, want)
+		}
+	}
+}
+
+func FuzzTorch(f *testing.F) {
+	for _, name := range []string{"fixture.pt", "trainer.pt", "legacy.pt", "script.pt"} {
+		data, err := os.ReadFile("testdata/" + name)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(data)
+	}
 	var small bytes.Buffer
 	if err := WriteTorch(&small, "r", []*Tensor{must("a", kernels.F16, 2), must("b", kernels.U8, 1)}); err != nil {
 		f.Fatal(err)
@@ -217,6 +417,9 @@ func FuzzPickle(f *testing.F) {
 	f.Add([]byte(rebuild("HalfStorage", 12, 3, []int{2, 2}, []int{4, 2})))
 	f.Add([]byte("\x80\x02cos\nsystem\n(X\x02\x00\x00\x00idtR."))
 	f.Add([]byte("\x80\x04\x95\x00\x00\x00\x00\x00\x00\x00\x00}\x94\x8c\x01a\x94]\x94h\x02as."))
+	for _, value := range trainerValues {
+		f.Add([]byte("\x80\x04}" + word("state_dict") + body(rebuild("FloatStorage", 6, 0, []int{6}, []int{1})) + "s" + word("extra") + value + "s."))
+	}
 	program, err := torchPickle([]*Tensor{must("a", kernels.F32, 2, 3)})
 	if err != nil {
 		f.Fatal(err)

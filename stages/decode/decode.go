@@ -30,8 +30,13 @@ var Stage = graph.WithImagine(graph.WithProbe(graph.NewSource("decode", doc, ope
 const doc = `Decodes a video: a file, an address, a camera or "-" for standard input, in any format that FFmpeg knows.
 Rotation metadata is applied to the pixels, times are kept (or made up, increasing, where the file has none), and the
 audio goes along with the frames for encode-output. Colours are converted with the matrix and range that the
-stream is tagged with; untagged video is BT.601 in limited range, as in FFmpeg's own tools. Damaged frames are
-counted. A file that is cut short gives all its frames first and then ends the run with exit code 65.`
+stream is tagged with; untagged video is BT.601 in limited range, as in FFmpeg's own tools. Matrices that are not known
+(constant luminance, SMPTE 2085, IPT-C2) give a warning. HDR (PQ, HLG) is toned to SDR in BT.709, with white at 203
+cd/m2; what is brighter than 0.8 of that is compressed, up to 1000 cd/m2. Pixels stay as they are stored, also where a
+player would stretch them or separate the fields of interlaced video; a warning says so. Where times jump, because
+transport streams were joined, they go on by a frame's duration, and the sound with them. Damaged frames are counted.
+One that gives no picture has no number: frames are counted as they come, as in a player. A file that is cut short, or
+changes its size on the way, gives all its frames first and then ends the run with exit code 65.`
 
 // Options of the stage.
 type Options struct {
@@ -80,6 +85,9 @@ type source struct {
 
 	place place        // behind the last frame delivered
 	last  *media.Frame // that frame
+	read  int          // frames that came from the reader
+
+	doubted bool // a warning was given
 
 	drained, stalled atomic.Bool // why a read was interrupted
 }
@@ -94,32 +102,32 @@ func imagine(env *graph.Env, o *Options, p graph.Probe, frames int) (out []*Out,
 
 func probe(env *graph.Env, o *Options) (graph.Probe, error) {
 	if !media.Rereadable(string(o.Path)) { // looking would eat the beginning
-		return graph.Probe{Objects: o.count(1<<20, 1<<20)}, nil
+		objects, prompts := o.count(1<<20, 1<<20)
+		return graph.Probe{Objects: objects, Prompts: prompts}, nil
 	}
 	look := *env
-	if o.Hwaccel != "" {
-		look.Log = zerolog.Nop() // it warns when it is opened to be read
-	}
+	look.Log = zerolog.Nop() // it is opened again to be read, and speaks then
 	r, err := o.read(&look)
 	if err != nil {
 		return graph.Probe{}, err
 	}
 	defer r.Close()
 	s := delivered(r.Stream(), o)
-	return graph.Probe{Width: s.Width, Height: s.Height, Frames: s.Frames, Rate: s.Rate.Float(), Objects: o.count(s.Width, s.Height),
+	objects, prompts := o.count(s.Width, s.Height)
+	return graph.Probe{Width: s.Width, Height: s.Height, Frames: s.Frames, Rate: s.Rate.Float(), Objects: objects, Prompts: prompts,
 		Surfaces: r.Surfaces()}, nil
 }
 
-// count returns the number of prompted objects; what is wrong with the prompts is told when the stage opens.
-func (o *Options) count(width, height int) int {
+// count counts the prompted objects and the prompts; what is wrong with them is told when the stage opens.
+func (o *Options) count(width, height int) (objects int, prompts graph.Prompts) {
 	if o.Empty() {
-		return 0
+		return 0, prompts
 	}
 	set, _, err := o.Load(width, height)
 	if err != nil {
-		return 1
+		return 1, prompts
 	}
-	return len(set.Objects())
+	return len(set.Objects()), set.Count()
 }
 
 // delivered describes the part of a stream that start and frames select.
@@ -208,7 +216,7 @@ func (s *source) loadPrompts() error {
 	if n := s.stream.Frames; n > 0 && set.Last() >= n {
 		return graph.Errorf(graph.BadData, "%s: a prompt names frame %d, but there are %d", s.stream.ID, set.Last(), n)
 	}
-	s.set = set
+	s.set, s.stream.Objects = set, set.Objects()
 	return nil
 }
 
@@ -224,7 +232,7 @@ func (s *source) run(ctx context.Context, emit func(*Out) error) error {
 		case <-over:
 		}
 	}()
-	defer s.reportDamage()
+	defer s.report()
 	if s.env.First == 0 {
 		if err := s.skip(ctx); err != nil {
 			return err
@@ -238,6 +246,9 @@ func (s *source) run(ctx context.Context, emit func(*Out) error) error {
 		case err == io.EOF:
 			return nil
 		case err != nil:
+			if graph.KindOf(err) == graph.Incomplete && s.set != nil && s.set.Last() >= n {
+				s.env.Log.Warn().Msgf("%s: a prompt names frame %d, but only %d came", s.stream.ID, s.set.Last(), n)
+			}
 			return err
 		}
 		if n == 0 && s.o.Start > 0 {
@@ -248,12 +259,23 @@ func (s *source) run(ctx context.Context, emit func(*Out) error) error {
 		h := &token.Header{Stream: s.stream, Index: n, PTS: f.PTS, Duration: f.Duration}
 		if s.set != nil {
 			h.Prompts, h.Objects = s.set.At(n)
+			s.doubt(h, f.Lost)
 		}
 		if err := emit(&Out{&token.Frame{Header: h, RGB: f.RGB, Audio: f.Audio}}); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// doubt warns once of a prompt that may be meant for another frame: those that gave no picture are not counted.
+func (s *source) doubt(h *token.Header, lost int) {
+	if lost == 0 || len(h.Prompts) == 0 || s.doubted {
+		return
+	}
+	s.doubted = true
+	s.env.Log.Warn().Msgf("%s: the prompt for frame %d is put on what would be frame %d without the damage: %d frames before it gave no picture",
+		s.stream.ID, h.Index, h.Index+lost, lost)
 }
 
 // skip drops the frames before start. They have to be decoded: only so are frames counted alike in every format.
@@ -276,6 +298,9 @@ func (s *source) next(ctx context.Context) (*media.Frame, error) {
 		}).Stop()
 	}
 	f, err := s.reader.Next()
+	if err == nil {
+		s.read++
+	}
 	switch {
 	case !errors.Is(err, media.ErrInterrupted):
 		return f, err
@@ -295,10 +320,23 @@ func (s *source) beginAt(pts int64) {
 	}
 }
 
-// reportDamage says once what was wrong on the way.
-func (s *source) reportDamage() {
-	if c := s.reader.Corrupt(); c.Shown+c.Skipped > 0 {
-		s.env.Log.Warn().Int("damaged", c.Shown).Int("skipped", c.Skipped).
-			Msgf("%s: damaged: %d frames are shown with damage, %d packets gave no frame, the first near %.2f s", s.stream.ID, c.Shown, c.Skipped, c.Near)
+// report says once what was wrong on the way.
+func (s *source) report() {
+	if j := s.reader.Jumps(); j.Count > 0 && j.Frame >= 0 {
+		more := ""
+		if j.Count > 1 {
+			more = fmt.Sprintf(", and %d times behind it", j.Count-1)
+		}
+		s.env.Log.Warn().Int("jumps", j.Count).
+			Msgf("%s: the time jumps by %+.2f s at frame %d (%.2f s)%s: it goes on without the jump", s.stream.ID, j.By, j.Frame, j.Near, more)
+	}
+	c := s.reader.Corrupt()
+	if c.Joined > 0 {
+		s.env.Log.Info().Int("packets", c.Joined).Msgf("%s: begins in the middle: %d packets come before the first key frame, and give no frame", s.stream.ID, c.Joined)
+	}
+	if c.Any() {
+		s.env.Log.Warn().Int("damaged", c.Shown).Int("skipped", c.Skipped).Int("errors", c.Errors).
+			Msgf("%s: damaged: %d frames are shown with damage, %d of %d gave no picture, the first at frame %d (%.2f s)",
+				s.stream.ID, c.Shown, c.Skipped, s.read+c.Skipped, c.Frame, c.Near)
 	}
 }

@@ -138,7 +138,7 @@ func TestPromptsBeyondTheEndAreRefused(t *testing.T) {
 
 func TestProbeSaysWhatWillCome(t *testing.T) {
 	p, err := Stage.Probe(&graph.Env{Log: zerolog.Nop()}, &Options{Path: clips + "turned90.mp4", Start: 2, Options: prompt.Options{Box: []float64{1, 1, 9, 9}}})
-	if want := (graph.Probe{Width: 64, Height: 96, Frames: 5, Rate: 25, Objects: 1}); err != nil || p != want {
+	if want := (graph.Probe{Width: 64, Height: 96, Frames: 5, Rate: 25, Objects: 1, Prompts: graph.Prompts{Most: 1}}); err != nil || p != want {
 		t.Errorf("%+v, %v; want %+v", p, err, want)
 	}
 	if p, err := Stage.Probe(&graph.Env{Log: zerolog.Nop()}, &Options{Path: "-"}); err != nil || p != (graph.Probe{}) {
@@ -197,6 +197,36 @@ func TestHwaccelGivesTheSamePictures(t *testing.T) {
 		var bad *graph.OptionError
 		if err := (&Options{Path: "x", Hwaccel: name}).Validate(); !errors.As(err, &bad) || bad.Key != "hwaccel" {
 			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// A prompt behind frames that gave no picture may be meant for another frame: there is a warning, once.
+func TestAPromptBehindMissingFramesIsDoubted(t *testing.T) {
+	b, err := os.ReadFile(clips + "plain.mp4")
+	if err != nil {
+		t.Fatal(err)
+	}
+	start := bytes.Index(b, []byte("mdat")) + 4
+	for i := start; i < start+900; i++ { // the first key frame and more
+		b[i] ^= 0x5a
+	}
+	path := filepath.Join(t.TempDir(), "headless.mp4")
+	os.WriteFile(path, b, 0o666)
+	for prompted, want := range map[bool]int{true: 1, false: 0} {
+		o := Options{Path: graph.Path(path)}
+		if prompted {
+			o.Options = prompt.Options{Box: []float64{1, 1, 9, 9}}
+		}
+		frames, log, err := deliver(t, o, -1)
+		if err != nil || len(frames) == 0 || len(frames) == 30 {
+			t.Fatal(len(frames), err)
+		}
+		if n := strings.Count(log, "the prompt for frame 0 is put on what would be frame"); n != want {
+			t.Errorf("%d warnings, want %d: %s", n, want, log)
+		}
+		if !strings.Contains(log, "of 30 gave no picture") {
+			t.Error(log)
 		}
 	}
 }

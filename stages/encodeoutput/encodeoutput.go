@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/rs/zerolog"
+
 	"github.com/seed49bbd0e6/tachi/graph"
 	"github.com/seed49bbd0e6/tachi/stages/internal/media"
 	"github.com/seed49bbd0e6/tachi/stages/internal/outfile"
@@ -16,11 +18,11 @@ import (
 )
 
 // Stage is the declaration.
-var Stage = graph.NewSink("encode-output", doc, open)
+var Stage = graph.WithCheck(graph.NewSink("encode-output", doc, open), check)
 
 const doc = `Writes the video with the objects' masks, boxes and scores drawn on it, as H.264 in an mp4 that plays in a browser.
 The copy has as many frames as the source, at the same times, and its audio where an mp4 can hold it. An object that is
-lost is marked LOST. Odd sizes are padded to even. Colours are BT.709 in limited range. The file is written as
+lost is marked LOST. Odd sizes are padded to even; H.264 ends at 16384 pixels a side. Colours are BT.709 in limited range. The file is written as
 NAME.partial.mp4 and gets its name when it is complete; an interrupted run leaves a .partial that plays.`
 
 // Options of the stage.
@@ -48,6 +50,15 @@ func (o *Options) Validate() error {
 type In struct {
 	Frame  *token.Frame  `port:"frame" doc:"the picture, its time and its audio"`
 	Result *token.Result `port:"result,optional" doc:"what to draw on it; without, the video is only copied"`
+}
+
+// check opens the encoder as it will be opened at the first frame.
+func check(o *Options, p graph.Probe) error {
+	err := media.CanWrite(media.WriterOptions{Width: p.Width, Height: p.Height, CRF: o.CRF, Preset: o.Preset, Threads: o.Threads, Log: zerolog.Nop()})
+	if err != nil {
+		return outfile.Errorf(string(o.Path), err)
+	}
+	return nil
 }
 
 // sink is one file. The encoder opens at the first frame, which says how large it is, and again behind each checkpoint:

@@ -16,6 +16,7 @@ import (
 	"strings"
 
 	"github.com/seed49bbd0e6/tachi/graph"
+	"github.com/seed49bbd0e6/tachi/graph/infile"
 	"github.com/seed49bbd0e6/tachi/stages/internal/prompt"
 	"github.com/seed49bbd0e6/tachi/stages/internal/token"
 )
@@ -24,8 +25,8 @@ import (
 var Stage = graph.WithImagine(graph.WithProbe(graph.NewSource("images", doc, open), probe), imagine)
 
 const doc = `Reads a folder of pictures (.jpg, .jpeg, .png) as a video, in natural order: frame2 before frame10.
-Pixels equal Pillow's convert("RGB"); orientation tags within the pictures are not applied, as there. All
-pictures must have one size. A frame is named by its file without the extension, which write-masks uses.`
+Pixels equal Pillow's convert("RGB") and are turned as an orientation tag (Exif) says. All pictures must
+have one size; what is no picture is passed over, but one that cannot be read, such as .webp or .tif, is an error. A frame is named by its file without the extension, which write-masks uses.`
 
 // Options of the stage.
 type Options struct {
@@ -102,17 +103,29 @@ func list(dir string) ([]string, error) {
 		}
 		return nil, graph.Errorf(graph.BadData, "%w", err)
 	}
-	var files []string
+	var files, others []string
 	for _, e := range entries {
-		switch strings.ToLower(filepath.Ext(e.Name())) {
-		case ".jpg", ".jpeg", ".png":
-			if !e.IsDir() && !strings.HasPrefix(e.Name(), ".") {
-				files = append(files, e.Name())
+		name, ext := e.Name(), strings.ToLower(filepath.Ext(e.Name()))
+		switch {
+		case strings.HasPrefix(name, "."):
+		case slices.Contains(readable, ext):
+			if err := infile.Regular(filepath.Join(dir, name)); err != nil {
+				return nil, graph.Errorf(graph.BadData, "%s: %w", filepath.Join(dir, name), err)
 			}
+			files = append(files, name)
+		case slices.Contains(unreadable, ext) && !e.IsDir():
+			others = append(others, name)
 		}
 	}
-	if len(files) == 0 {
+	slices.SortFunc(others, natural)
+	switch {
+	case len(files) == 0 && len(others) == 0:
 		return nil, graph.Errorf(graph.BadData, "%s: holds no pictures (.jpg, .jpeg, .png)", dir)
+	case len(files) == 0:
+		return nil, graph.Errorf(graph.BadData, "%s: holds no pictures that can be read (.jpg, .jpeg, .png): %s", dir, listed(others))
+	case len(others) > 0:
+		return nil, graph.Errorf(graph.BadData, "%s: is a picture that cannot be read (only .jpg, .jpeg, .png) among %d that can: convert it, or move it away; there are %s",
+			filepath.Join(dir, others[0]), len(files), listed(others))
 	}
 	slices.SortFunc(files, natural)
 	named := map[string]string{}
@@ -123,6 +136,23 @@ func list(dir string) ([]string, error) {
 		named[stem(f)] = f
 	}
 	return files, nil
+}
+
+// readable are the endings of pictures that are read, unreadable those of other pictures: without one of these in its place
+// every frame behind it would have another number.
+var (
+	readable   = []string{".jpg", ".jpeg", ".jpe", ".jfif", ".png"}
+	unreadable = strings.Fields(".webp .bmp .dib .tif .tiff .gif .apng .heic .heif .hif .avif .jxl .exr .hdr .dpx .cin .jp2 .j2k .j2c .jpf .jpx .jpc " +
+		".jxr .ppm .pgm .pbm .pnm .pam .pfm .tga .ico .psd .qoi .sgi .pcx .dds .svg .dng .cr2 .cr3 .nef .arw .orf .rw2 .raf .pef .srw .fits")
+)
+
+// listed names a few files.
+func listed(names []string) string {
+	const most = 5
+	if len(names) > most {
+		return fmt.Sprintf("%s and %d more", strings.Join(names[:most], ", "), len(names)-most)
+	}
+	return strings.Join(names, ", ")
 }
 
 func stem(file string) string { return strings.TrimSuffix(file, filepath.Ext(file)) }
@@ -144,11 +174,8 @@ func (s *source) bad(i int, err error) error {
 }
 
 func (s *source) read(i int) ([]byte, error) {
-	data, err := os.ReadFile(s.path(i))
-	if err != nil {
-		return nil, graph.Errorf(graph.BadData, "%w", err) // names the path
-	}
-	return data, nil
+	const most = 1 << 30
+	return infile.ReadFile(s.path(i), most)
 }
 
 // picture decodes file i.
@@ -188,7 +215,7 @@ func probe(env *graph.Env, o *Options) (graph.Probe, error) {
 	if !o.Empty() {
 		p.Objects = 1
 		if set, _, err := o.Load(p.Width, p.Height); err == nil { // what is wrong is told when the stage opens
-			p.Objects = len(set.Objects())
+			p.Objects, p.Prompts = len(set.Objects()), set.Count()
 		}
 	}
 	return p, nil
@@ -210,7 +237,7 @@ func open(env *graph.Env, o *Options) (func(context.Context, func(*Out) error) e
 		if set.Last() >= len(s.files) {
 			return nil, nil, graph.Errorf(graph.BadData, "%s: a prompt names frame %d, but there are %d", s.dir, set.Last(), len(s.files))
 		}
-		s.set = set
+		s.set, s.stream.Objects = set, set.Objects()
 	}
 	return s.run, nil, nil
 }

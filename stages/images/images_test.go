@@ -2,6 +2,9 @@ package images
 
 import (
 	"bytes"
+	"cmp"
+	"encoding/binary"
+	"hash/crc32"
 	"image"
 	"image/color"
 	"image/png"
@@ -9,6 +12,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/rs/zerolog"
@@ -157,6 +161,10 @@ func TestBadFoldersGiveOneClearError(t *testing.T) {
 	copy(huge[at:], []byte{0xff, 0xdc, 0xff, 0xdc}) // 65500 x 65500
 	os.WriteFile(filepath.Join(bomb, "1.jpg"), huge, 0o666)
 	file := filepath.Join(folder(t, map[string]string{"1.jpg": "j420.jpg"}), "1.jpg")
+	pipe, device := folder(t, map[string]string{"1.png": "prgb.png"}), folder(t, map[string]string{"1.png": "prgb.png"})
+	if err := cmp.Or(syscall.Mkfifo(filepath.Join(pipe, "2.png"), 0o666), os.Symlink("/dev/zero", filepath.Join(device, "2.png"))); err != nil {
+		t.Fatal(err)
+	}
 	for name, c := range map[string]struct {
 		o      Options
 		frames int
@@ -166,8 +174,14 @@ func TestBadFoldersGiveOneClearError(t *testing.T) {
 		"file":    {Options{Path: graph.Path(file)}, 0, "1.jpg: is not a folder; the decode stage reads videos"},
 		"no picture": {Options{Path: graph.Path(folder(t, map[string]string{"a.txt": ""}))}, 0,
 			": holds no pictures (.jpg, .jpeg, .png)"},
+		"another kind": {Options{Path: graph.Path(folder(t, map[string]string{"1.png": "prgb.png", "2.WebP": "", "3.png": "prgb.png"}))}, 0,
+			"2.WebP: is a picture that cannot be read (only .jpg, .jpeg, .png) among 2 that can"},
+		"only others": {Options{Path: graph.Path(folder(t, map[string]string{"a.tif": "", "b.BMP": "", "c.txt": ""}))}, 0,
+			": holds no pictures that can be read (.jpg, .jpeg, .png): a.tif, b.BMP"},
+		"pipe":          {Options{Path: graph.Path(pipe)}, 0, "2.png: is a pipe, not a regular file"},
+		"device":        {Options{Path: graph.Path(device)}, 0, "2.png: is a device, not a regular file"},
 		"empty picture": {Options{Path: graph.Path(folder(t, map[string]string{"1.jpg": ""}))}, 0, "1.jpg: is empty"},
-		"not a picture": {Options{Path: graph.Path(folder(t, map[string]string{"1.jpg": "make.py"}))}, 0, "1.jpg: Not a JPEG file"},
+		"not a picture": {Options{Path: graph.Path(folder(t, map[string]string{"1.jpg": "make.py"}))}, 0, "1.jpg: is text, whatever its name says: pictures are JPEG or PNG"},
 		"two sizes": {Options{Path: graph.Path(folder(t, map[string]string{"1.jpg": "j420.jpg", "2.jpg": "j420odd.jpg"}))}, 1,
 			"2.jpg: is 37x23, but the pictures before it are 48x32"},
 		"twins": {Options{Path: graph.Path(folder(t, map[string]string{"1.jpg": "j420.jpg", "1.png": "prgb.png"}))}, 0,
@@ -182,6 +196,62 @@ func TestBadFoldersGiveOneClearError(t *testing.T) {
 				t.Errorf("%d frames, then %v; want %d, then BadData with %q", len(frames), err, c.frames, c.want)
 			}
 		})
+	}
+}
+
+// exif is Exif data that holds an orientation alone, in one byte order or the other.
+func exif(tag uint16, order binary.ByteOrder) []byte {
+	head := "II*\x00"
+	if order == binary.BigEndian {
+		head = "MM\x00*"
+	}
+	out := append([]byte(head), make([]byte, 22)...)
+	order.PutUint32(out[4:], 8)
+	order.PutUint16(out[8:], 1)
+	order.PutUint16(out[10:], 0x0112)
+	order.PutUint16(out[12:], 3)
+	order.PutUint32(out[14:], 1)
+	order.PutUint16(out[18:], tag)
+	return out
+}
+
+// Each letter is a pixel: the picture is stored as abc over def.
+func TestPicturesAreTurnedAsTheirTagSays(t *testing.T) {
+	img := image.NewGray(image.Rect(0, 0, 3, 2))
+	copy(img.Pix, "abcdef")
+	var b bytes.Buffer
+	png.Encode(&b, img)
+	for tag, want := range []string{"abcdef", "abcdef", "cbafed", "fedcba", "defabc", "adbecf", "daebfc", "fcebda", "cfbead", "abcdef"} {
+		body := append([]byte("eXIf"), exif(uint16(tag), binary.BigEndian)...)
+		chunk := binary.BigEndian.AppendUint32(nil, uint32(len(body)-4))
+		chunk = binary.BigEndian.AppendUint32(append(chunk, body...), crc32.ChecksumIEEE(body))
+		const header = 8 + 25 // the signature and IHDR
+		data := slices.Concat(b.Bytes()[:header], chunk, b.Bytes()[header:])
+		w, h, err := size(data)
+		if err != nil || (w == 2) != (tag >= 5 && tag <= 8) {
+			t.Fatal(tag, w, h, err)
+		}
+		rgb, err := decode(data, w, h)
+		var got []byte
+		for i := 0; i < len(rgb); i += 3 {
+			got = append(got, rgb[i])
+		}
+		if err != nil || string(got) != want {
+			t.Errorf("tag %d: %s, %v; want %s", tag, got, err, want)
+		}
+	}
+	jpg, _ := os.ReadFile("testdata/j444.jpg")
+	for _, order := range []binary.ByteOrder{binary.LittleEndian, binary.BigEndian} {
+		body := append([]byte("Exif\x00\x00"), exif(6, order)...)
+		segment := append(binary.BigEndian.AppendUint16([]byte{0xff, 0xe1}, uint16(len(body)+2)), body...)
+		data := slices.Concat(jpg[:2], segment, jpg[2:])
+		w, h, err := size(data)
+		if err != nil || w != 32 || h != 48 || orientation(data) != 6 {
+			t.Error(order, w, h, orientation(data), err)
+		}
+		for cut := range len(segment) { // no cut makes it read beyond the end
+			orientation(data[:2+cut])
+		}
 	}
 }
 

@@ -13,13 +13,24 @@ import (
 	"image/color"
 	"image/png"
 	"unsafe"
+
+	"github.com/seed49bbd0e6/tachi/graph/infile"
 )
 
 // maxPixels bounds what a header may make us allocate.
 const maxPixels = 1 << 28
 
-// size reads the size of a JPEG or PNG file from its header.
+// size reads the size of a JPEG or PNG file from its header, as it is shown.
 func size(data []byte) (w, h int, err error) {
+	w, h, err = stored(data)
+	if orientation(data) >= 5 {
+		w, h = h, w
+	}
+	return w, h, err
+}
+
+// stored reads the size before the picture is turned.
+func stored(data []byte) (w, h int, err error) {
 	if isPNG(data) {
 		c, err := png.DecodeConfig(bytes.NewReader(data))
 		if err != nil {
@@ -29,8 +40,10 @@ func size(data []byte) (w, h int, err error) {
 	} else {
 		var cw, ch C.int
 		var message [C.TACHI_JPEG_TEXT]C.char
-		if len(data) == 0 {
+		if what := infile.Content(data); what == "empty" {
 			return 0, 0, errors.New("is empty")
+		} else if what != "" && what != "a JPEG picture" {
+			return 0, 0, fmt.Errorf("is %s, whatever its name says: pictures are JPEG or PNG", what)
 		}
 		if C.tachi_jpeg_size(bytesOf(data), C.size_t(len(data)), &cw, &ch, &message[0]) != 0 {
 			return 0, 0, errors.New(C.GoString(&message[0]))
@@ -44,8 +57,21 @@ func size(data []byte) (w, h int, err error) {
 }
 
 // decode turns a file into w*h*3 bytes of RGB, as Pillow's convert("RGB") would. Which decoder reads it is decided by
-// its content, whatever it is called. w and h are what size said.
+// its content, whatever it is called. It is turned as its orientation tag says. w and h are what size said.
 func decode(data []byte, w, h int) ([]uint8, error) {
+	tag := orientation(data)
+	if tag >= 5 {
+		w, h = h, w
+	}
+	rgb, err := pixels(data, w, h)
+	if err != nil {
+		return nil, err
+	}
+	return turn(rgb, w, h, tag), nil
+}
+
+// pixels decodes a picture of w by h as it is stored.
+func pixels(data []byte, w, h int) ([]uint8, error) {
 	rgb := make([]uint8, w*h*3)
 	if isPNG(data) {
 		img, err := png.Decode(bytes.NewReader(data))

@@ -18,15 +18,16 @@ import (
 var Stage = graph.WithImagine(graph.WithProbe(graph.NewSource("synthetic", "Made-up video with ground truth, from a seed: a target among other objects. "+
 	"Without a prompt the target, object 1, is prompted with its true box on frame 0.", open),
 	func(_ *graph.Env, o *Options) (graph.Probe, error) {
-		objects := []int{1}
+		objects, prompts := []int{1}, graph.Prompts{}
 		if !o.Options.Empty() {
 			set, _, err := o.Options.Load(o.Width, o.Height)
 			if err != nil {
 				return graph.Probe{}, err
 			}
 			_, objects = set.At(o.Frames - 1)
+			prompts = set.Count()
 		}
-		return graph.Probe{Width: o.Width, Height: o.Height, Frames: o.Frames, Rate: float64(o.FPS), Objects: len(objects)}, nil
+		return graph.Probe{Width: o.Width, Height: o.Height, Frames: o.Frames, Rate: float64(o.FPS), Objects: len(objects), Prompts: prompts}, nil
 	}), imagine)
 
 func imagine(_ *graph.Env, o *Options, p graph.Probe, frames int) (out []*Out, err error) {
@@ -36,7 +37,7 @@ func imagine(_ *graph.Env, o *Options, p graph.Probe, frames int) (out []*Out, e
 			return nil, err
 		}
 	}
-	for _, f := range set.Imagine(o.Width, o.Height, frames) {
+	for _, f := range set.Imagine(o.Width, o.Height, frames, p.Thin) {
 		out = append(out, &Out{f})
 	}
 	return out, nil
@@ -162,6 +163,9 @@ func (o *Options) play(ctx context.Context, set *prompt.Set, visit func(*token.F
 		if set == nil {
 			b := box(f.Truth[0].Mask)
 			set = prompt.First([]token.Prompt{{Object: 1, Box: &b}})
+		}
+		if t == 0 {
+			stream.Objects = set.Objects()
 		}
 		h.Prompts, h.Objects = set.At(t)
 		if err := visit(f); err != nil {

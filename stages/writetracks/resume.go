@@ -13,13 +13,14 @@ import (
 type place struct {
 	Events *int64
 	Boxes  map[int]int64 // by object
-	First  int
 	Lost   map[int]int
+
+	Several bool // the files' names have numbers
 }
 
 // save brings all lines so far to the disk.
 func (w *writer) save() ([]byte, error) {
-	p := place{Boxes: map[int]int64{}, First: w.first, Lost: w.lost}
+	p := place{Boxes: map[int]int64{}, Lost: w.lost, Several: w.several}
 	if w.events != nil {
 		size, err := w.events.settle()
 		if err != nil {
@@ -64,7 +65,7 @@ func (w *writer) resume(data []byte) error {
 		return &buffered{Writer: bufio.NewWriter(f), file: f}, nil
 	}
 	var err error
-	w.first = p.First
+	w.begun, w.several = true, p.Several
 	for object, lost := range p.Lost {
 		w.lost[object] = lost
 	}

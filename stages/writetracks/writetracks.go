@@ -12,16 +12,17 @@ import (
 
 	"github.com/seed49bbd0e6/tachi/graph"
 	"github.com/seed49bbd0e6/tachi/stages/internal/outfile"
+	"github.com/seed49bbd0e6/tachi/stages/internal/prompt"
 	"github.com/seed49bbd0e6/tachi/stages/internal/token"
 )
 
 // Stage is "write-tracks".
 var Stage = graph.NewSink("write-tracks", "Writes boxes (LaSOT: x,y,w,h per frame, integers, 0,0,0,0 when lost) and events (one JSON "+
-	"object per frame and object: scores, filter stage, what became of the memory). Several objects: one boxes file each, tracks-2.txt and so on.", open)
+	"object per frame and object: scores, filter stage, what became of the memory). Where several objects are prompted, each has its own boxes file with its number in the name: tracks-1.txt, tracks-2.txt.", open)
 
 // Options name the files.
 type Options struct {
-	Path   graph.OutPath `toml:"path" default:"tracks.txt" doc:"boxes; empty for none"`
+	Path   graph.OutPath `toml:"path" default:"tracks.txt" doc:"boxes; empty for none. With several objects tracks-1.txt, tracks-2.txt and so on"`
 	Events graph.OutPath `toml:"events" default:"events.jsonl" doc:"events; empty for none"`
 }
 
@@ -38,7 +39,7 @@ type Event struct {
 	Time        float64  `json:"time"` // seconds
 	Name        string   `json:"name,omitempty"`
 	Object      int      `json:"object"`
-	Box         [4]int   `json:"box"` // x, y, w, h in displayed pixels
+	Box         [4]int   `json:"box"` // x, y, w, h in stored pixels, upright
 	Prompted    bool     `json:"prompted,omitempty"`
 	Chosen      int      `json:"chosen"`
 	IoU         float32  `json:"predicted_iou"`
@@ -57,13 +58,14 @@ type Lost struct {
 }
 
 type writer struct {
-	env    *graph.Env
-	o      *Options
-	boxes  map[int]*buffered
-	events *buffered
-	json   *json.Encoder // into events
-	lost   map[int]int   // first frame of the current absence
-	first  int           // the object whose boxes have the file's plain name
+	env     *graph.Env
+	o       *Options
+	boxes   map[int]*buffered
+	events  *buffered
+	json    *json.Encoder // into events
+	lost    map[int]int   // first frame of the current absence
+	begun   bool          // a frame has come
+	several bool          // objects are prompted in this stream, so that the files' names have numbers
 }
 
 type buffered struct {
@@ -106,6 +108,9 @@ func (w *writer) create(path string) (*buffered, error) {
 }
 
 func (w *writer) fire(_ context.Context, in *In) error {
+	if err := w.begin(in.Result.Stream); err != nil {
+		return err
+	}
 	for i, t := range in.Result.Objects {
 		if err := w.box(t, in.Result.Index); err != nil {
 			return err
@@ -121,6 +126,24 @@ func (w *writer) fire(_ context.Context, in *In) error {
 	return nil
 }
 
+// begin settles the names of the boxes files on the first frame, and that each can be written, also those of objects that
+// appear late.
+func (w *writer) begin(s *token.Stream) error {
+	if w.begun {
+		return nil
+	}
+	w.begun, w.several = true, len(s.Objects) > 1
+	if !w.several || w.o.Path == "" {
+		return nil
+	}
+	for _, object := range s.Objects {
+		if err := outfile.Check(w.path(object), w.env.Overwrite); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // box writes one line. An object that appears late gets zeros for the frames before, so that line n is frame n.
 func (w *writer) box(t *token.Tracked, frame int) error {
 	if w.o.Path == "" {
@@ -128,9 +151,6 @@ func (w *writer) box(t *token.Tracked, frame int) error {
 	}
 	out, ok := w.boxes[t.Object]
 	if !ok {
-		if len(w.boxes) == 0 {
-			w.first = t.Object
-		}
 		var err error
 		if out, err = w.create(w.path(t.Object)); err != nil {
 			return err
@@ -147,12 +167,24 @@ func (w *writer) box(t *token.Tracked, frame int) error {
 
 // path is the file of an object's boxes.
 func (w *writer) path(object int) string {
-	path := string(w.o.Path)
-	if object == w.first {
-		return path
+	if !w.several {
+		return string(w.o.Path)
 	}
+	return numbered(string(w.o.Path), object)
+}
+
+func numbered(path string, object int) string {
 	ext := filepath.Ext(path)
 	return fmt.Sprintf("%s-%d%s", strings.TrimSuffix(path, ext), object, ext)
+}
+
+// Names lists the boxes files that there may be under a path: the path itself, or one for each object.
+func Names(path string) []string {
+	names := []string{path}
+	for object := 1; object <= prompt.MaxObject; object++ {
+		names = append(names, numbered(path, object))
+	}
+	return names
 }
 
 func (w *writer) event(h *token.Header, t *token.Tracked, note *token.MemoryNote) error {

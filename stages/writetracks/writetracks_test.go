@@ -24,14 +24,15 @@ func square(object, x0, y0, x1, y1 int, logit float32) *token.Tracked {
 	return &token.Tracked{Object: object, Logits: logits, Side: 8, Width: 8, Height: 8, ObjectLogit: logit, Appears: logit > 0}
 }
 
-func run(t *testing.T, dir string, cause error, results []*token.Result) {
+func run(t *testing.T, dir string, cause error, results []*token.Result, objects ...int) {
 	t.Helper()
+	stream := &token.Stream{Width: 8, Height: 8, TimeBase: token.Ratio{Num: 1, Den: 10}, Objects: objects}
 	fire, closer, err := open(&graph.Env{}, &Options{Path: graph.OutPath(filepath.Join(dir, "tracks.txt")), Events: graph.OutPath(filepath.Join(dir, "events.jsonl"))})
 	if err != nil {
 		t.Fatal(err)
 	}
 	for i, r := range results {
-		r.Header = &token.Header{Stream: &token.Stream{Width: 8, Height: 8, TimeBase: token.Ratio{Num: 1, Den: 10}}, Index: i, PTS: int64(i)}
+		r.Header = &token.Header{Stream: stream, Index: i, PTS: int64(i)}
 		if err := fire(context.Background(), &In{Result: r}); err != nil {
 			t.Fatal(err)
 		}
@@ -55,13 +56,27 @@ func TestBoxesAreLaSOTLinesFromFrameZero(t *testing.T) {
 	run(t, dir, nil, []*token.Result{
 		{Objects: []*token.Tracked{square(1, 2, 3, 5, 4, 1)}},
 		{Objects: []*token.Tracked{square(1, 2, 3, 5, 4, -3)}}, // does not appear
-		{Objects: []*token.Tracked{square(1, 0, 0, 7, 7, 1), square(3, 1, 1, 1, 1, 1)}},
+		{Objects: []*token.Tracked{square(1, 0, 0, 7, 7, 1)}},
 	})
 	if got, want := text(t, filepath.Join(dir, "tracks.txt")), "2,3,3,1\n0,0,0,0\n0,0,7,7\n"; got != want {
 		t.Errorf("tracks.txt is %q, want %q", got, want)
 	}
-	if got, want := text(t, filepath.Join(dir, "tracks-3.txt")), "0,0,0,0\n0,0,0,0\n1,1,0,0\n"; got != want {
+}
+
+func TestSeveralObjectsHaveTheirNumbersInEveryName(t *testing.T) {
+	dir := t.TempDir()
+	run(t, dir, nil, []*token.Result{ // object 3 comes first
+		{Objects: []*token.Tracked{square(3, 2, 3, 5, 4, 1)}},
+		{Objects: []*token.Tracked{square(1, 0, 0, 7, 7, 1), square(3, 1, 1, 1, 1, 1)}},
+	}, 1, 3)
+	if got, want := text(t, filepath.Join(dir, "tracks-3.txt")), "2,3,3,1\n1,1,0,0\n"; got != want {
 		t.Errorf("tracks-3.txt is %q, want %q", got, want)
+	}
+	if got, want := text(t, filepath.Join(dir, "tracks-1.txt")), "0,0,0,0\n0,0,7,7\n"; got != want {
+		t.Errorf("tracks-1.txt is %q, want %q", got, want)
+	}
+	if _, err := os.Stat(filepath.Join(dir, "tracks.txt")); err == nil {
+		t.Error("tracks.txt is there as well")
 	}
 }
 

@@ -1,6 +1,8 @@
-# Writes fixture.pt with torch.save, and what it holds, dense, as expected.safetensors beside it.
+# Writes fixture.pt with torch.save, and what it holds, dense, as expected.safetensors beside it. Then trainer.pt, a
+# trainer's checkpoint with two tensors and much beside them; and two files that are refused: legacy.pt in the format
+# before 1.6, and script.pt, a program.
 #
-#     python make_fixture.py                              writes both
+#     python make_fixture.py                              writes all of them
 #     python make_fixture.py --check ours.pt ours.safetensors
 #
 # --check loads a .pt of ours with torch.load(weights_only=True), also memory-mapped, and a .safetensors of ours with the
@@ -9,10 +11,13 @@
 #     TACHI_WEIGHTS_OUT=folder go test -run TestWhatWeWriteReadsBack ./kernels/weights
 #
 # Pinned: python 3.11.7, torch 2.5.1, safetensors 0.8.0, numpy 2.4.6.
+import argparse
 import os
+import pathlib
 import sys
-from collections import OrderedDict
+from collections import Counter, OrderedDict, defaultdict
 
+import numpy as np
 import torch
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
@@ -46,6 +51,32 @@ def fixture():
     )
 
 
+class Settings(dict):  # a class that no reader knows
+    pass
+
+
+def trainer():
+    weight = torch.nn.Parameter(torch.arange(6.0).view(2, 3))
+    weight.tag = "a tensor with an attribute"
+    optimizer = torch.optim.AdamW([weight])
+    weight.grad = torch.ones_like(weight)
+    optimizer.step()
+    saved = dict(epoch=3, best=np.float64(0.5), losses=np.array([1.0, 2.0]), args=argparse.Namespace(lr=0.1, out=pathlib.PurePosixPath("x")))
+    saved.update(torch_rng=torch.get_rng_state(), numpy_rng=np.random.default_rng(1).bit_generator.state, seed=2**63 + 5, names={1, 2})
+    saved.update(device=torch.device("cpu"), dtype=torch.float16, settings=Settings(a=1), counts=Counter("aab"), lists=defaultdict(list, a=[1]))
+    saved.update(none=None, complex=1j, raw=b"ab", array=bytearray(b"ab"), optimizer=optimizer.state_dict())
+    saved.update(sparse=torch.eye(2).to_sparse(), quantised=torch.quantize_per_tensor(torch.ones(2), 0.1, 0, torch.qint8))
+    saved["model"] = {"weight": weight, "wide": torch.tensor([1.5, 2.5], dtype=torch.float64), "steps": torch.tensor(7)}
+    saved["model"]["small"] = torch.zeros(3).to(torch.float8_e4m3fn)
+    saved["ema"] = {"weight": weight.detach() + 1, "wide": torch.zeros(2)}
+    return saved
+
+
+class Half(torch.nn.Module):
+    def forward(self, x):
+        return x / 2
+
+
 def bits(t):
     return t.detach().contiguous().flatten().view(torch.uint8) if t.dim() else t.detach().reshape(1).view(torch.uint8)
 
@@ -73,3 +104,6 @@ if __name__ == "__main__":
         tensors._metadata = OrderedDict([("", {"version": 1})])  # as a module's state_dict has it
         torch.save({"model": tensors}, os.path.join(here, "fixture.pt"))
         save_file({k: v.detach().contiguous().clone() for k, v in tensors.items()}, os.path.join(here, "expected.safetensors"))
+        torch.save(trainer(), os.path.join(here, "trainer.pt"))
+        torch.save({"model": {"weight": torch.ones(2)}}, os.path.join(here, "legacy.pt"), _use_new_zipfile_serialization=False)
+        torch.jit.script(Half()).save(os.path.join(here, "script.pt"))

@@ -39,6 +39,14 @@ func newTrack(st *astiav.Stream) *Track {
 	return t
 }
 
+// at returns when a packet is decoded, which for audio is when it is heard.
+func (p *Packet) at() int64 {
+	if p.DTS != astiav.NoPtsValue {
+		return p.DTS
+	}
+	return p.PTS
+}
+
 func newPacket(p *astiav.Packet) *Packet {
 	return &Packet{Data: p.Data(), PTS: p.Pts(), DTS: p.Dts(), Duration: p.Duration(), flags: p.Flags()}
 }

@@ -4,7 +4,6 @@ package media
 
 import (
 	"errors"
-	"fmt"
 	"io"
 	"math"
 
@@ -24,6 +23,10 @@ func (r *Reader) Next() (*Frame, error) {
 		return nil, r.nextErr
 	}
 	r.next, r.nextErr = r.ahead(f)
+	if r.next == nil && r.nextErr == io.EOF && r.endsDamaged(f) {
+		r.nextErr = r.verdict(f.Index - 1)
+		return nil, r.nextErr
+	}
 	if r.next != nil {
 		f.Duration = r.next.PTS - f.PTS
 		f.Audio = r.audioUntil(r.next.PTS)
@@ -36,17 +39,23 @@ func (r *Reader) Next() (*Frame, error) {
 
 // ahead decodes the frame after prev.
 func (r *Reader) ahead(prev *Frame) (*Frame, error) {
-	p, err := r.decode()
-	if err == io.EOF {
-		return nil, r.verdict(prev.Index)
+	for {
+		p, err := r.decode()
+		if err == io.EOF {
+			r.missed(prev)
+			return nil, r.verdict(prev.Index)
+		}
+		if err != nil {
+			return nil, err
+		}
+		if f, err := r.finish(p, prev); f != nil || err != nil {
+			return f, err
+		}
 	}
-	if err != nil {
-		return nil, err
-	}
-	return r.finish(p, prev)
 }
 
-// finish makes a Frame of the picture just decoded; prev is nil for the first one.
+// finish makes a Frame of the picture just decoded; prev is nil for the first one. There is none where a file ends in the middle
+// of the picture.
 func (r *Reader) finish(p picture, prev *Frame) (*Frame, error) {
 	f := &Frame{PTS: p.pts, Duration: p.duration}
 	if f.Duration <= 0 {
@@ -63,35 +72,29 @@ func (r *Reader) finish(p picture, prev *Frame) (*Frame, error) {
 		f.PTS = max(f.PTS, prev.PTS+1)
 	}
 	if p.width != r.width || p.height != r.height {
-		return nil, graph.Errorf(graph.BadData, "%s: frame %d: the size changes from %dx%d to %dx%d",
+		return nil, graph.Errorf(graph.Incomplete, "%s: frame %d: the size changes from %dx%d to %dx%d",
 			r.name, f.Index, r.width, r.height, p.width, p.height)
 	}
-	if p.corrupt {
-		r.damaged(&r.corrupt.Shown, f.PTS)
+	if r.account(p, f, prev) {
+		return nil, nil
 	}
+	if p.interlaced {
+		r.noteInterlaced(f.Index)
+	}
+	f.Lost = r.corrupt.Skipped
+	r.timeline.land(f, r.begin)
 	f.RGB = NewRGB(r.stream.Height, r.stream.Width*3)
 	rgb := f.RGB
 	if r.stored != nil {
 		rgb = r.stored
 	}
-	if err := r.conv.toRGB(r.frame, rgb, p.width*3); err != nil {
+	if err := r.conv.toRGB(r.frame, p.look, rgb, p.width*3); err != nil {
 		return nil, graph.Errorf(graph.BadData, "%s: frame %d: %w", r.name, f.Index, err)
 	}
 	if r.stored != nil {
 		r.orient.apply(f.RGB, r.stored, p.width, p.height)
 	}
 	return f, nil
-}
-
-// damaged counts, and notes when it began. pts is in the video's time base.
-func (r *Reader) damaged(count *int, pts int64) {
-	if r.corrupt.Shown+r.corrupt.Skipped == 0 {
-		r.corrupt.Near = r.reached
-		if pts != astiav.NoPtsValue {
-			r.corrupt.Near = float64(pts) * r.stream.TimeBase.Float()
-		}
-	}
-	*count++
 }
 
 // decode leaves the next picture in r.frame. It returns io.EOF when there is none.
@@ -108,7 +111,7 @@ func (r *Reader) decode() (picture, error) {
 				return picture{}, err
 			}
 		default: // what this packet held is lost; after the last packet there are only so many left inside
-			r.damaged(&r.corrupt.Skipped, r.packet.Pts())
+			r.refuse()
 			if barren++; r.ended && barren > 64 {
 				return picture{}, io.EOF
 			}
@@ -116,8 +119,57 @@ func (r *Reader) decode() (picture, error) {
 	}
 }
 
-// feed gives the decoder one packet of video, and keeps the audio that comes before it.
+// feed gives the decoder one packet of video. In a file it looks one packet further, to know which is the last; elsewhere
+// only behind a packet that is marked as corrupt, because looking takes time there.
 func (r *Reader) feed() error {
+	for {
+		if !r.ended {
+			if err := r.read(); err != nil {
+				return err
+			}
+		}
+		switch {
+		case r.ended && r.held == nil:
+			r.dec.SendPacket(nil) // starts the drain; refused only when it has started
+			return nil
+		case r.ended:
+			last := r.held
+			r.held = nil
+			defer last.Free()
+			if last.Flags().Has(astiav.PacketFlagCorrupt) && r.mayBeCut() { // the sample that the cut went through
+				r.ragged = true
+				continue
+			}
+			if r.send(last, true) {
+				return nil
+			}
+		case r.held != nil:
+			r.held, r.packet = r.packet, r.held
+			if r.send(r.packet, false) {
+				return nil
+			}
+		case r.lookahead || r.packet.Flags().Has(astiav.PacketFlagCorrupt):
+			r.held, r.packet = r.packet, astiav.AllocPacket()
+		default:
+			if r.send(r.packet, false) {
+				return nil
+			}
+		}
+	}
+}
+
+// send reports whether the decoder takes a packet.
+func (r *Reader) send(p *astiav.Packet, last bool) bool {
+	r.enter(p, last)
+	if err := r.dec.SendPacket(p); err != nil {
+		r.refuse()
+		return false
+	}
+	return true
+}
+
+// read leaves the next packet of video in r.packet, and keeps the audio before it. At the end it sets r.ended.
+func (r *Reader) read() error {
 	for {
 		r.packet.Unref()
 		err := r.fc.ReadFrame(r.packet)
@@ -128,68 +180,40 @@ func (r *Reader) feed() error {
 			return ErrInterrupted
 		case err != nil:
 			r.ended = true
+			if r.complaints.demuxer() > 0 && r.mayBeCut() {
+				r.ragged = true
+			}
 			if !errors.Is(err, astiav.ErrEof) {
 				r.readErr = err
 			}
-			r.dec.SendPacket(nil) // starts the drain; refused only when it has started
+			r.hear(r.timeline.settle())
 			return nil
 		}
+		r.demuxer += r.complaints.demuxer()
 		switch index := r.packet.StreamIndex(); {
 		case r.audio != nil && index == r.audio.Index():
-			r.measure(r.audio)
-			r.heard = append(r.heard, newPacket(r.packet))
+			r.hear(r.timeline.sound(newPacket(r.packet)))
 		case index != r.video.Index():
 		case r.cut() && r.packet.Flags().Has(astiav.PacketFlagCorrupt): // the sample that the cut went through
 		default:
-			r.measure(r.video)
-			if err := r.dec.SendPacket(r.packet); err != nil {
-				r.damaged(&r.corrupt.Skipped, r.packet.Pts())
-				continue
+			jumps := r.timeline.jumps.Count
+			r.timeline.picture(r.packet, r.step)
+			if r.timeline.jumps.Count > jumps {
+				r.excuse()
+				r.hear(r.timeline.settle())
 			}
+			r.measure()
 			return nil
 		}
 	}
 }
 
-// measure notes how far into the video the packet reaches.
-func (r *Reader) measure(st *astiav.Stream) {
-	if pts := r.packet.Pts(); pts != astiav.NoPtsValue {
-		r.reached = max(r.reached, float64(pts+r.packet.Duration())*st.TimeBase().Float64())
+// hear keeps audio for the frames that it is heard with.
+func (r *Reader) hear(packets []any) {
+	for _, p := range packets {
+		if p := p.(*Packet); p.at() != astiav.NoPtsValue {
+			r.reach(p.at()+p.Duration, r.audio)
+		}
 	}
-}
-
-// cut says whether an mp4 lacks samples that its index promises.
-func (r *Reader) cut() bool { return r.promised > r.stream.Frames }
-
-// verdict says whether the end after frame last is the true one. The index of an mp4 in a file tells for certain.
-// Elsewhere a failed read tells, or a container that announces a length of which more than a twentieth is missing;
-// formats that announce nothing (transport streams, raw H.264) just end.
-func (r *Reader) verdict(last int) error {
-	announced, start := float64(r.fc.Duration())/1e6, max(0, float64(r.fc.StartTime())/1e6)
-	missing := announced - (r.reached - start)
-	certain := r.promised > 0 && r.fileSize >= 0
-	switch {
-	case r.cut():
-		return r.early(last, cutShort)
-	case r.readErr != nil:
-		return r.early(last, r.readErr)
-	case !certain && headerDuration(r.fc) && missing > max(announced/20, 3/max(1, r.stream.Rate.Float())):
-		return r.early(last, cutShort)
-	}
-	return io.EOF
-}
-
-var cutShort = errors.New("the file is cut short")
-
-// early makes the error of an end after frame last that came too soon.
-func (r *Reader) early(last int, why error) error {
-	promised, about := r.promised, ""
-	if promised == 0 && headerDuration(r.fc) {
-		promised, about = int(math.Round(float64(r.fc.Duration())/1e6*r.stream.Rate.Float())), "about "
-	}
-	of := ""
-	if promised > last+1 {
-		of = fmt.Sprintf(" (%d of %s%d)", last+1, about, promised)
-	}
-	return graph.Errorf(graph.Incomplete, "%s: ends early after frame %d%s: %w", r.name, last, of, why)
+	r.heard = append(r.heard, packets...)
 }

@@ -32,14 +32,9 @@ func (r *Reader) useHardware(codec *astiav.Codec, name string) error {
 		return fmt.Errorf("FFmpeg's %s decoder does not use it", codec.Name())
 	}
 	format := configs[at].PixelFormat()
-	options := astiav.NewDictionary()
-	defer options.Free()
-	options.Set("primary_ctx", "1", 0) // the network's, where it is on the same GPU
-	gpu, err := astiav.CreateHardwareDeviceContext(device, number, options)
-	if err != nil {
+	if err := useDevice(r.dec, device, number); err != nil {
 		return fmt.Errorf("FFmpeg cannot open the GPU or its driver: %w", err)
 	}
-	r.dec.SetHardwareDeviceContext(gpu)
 	tell := sync.OnceFunc(func() { r.onProcessor(name, errors.New("it does not decode videos like this one")) })
 	r.dec.SetPixelFormatCallback(func(formats []astiav.PixelFormat) astiav.PixelFormat {
 		if slices.Contains(formats, format) {

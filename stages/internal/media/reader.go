@@ -9,6 +9,8 @@ import (
 	"io/fs"
 	"math"
 	"os"
+	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -42,17 +44,34 @@ type Reader struct {
 	orient        orientation
 	stored        []uint8 // room for a picture before it is turned, nil when the video is upright
 
-	next     *Frame  // decoded ahead, nil after the last
-	nextErr  error   // why there is none
-	heard    []any   // audio not yet handed out
-	step     int64   // how long a frame lasts when nothing says so
+	next     *Frame // decoded ahead, nil after the last
+	nextErr  error  // why there is none
+	heard    []any  // audio not yet handed out
+	step     int64  // how long a frame lasts when nothing says so
+	steady   bool   // every frame lasts as long
+	begin    int64  // the time of frame 0
+	timeline timeline
+
+	held      *astiav.Packet // read ahead, nil without
+	lookahead bool           // always read one ahead
+	ended     bool           // no more packets
+	readErr   error          // why there are none, when not for the end of the file
+	patient   func()         // makes standard input block again, nil where it does not matter
+
+	ledger     ledger
+	corrupt    Corrupt
+	complaints complaints
+	demuxer    int // errors that it logged since the last frame
+
+	finite   bool    // a file or a pipe
+	fileSize int64   // -1 when unknown
+	sized    size    // what the container says of it
+	promised int     // frames that the container's index promises, 0 when there is none
+	packets  int     // of video, read so far
 	reached  float64 // seconds, the end of the farthest packet read
-	ended    bool    // no more packets
-	readErr  error   // why there are none, when not for the end of the file
-	corrupt  Corrupt
-	fileSize int64  // -1 when unknown
-	promised int    // frames that the container's index promises, 0 when there is none
-	patient  func() // makes standard input block again, nil where it does not matter
+	end      int64   // of the last packet, in bytes of the input; 0 when unknown
+	ragged   bool    // the file ends in the middle of a picture
+	fields   bool    // a frame was interlaced
 }
 
 // Frame is one decoded picture.
@@ -62,20 +81,16 @@ type Frame struct {
 	Duration int64 // until the next frame; of the last frame as far as known
 	RGB      []uint8
 	Audio    []any // of *Packet: what is heard before the next frame, or, after the last frame, the rest
+	Lost     int   // frames before this one that gave no picture
+
+	damaged bool
 }
 
 // Picture is what a Writer needs to know of a source besides its size, so that the copy looks the same.
 type Picture struct {
 	Aspect              token.Ratio // of a pixel as displayed; zero when square or unknown
-	Primaries, Transfer int         // FFmpeg's numbers (ISO/IEC 23091-2)
+	Primaries, Transfer int         // of the RGB pixels; FFmpeg's numbers (ISO/IEC 23091-2)
 	Origin              int64       // when the file begins, in the stream's TimeBase
-}
-
-// Corrupt counts what could not be decoded properly.
-type Corrupt struct {
-	Shown   int     // frames delivered although parts of them are made up
-	Skipped int     // packets that gave no frame
-	Near    float64 // seconds into the video at which it began, within what the decoder holds at once
 }
 
 // ReadOptions say how to read.
@@ -107,10 +122,13 @@ func (r *Reader) open(path string, o ReadOptions) error {
 	}
 	r.fc = astiav.AllocFormatContext()
 	r.stop = newInterrupter(r.fc)
+	r.complaints = newComplaints(r.fc)
+	r.finite = !strings.Contains(path, "://") && !strings.HasPrefix(path, "/dev/video")
+	r.lookahead, r.fileSize = size >= 0, size
 	self := object(r.fc)
 	if err := r.fc.OpenInput(url, format, nil); err != nil {
 		r.fc = nil // freed by FFmpeg
-		return r.bad("cannot be read as a video", detail(drainLog(r.log, self), err))
+		return r.unreadable(detail(drainLog(r.log, self), err))
 	}
 	if err := r.fc.FindStreamInfo(nil); err != nil {
 		return r.bad("cannot be read as a video", detail(drainLog(r.log, self), err))
@@ -125,6 +143,9 @@ func (r *Reader) open(path string, o ReadOptions) error {
 	}
 	if err := r.openDecoder(o); err != nil {
 		return err
+	}
+	if size >= 0 {
+		r.sized = sized(path, r.fc.InputFormat().Name(), size)
 	}
 	return r.first(size)
 }
@@ -198,7 +219,9 @@ func (r *Reader) openDecoder(o ReadOptions) error {
 	options := astiav.NewDictionary()
 	defer options.Free()
 	options.Set("threads", strconv.Itoa(o.Threads), 0)
+	options.Set("flags", "unaligned", 0) // else FFmpeg keeps columns that the stream cuts off at the left
 	options.Set("pkt_timebase", r.video.TimeBase().String(), 0)
+	r.complaints.of(r.dec)
 	if err := r.dec.Open(codec, options); err != nil {
 		return r.bad(codec.Name(), err)
 	}
@@ -216,6 +239,10 @@ func (r *Reader) first(fileSize int64) error {
 	if rate.Num() > 0 && rate.Den() > 0 {
 		r.step = max(1, rescale(1, rate.Den(), rate.Num(), tb))
 	}
+	r.steady = ratio(rate) == ratio(r.video.RFrameRate()) && rate.Num() > 0
+	r.timeline = newTimeline(r.fc, r.video, r.audio, float64(r.step)*tb.Float64())
+	r.ledger = r.newLedger()
+	_, _ = r.complaints.demuxer(), r.complaints.decoder() // what they said of the file's header
 	p, err := r.decode()
 	switch {
 	case err == io.EOF:
@@ -234,30 +261,62 @@ func (r *Reader) first(fileSize int64) error {
 	if r.orient.turned() {
 		aspect = astiav.NewRational(aspect.Den(), aspect.Num())
 	}
-	info := Picture{Primaries: p.primaries, Transfer: p.transfer, Origin: origin}
+	info := Picture{Primaries: p.look.primaries, Transfer: p.look.transfer, Origin: origin}
+	if p.look.hdr() { // it is toned to SDR
+		info.Primaries, info.Transfer = primariesBT709, transferBT709
+	}
 	if aspect.Num() > 0 && aspect.Den() > 0 && aspect.Num() != aspect.Den() {
 		info.Aspect = ratio(aspect)
+		r.noteAspect(info.Aspect)
 	}
 	r.stream.Picture = info
+	r.noteColours(p.look)
 	if r.audio != nil {
 		r.stream.Audio = newTrack(r.audio)
 	}
-	r.fileSize = fileSize
 	if strings.HasPrefix(r.fc.InputFormat().Name(), "mov") && r.video.NbFrames() > 0 {
 		if fileSize < 0 {
 			fileSize = math.MaxInt64 // a pipe has to be believed
 		}
 		r.promised, r.stream.Frames = indexed(r.video, fileSize)
 	}
+	if r.begin = p.pts; p.pts == astiav.NoPtsValue {
+		r.begin = 0
+	}
 	r.next, err = r.finish(p, nil)
 	return err
 }
 
+// whyNothing says why a video gave no picture at all.
 func (r *Reader) whyNothing() error {
-	if r.readErr != nil {
+	codec := r.video.CodecParameters().CodecID().Name()
+	said := drainLog(r.log, object(r.dec))
+	switch {
+	case r.packets == 0 && strings.HasPrefix(r.fc.InputFormat().Name(), "mov") && !seekable(r.fc):
+		return errors.New("its index stands at the end, and a pipe cannot go back to the pictures: " +
+			"give the file itself, or write it with its index in front (ffmpeg -i IN -c copy -movflags +faststart OUT)")
+	case r.cut():
+		return cutShort
+	case r.readErr != nil:
 		return r.readErr
+	case r.ledger.animated:
+		return errors.New("it is an animated WebP, which this FFmpeg cannot read")
+	case r.packets == 0:
+		return fmt.Errorf("there is nothing in its %s stream", codec)
 	}
-	return fmt.Errorf("%d packets are corrupt", r.corrupt.Skipped)
+	return detail(said, fmt.Errorf("this FFmpeg's %s decoder gives no picture of its %d packets", codec, r.packets))
+}
+
+// headerless are the names of files that hold raw pictures and nothing that says what they are.
+var headerless = []string{".yuv", ".rgb", ".bgr", ".rgba", ".bgra", ".raw", ".nv12", ".nv21", ".i420", ".yv12", ".yuy2", ".yuyv", ".uyvy", ".p010", ".cif", ".qcif"}
+
+// unreadable makes the error of a file that FFmpeg does not open.
+func (r *Reader) unreadable(err error) error {
+	if ext := strings.ToLower(filepath.Ext(r.name)); slices.Contains(headerless, ext) {
+		return r.bad("cannot be read as a video", fmt.Errorf("a %s file holds raw pictures and neither their size nor their format: convert it first "+
+			"(ffmpeg -f rawvideo -video_size WxH -pixel_format yuv420p -framerate R -i IN OUT.y4m)", ext))
+	}
+	return r.bad("cannot be read as a video", err)
 }
 
 func (r *Reader) setOrientation(p picture) {
@@ -279,6 +338,9 @@ func (r *Reader) Stream() *token.Stream { return r.stream }
 
 // Corrupt returns what was counted so far.
 func (r *Reader) Corrupt() Corrupt { return r.corrupt }
+
+// Jumps returns the jumps in time so far.
+func (r *Reader) Jumps() Jumps { return r.timeline.jumps }
 
 // Interrupt makes a read that blocks return soon. It may be called from any goroutine, at any time.
 func (r *Reader) Interrupt() {
@@ -304,6 +366,11 @@ func (r *Reader) Close() {
 	}
 	if r.stop != nil {
 		r.stop.release()
+	}
+	r.complaints.free()
+	if r.held != nil {
+		r.held.Free()
+		r.held = nil
 	}
 	if r.packet != nil {
 		r.packet.Free()

@@ -29,7 +29,7 @@ func (r *Reader) Find(m Mark, index int) error {
 		return ErrNotFound
 	}
 	flush(r.dec)
-	r.heard, r.ended, r.readErr = nil, false, nil
+	r.restart()
 	p, err := r.decode()
 	if err != nil || p.pts == astiav.NoPtsValue {
 		return ErrNotFound
@@ -53,4 +53,15 @@ func (r *Reader) Find(m Mark, index int) error {
 			return nil
 		}
 	}
+}
+
+// restart forgets what was read before a seek. Damage that was counted remains.
+func (r *Reader) restart() {
+	r.heard, r.ended, r.readErr, r.ragged = nil, false, nil, false
+	if r.held != nil {
+		r.held.Free()
+		r.held = nil
+	}
+	r.timeline = newTimeline(r.fc, r.video, r.audio, float64(r.step)*r.video.TimeBase().Float64())
+	r.ledger = r.newLedger()
 }

@@ -5,6 +5,7 @@ package media
 import (
 	"errors"
 	"fmt"
+	"math"
 	"strconv"
 	"syscall"
 
@@ -20,18 +21,20 @@ import (
 type Writer struct {
 	o      WriterOptions
 	fc     *astiav.FormatContext
-	io     *astiav.IOContext
 	enc    *astiav.CodecContext
 	video  *astiav.Stream
 	audio  *astiav.Stream // nil without
 	frame  *astiav.Frame
 	packet *astiav.Packet
 	conv   converter
+	gaps   gaps
 
 	width, height int             // even
 	canvas        []uint8         // one padded picture, nil while none is needed
 	lasts         map[int64]int64 // durations of the frames inside the encoder, by pts
 	origin        int64           // pts that becomes time 0
+	hurt          bool            // some of it was damaged
+	tried         bool            // the audio's first packet was
 	heard         int64           // dts of the last audio packet, in the stream's time base
 	err           error           // the first error of the muxer: nothing can be written after it
 }
@@ -49,6 +52,9 @@ type WriterOptions struct {
 	Log           zerolog.Logger
 }
 
+// mostPixels is the longest side that x264 takes.
+const mostPixels = 16384
+
 // NewWriter opens an mp4 at path, whatever its name, replacing what is there.
 func NewWriter(path string, o WriterOptions) (*Writer, error) {
 	installLog()
@@ -62,6 +68,18 @@ func NewWriter(path string, o WriterOptions) (*Writer, error) {
 		return nil, err
 	}
 	return w, nil
+}
+
+// CanWrite tells, without a file, why the encoder would refuse what NewWriter is to write.
+func CanWrite(o WriterOptions) error {
+	installLog()
+	o.TimeBase = token.Ratio{Num: 1, Den: 25}
+	w := &Writer{o: o, frame: astiav.AllocFrame(), packet: astiav.AllocPacket(), width: (o.Width + 1) &^ 1, height: (o.Height + 1) &^ 1}
+	defer w.free()
+	if err := w.openEncoder(); err != nil {
+		return fmt.Errorf("libx264: %w", err)
+	}
+	return nil
 }
 
 func (w *Writer) open(url string) (err error) {
@@ -79,23 +97,56 @@ func (w *Writer) open(url string) (err error) {
 	w.video.SetAvgFrameRate(rational(w.o.Rate))
 	w.video.SetSampleAspectRatio(w.enc.SampleAspectRatio())
 	w.addAudio()
-	if w.io, err = astiav.OpenIOContext(url, astiav.NewIOContextFlags(astiav.IOContextFlagWrite)); err != nil {
+	if err := openOutput(w.fc, url); err != nil {
 		return system(err)
 	}
-	w.fc.SetPb(w.io)
+	if err := begin(w.fc); err != nil {
+		return err
+	}
+	w.gaps = newGaps(w.enc.TimeBase(), w.video.TimeBase())
+	return nil
+}
+
+// begin writes the head of an mp4. Where a track begins is written in a unit of the movie's, which FFmpeg makes a
+// millisecond: a file in parts would be off by some of that at each joint. Here it is one that suits every track. FFmpeg
+// calls FLAC in mp4 experimental; browsers play it.
+func begin(fc *astiav.FormatContext) error {
+	unit := 1
+	for _, s := range fc.Streams() {
+		own := s.TimeBase().Den()
+		if rate := s.CodecParameters().SampleRate(); rate > 0 {
+			own = rate
+		}
+		for own < 10000 { // as the muxer makes of it, for video
+			own *= 2
+		}
+		if common := unit / gcd(unit, own) * own; common <= math.MaxInt32 {
+			unit = common
+		}
+	}
 	options := astiav.NewDictionary()
 	defer options.Free()
 	options.Set("movflags", "+faststart", 0)
-	if err := w.fc.WriteHeader(options); err != nil {
-		return system(err)
+	options.Set("movie_timescale", strconv.Itoa(unit), 0)
+	options.Set("strict", "experimental", 0)
+	return system(fc.WriteHeader(options))
+}
+
+func gcd(a, b int) int {
+	for b != 0 {
+		a, b = b, a%b
 	}
-	return nil
+	return a
 }
 
 func (w *Writer) openEncoder() error {
 	codec := astiav.FindEncoderByName("libx264")
 	if codec == nil {
 		return errors.New("this build of FFmpeg does not have it")
+	}
+	if max(w.width, w.height) > mostPixels {
+		return fmt.Errorf("the pictures are %dx%d, and H.264 ends at %d pixels a side: scale the video down, or run a pipeline that writes no video",
+			w.width, w.height, mostPixels)
 	}
 	w.enc = astiav.AllocCodecContext(codec)
 	w.enc.SetWidth(w.width)
@@ -119,11 +170,16 @@ func (w *Writer) openEncoder() error {
 		options.Set("preset", w.o.Preset, 0)
 	}
 	options.Set("threads", strconv.Itoa(w.o.Threads), 0)
+	options.Set("forced-idr", "1", 0) // what gaps asks for
 	options.Set("colorspace", "bt709", 0)
 	options.Set("color_range", "tv", 0)
 	options.Set("color_primaries", tag(w.o.Picture.Primaries), 0)
 	options.Set("color_trc", tag(w.o.Picture.Transfer), 0)
-	return w.enc.Open(codec, options)
+	self := object(w.enc)
+	if err := w.enc.Open(codec, options); err != nil {
+		return fmt.Errorf("pictures of %dx%d: %w", w.width, w.height, detail(drainLog(w.o.Log, self), err))
+	}
+	return nil
 }
 
 // addAudio adds a stream for the audio, where an mp4 may hold it.
@@ -132,14 +188,20 @@ func (w *Writer) addAudio() {
 	if t == nil {
 		return
 	}
-	if !mp4Takes(t.params.CodecID()) {
-		w.o.Log.Warn().Msgf("the audio is left out: an mp4 cannot hold %s", t.Codec)
+	if !mp4Takes(t, nil) {
+		w.mute()
 		return
 	}
 	w.audio = w.fc.NewStream(nil)
 	t.params.Copy(w.audio.CodecParameters())
 	w.audio.CodecParameters().SetCodecTag(0) // the number of another container
 	w.audio.SetTimeBase(rational(t.TimeBase))
+}
+
+// mute leaves the audio out. A stream without packets is not in the file.
+func (w *Writer) mute() {
+	w.audio = nil
+	w.o.Log.Warn().Msgf("the audio is left out: an mp4 cannot hold %s", w.o.Audio.Codec)
 }
 
 // Write adds a picture of Height rows of Width*3 bytes that is shown from pts for a duration, and the audio that goes
@@ -161,6 +223,9 @@ func (w *Writer) Write(rgb []uint8, pts, duration int64, audio []any) error {
 	}
 	w.frame.SetPts(pts - w.origin)
 	w.frame.SetPictureType(astiav.PictureTypeNone)
+	if err := w.gaps.frame(w.frame, w.o.TimeBase.Float()); err != nil {
+		return err
+	}
 	w.lasts[pts-w.origin] = duration
 	if err := w.encode(w.frame); err != nil {
 		return err
@@ -211,6 +276,7 @@ func (w *Writer) encode(f *astiav.Frame) error {
 		w.packet.SetDuration(w.lasts[w.packet.Pts()])
 		delete(w.lasts, w.packet.Pts())
 		w.packet.SetStreamIndex(w.video.Index())
+		w.gaps.packet(w.packet)
 		w.packet.RescaleTs(w.enc.TimeBase(), w.video.TimeBase())
 		if err := w.mux(); err != nil {
 			return err
@@ -242,13 +308,27 @@ func (w *Writer) writeAudio(a *Packet) error {
 	w.packet.SetDts(dts - shift)
 	w.packet.SetDuration(a.Duration)
 	w.packet.SetFlags(a.flags)
+	if !w.tried && !mp4Takes(w.o.Audio, w.packet) { // some codecs show only here what they are
+		w.mute()
+		return nil
+	}
+	w.tried = true
 	w.packet.SetStreamIndex(w.audio.Index())
 	w.packet.RescaleTs(from, w.audio.TimeBase())
 	if w.heard != astiav.NoPtsValue && w.packet.Dts() <= w.heard {
 		return nil // times that jump back cannot be written
 	}
 	w.heard = w.packet.Dts()
-	return w.mux()
+	err := w.fc.WriteInterleavedFrame(w.packet)
+	if errors.Is(err, astiav.ErrInvaliddata) { // damaged on its way; the pictures are not
+		if !w.hurt {
+			w.o.Log.Warn().Msgf("audio that is damaged is left out, the first near %.2f s", float64(pts-shift)*w.o.Audio.TimeBase.Float())
+		}
+		w.hurt = true
+		return nil
+	}
+	w.err = system(err)
+	return w.err
 }
 
 // mux hands the packet over. The muxer holds packets back until it can interleave them.
@@ -269,21 +349,18 @@ func (w *Writer) Close() error {
 	if e := w.fc.WriteTrailer(); err == nil && e != nil { // writes what it can after an error, too
 		err = system(e)
 	}
-	if e := w.io.Close(); err == nil && e != nil {
+	if e := closeOutput(w.fc); err == nil && e != nil {
 		err = system(e)
 	}
-	w.io = nil
 	return err
 }
 
 func (w *Writer) free() {
-	if w.io != nil {
-		w.io.Close()
-	}
 	if w.enc != nil {
 		w.enc.Free()
 	}
 	if w.fc != nil {
+		closeOutput(w.fc)
 		w.fc.Free()
 	}
 	w.frame.Free()

@@ -8,9 +8,11 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"testing"
 
+	"github.com/asticode/go-astiav"
 	"github.com/rs/zerolog"
 
 	"github.com/seed49bbd0e6/tachi/stages/internal/token"
@@ -45,7 +47,7 @@ func copyClip(t *testing.T, from, to string) (source *Reader, frames []*Frame) {
 }
 
 func TestCopyHasTheSameFramesTimesSizeAndColours(t *testing.T) {
-	for _, name := range []string{"plain.mp4", "plain.mkv", "turned90.mp4", "variable.mp4", "odd.mp4", "tenbit.mkv", "raw.h264"} {
+	for _, name := range []string{"plain.mp4", "plain.mkv", "turned90.mp4", "variable.mp4", "odd.mp4", "tenbit.mkv", "raw.h264", "flac.mkv"} {
 		t.Run(name, func(t *testing.T) {
 			to := filepath.Join(t.TempDir(), "copy.mp4")
 			source, want := copyClip(t, "testdata/"+name, to)
@@ -117,6 +119,34 @@ func TestAudioThatAnMp4CannotHoldIsLeftOutWithAWarning(t *testing.T) {
 	}
 	if r := open(t, to); r.Stream().Audio != nil || !bytes.Contains(log.Bytes(), []byte("an mp4 cannot hold wmav1")) {
 		t.Errorf("audio %v, log %s", r.Stream().Audio, log.String())
+	}
+}
+
+// AAC in ADTS whose header is garbage: only a packet shows that.
+func TestAudioWhosePacketsAnMp4RefusesIsLeftOutWithAWarning(t *testing.T) {
+	l, said := log()
+	const aac = 86018
+	track := &Track{Codec: "aac", TimeBase: token.Ratio{Num: 1, Den: 16000}, params: astiav.AllocCodecParameters()}
+	track.params.SetCodecID(aac)
+	track.params.SetMediaType(astiav.MediaTypeAudio)
+	track.params.SetSampleRate(16000)
+	track.params.SetChannels(1)
+	to := filepath.Join(t.TempDir(), "mute.mp4")
+	w, err := NewWriter(to, WriterOptions{Width: 16, Height: 16, TimeBase: token.Ratio{Num: 1, Den: 25}, Audio: track, CRF: 20, Log: l})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range 3 {
+		packet := &Packet{Data: []byte("\xff\xf1\xff\xff\xff\xff\xff\xff\xff"), PTS: int64(i) * 640, DTS: int64(i) * 640}
+		if err := w.Write(NewRGB(16, 48), int64(i), 1, []any{packet}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if r := open(t, to); r.Stream().Audio != nil || r.Stream().Frames != 3 || strings.Count(said.String(), "the audio is left out: an mp4 cannot hold aac") != 1 {
+		t.Errorf("%d frames, audio %v, said %s", r.Stream().Frames, r.Stream().Audio, said)
 	}
 }
 

@@ -6,10 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
-	"os"
 	"path/filepath"
+	"slices"
 	"strings"
+	"sync"
+
+	"github.com/seed49bbd0e6/tachi/graph/infile"
 )
 
 // A file of prompts is JSON:
@@ -21,47 +23,60 @@ import (
 //	]}
 //
 // object is 1 to 255 and 1 when left out, frame is 0-based and 0 when left out. box is x, y, width, height; a point
-// is x, y and a label, 1 (on the object, and the default) or 0 (off it). mask is a PNG, relative to this file. An
-// entry has a mask, or a box, or points, or a box and points; an object has at most one entry on a frame. Anything
-// else is an error that names the line.
+// is x, y and a label, 1 (on the object, and the default) or 0 (off it). mask is a PNG, relative to this file: one of
+// several objects, as in DAVIS, prompts them all, and then object has to be left out. An entry has a mask, or a box, or
+// points, or a box and points; an object has at most one entry on a frame. Anything else is an error that names the line.
 
-const maxFile = 16 << 20
+const maxFile = 256 << 20
+
+// text is a file of prompts, for the places in it.
+type text struct {
+	path string
+	data []byte
+}
+
+// where names the line of a byte.
+func (t *text) where(at int) string {
+	return fmt.Sprintf("%s:%d: ", t.path, 1+bytes.Count(t.data[:min(max(at, 0), len(t.data))], []byte("\n")))
+}
+
+// last is the file that was parsed last. It is wanted several times: to plan a run, and to run it.
+var last struct {
+	sync.Mutex
+	text
+	entries []entry
+}
 
 func readFile(path string) ([]entry, error) {
-	data, err := read(path, maxFile)
+	data, err := infile.ReadOnce(path, maxFile)
 	if err != nil {
 		return nil, err
 	}
-	return parseFile(path, data)
-}
-
-// read reads a file or a pipe of at most so many bytes. Errors begin with the path.
-func read(path string, most int) ([]byte, error) {
-	f, err := os.Open(path)
-	var data []byte
-	if err == nil {
-		defer f.Close()
-		data, err = io.ReadAll(io.LimitReader(f, int64(most)+1))
+	last.Lock()
+	defer last.Unlock()
+	if last.path == path && bytes.Equal(last.data, data) {
+		return slices.Clone(last.entries), nil
 	}
-	if p, ok := errors.AsType[*fs.PathError](err); ok {
-		err = p.Err
-	}
-	if err == nil && len(data) > most {
-		err = fmt.Errorf("more than %d MiB", most>>20)
-	}
+	entries, err := parseFile(path, data)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
+		return nil, err
 	}
-	return data, nil
+	last.text, last.entries = text{path, data}, entries
+	return slices.Clone(entries), nil
 }
 
 // parseFile reads the entries of a file. Their values are not compared with a frame yet.
 func parseFile(path string, data []byte) ([]entry, error) {
-	r := reader{path: path, data: data}
+	plain, err := infile.Text(data)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	data = plain
+	r := &text{path, data}
 	var entries []entry
-	err := r.object(data, 0, func(key string, value []byte, at int) error {
+	err = r.object(data, 0, func(key string, value []byte, at int) error {
 		if key != "prompts" {
-			return r.errorf(at, "unknown key %q: want prompts", key)
+			return r.errorf(at, "unknown key %s: want prompts", infile.Brief(key))
 		}
 		return r.array(value, at, func(value []byte, at int) error {
 			e, err := r.entry(value, at)
@@ -75,36 +90,43 @@ func parseFile(path string, data []byte) ([]entry, error) {
 	if len(entries) == 0 {
 		return nil, r.errorf(0, "no prompts")
 	}
+	return entries, unique(entries)
+}
+
+// unique refuses a second prompt of an object on a frame. Whose a mask without an object is says its picture, later.
+func unique(entries []entry) error {
 	type place struct{ object, frame int }
-	seen := map[place]bool{}
-	for _, e := range entries {
+	seen := make(map[place]bool, len(entries))
+	for i := range entries {
+		e := &entries[i]
+		if e.object == 0 {
+			continue
+		}
 		if seen[place{e.object, e.frame}] {
-			return nil, fmt.Errorf("%sobject %d has two prompts on frame %d: put its box and points into one", e.where, e.object, e.frame)
+			return fmt.Errorf("%sobject %d has two prompts on frame %d: put its box and points into one", e.where(), e.object, e.frame)
 		}
 		seen[place{e.object, e.frame}] = true
 	}
-	return entries, nil
+	return nil
 }
 
 const space = " \t\r\n"
 
-// reader walks JSON and knows where in the file it is. Positions are byte offsets.
-type reader struct {
-	path string
-	data []byte
+// The methods below walk JSON and know where in the file they are. Positions are byte offsets.
+
+// brief is a value as it stands in the file, cut short.
+func brief(data []byte) string {
+	quoted := infile.Brief(string(data))
+	return quoted[1 : len(quoted)-1]
 }
 
-func (r *reader) where(at int) string {
-	return fmt.Sprintf("%s:%d: ", r.path, 1+bytes.Count(r.data[:min(max(at, 0), len(r.data))], []byte("\n")))
-}
-
-func (r *reader) errorf(at int, format string, args ...any) error {
+func (r *text) errorf(at int, format string, args ...any) error {
 	return fmt.Errorf("%s%w", r.where(at), fmt.Errorf(format, args...))
 }
 
 // entry reads one prompt.
-func (r *reader) entry(data []byte, start int) (entry, error) {
-	e := entry{object: 1, where: r.where(start)}
+func (r *text) entry(data []byte, start int) (entry, error) {
+	e := entry{file: r, at: start}
 	err := r.object(data, start, func(key string, value []byte, at int) error {
 		switch key {
 		case "object":
@@ -149,7 +171,7 @@ func (r *reader) entry(data []byte, start int) (entry, error) {
 				e.mask = filepath.Join(filepath.Dir(r.path), e.mask)
 			}
 		default:
-			return r.errorf(at, "unknown key %q: want object, frame, box, points or mask", key)
+			return r.errorf(at, "unknown key %s: want object, frame, box, points or mask", infile.Brief(key))
 		}
 		return nil
 	})
@@ -161,19 +183,22 @@ func (r *reader) entry(data []byte, start int) (entry, error) {
 	case e.mask != "" && (e.box != nil || e.points != nil):
 		return e, r.errorf(start, "a mask excludes box and points")
 	}
+	if e.object == 0 && e.mask == "" {
+		e.object = 1
+	}
 	return e, nil
 }
 
 // value decodes one value. null is not one.
-func (r *reader) value(data []byte, at int, key, want string, out any) error {
+func (r *text) value(data []byte, at int, key, want string, out any) error {
 	if err := json.Unmarshal(data, out); err != nil || bytes.Contains(data, []byte("null")) && key != "mask" {
-		return r.errorf(at, "%s: want %s, not %.40s", key, want, data)
+		return r.errorf(at, "%s: want %s, not %s", key, want, brief(data))
 	}
 	return nil
 }
 
 // object calls fn for every member of a JSON object. A key that is there twice is an error.
-func (r *reader) object(data []byte, start int, fn func(key string, value []byte, at int) error) error {
+func (r *text) object(data []byte, start int, fn func(key string, value []byte, at int) error) error {
 	seen := map[string]bool{}
 	return r.walk(data, start, '{', "an object", func(dec *json.Decoder) error {
 		tok, err := dec.Token()
@@ -186,7 +211,7 @@ func (r *reader) object(data []byte, start int, fn func(key string, value []byte
 			return err
 		}
 		if seen[key] {
-			return r.errorf(at, "%q is there twice", key)
+			return r.errorf(at, "%s is there twice", infile.Brief(key))
 		}
 		seen[key] = true
 		return fn(key, value, at)
@@ -194,7 +219,7 @@ func (r *reader) object(data []byte, start int, fn func(key string, value []byte
 }
 
 // array calls fn for every element of a JSON array.
-func (r *reader) array(data []byte, start int, fn func(value []byte, at int) error) error {
+func (r *text) array(data []byte, start int, fn func(value []byte, at int) error) error {
 	return r.walk(data, start, '[', "an array", func(dec *json.Decoder) error {
 		value, at, err := r.next(dec, start)
 		if err != nil {
@@ -204,14 +229,14 @@ func (r *reader) array(data []byte, start int, fn func(value []byte, at int) err
 	})
 }
 
-func (r *reader) walk(data []byte, start int, open json.Delim, what string, member func(*json.Decoder) error) error {
+func (r *text) walk(data []byte, start int, open json.Delim, what string, member func(*json.Decoder) error) error {
 	dec := json.NewDecoder(bytes.NewReader(data))
 	tok, err := dec.Token()
 	if err != nil {
 		return r.broken(dec, start, err)
 	}
 	if tok != open {
-		return r.errorf(start, "want %s, not %.40s", what, strings.TrimSpace(string(data)))
+		return r.errorf(start, "want %s, not %s", what, brief(data))
 	}
 	for dec.More() {
 		if err := member(dec); err != nil {
@@ -222,13 +247,13 @@ func (r *reader) walk(data []byte, start int, open json.Delim, what string, memb
 		return r.broken(dec, start, err)
 	}
 	if rest := bytes.TrimSpace(data[dec.InputOffset():]); len(rest) > 0 {
-		return r.errorf(start+int(dec.InputOffset()), "%.40q follows the end", rest)
+		return r.errorf(start+int(dec.InputOffset()), "%s follows the end", infile.Brief(string(rest)))
 	}
 	return nil
 }
 
 // next returns the next value and its place.
-func (r *reader) next(dec *json.Decoder, start int) ([]byte, int, error) {
+func (r *text) next(dec *json.Decoder, start int) ([]byte, int, error) {
 	var value json.RawMessage
 	if err := dec.Decode(&value); err != nil {
 		return nil, 0, r.broken(dec, start, err)
@@ -238,7 +263,7 @@ func (r *reader) next(dec *json.Decoder, start int) ([]byte, int, error) {
 }
 
 // broken is an error of JSON itself.
-func (r *reader) broken(dec *json.Decoder, start int, err error) error {
+func (r *text) broken(dec *json.Decoder, start int, err error) error {
 	at := start + int(dec.InputOffset())
 	if syntax, ok := errors.AsType[*json.SyntaxError](err); ok {
 		at = max(at, start+int(syntax.Offset))

@@ -5,6 +5,7 @@ import (
 	"image/png"
 
 	"github.com/seed49bbd0e6/tachi/graph"
+	"github.com/seed49bbd0e6/tachi/graph/infile"
 	"github.com/seed49bbd0e6/tachi/stages/internal/token"
 )
 
@@ -25,7 +26,7 @@ func (o *Options) Imagine(p graph.Probe, frames int, needed bool) ([]*token.Fram
 			return nil, err
 		}
 	}
-	return set.Imagine(w, h, frames), nil
+	return set.Imagine(w, h, frames, p.Thin), nil
 }
 
 // guess returns the size of a stream that nobody knows: that of a mask, which must be the frame's, or else the largest that
@@ -35,11 +36,16 @@ func (o *Options) guess() (w, h int) {
 	if o.Prompts != "" {
 		entries, _ := readFile(string(o.Prompts)) // Load will tell
 		for _, e := range entries {
-			masks = append(masks, e.mask)
+			if masks = append(masks, e.mask); e.mask != "" {
+				break
+			}
 		}
 	}
 	for _, path := range masks {
-		if data, err := read(path, maxMask); path != "" && err == nil {
+		if path == "" {
+			continue
+		}
+		if data, err := infile.ReadFile(path, maxMask); err == nil {
 			if config, err := png.DecodeConfig(bytes.NewReader(data)); err == nil {
 				return config.Width, config.Height
 			}
@@ -48,8 +54,11 @@ func (o *Options) guess() (w, h int) {
 	return unknownWidth, unknownHeight
 }
 
-// Imagine makes frames for a dry run.
-func (s *Set) Imagine(w, h, frames int) []*token.Frame {
+// Imagine makes frames for a dry run, of all prompts or of a thinned set, see Thin.
+func (s *Set) Imagine(w, h, frames, thin int) []*token.Frame {
+	if thin > 0 {
+		s = s.thin(thin)
+	}
 	stream := &token.Stream{ID: "imagined", Width: w, Height: h, Rate: token.Ratio{Num: 30, Den: 1}, TimeBase: token.Ratio{Num: 1, Den: 30}}
 	rgb := make([]uint8, 3*w*h)
 	var out []*token.Frame

@@ -1,7 +1,7 @@
 // Package prompt says where objects are: it turns a user's boxes, points, masks and prompt files into the prompts
 // that frames carry.
 //
-// Coordinates are displayed pixels, 0-based, fractions allowed; a box is x,y,w,h. Options is embedded in the options
+// Coordinates are stored pixels of the upright picture, 0-based, fractions allowed; a box is x,y,w,h. Options is embedded in the options
 // of sources. What can be wrong without seeing the video is an error of the options; the rest is checked by Load,
 // against the frame's size.
 package prompt
@@ -21,9 +21,9 @@ const MaxObject = 255
 
 // Options are the prompts of a source. Box, Points and Mask speak of object 1 on frame 0.
 type Options struct {
-	Box     []float64   `toml:"box" doc:"the object on frame 0: [x, y, width, height] in displayed pixels, fractions allowed"`
+	Box     []float64   `toml:"box" doc:"the object on frame 0: [x, y, width, height] in stored pixels of the upright picture, fractions allowed"`
 	Points  [][]float64 `toml:"points" doc:"clicks on frame 0, after the box if there is one: [[x, y, label], ...]; label 1 (the default) is on the object, 0 off it"`
-	Mask    graph.Path  `toml:"mask" doc:"the object on frame 0 as a PNG of the frame's size: pixels that are not zero belong to it; excludes box and points"`
+	Mask    graph.Path  `toml:"mask" doc:"the object on frame 0 as a PNG of the frame's size, black and white, from half of the greatest value on; or several objects, as in DAVIS: pixels are their numbers. Excludes box and points"`
 	Prompts graph.Path  `toml:"prompts" doc:"a JSON file with prompts for several objects on any frame; excludes box, points and mask"`
 }
 
@@ -54,8 +54,30 @@ func (o *Options) Validate() error {
 
 // Set is all the prompts of a video.
 type Set struct {
-	prompts []token.Prompt // ordered by frame, then object
+	prompts []token.Prompt // ordered by frame, then object; a mask that stands in a file is in masks
 	frames  []int          // of prompts
+	masks   []*maskFile    // of prompts; nil when none has one
+	joined  []member       // every object once, by the frame of its first prompt
+
+	file    *maskFile // that was decoded last
+	numbers []uint8   // what it holds
+}
+
+// member is an object and the frame from which on it exists.
+type member struct{ frame, object int }
+
+// add puts a prompt behind those before it.
+func (s *Set) add(frame int, p token.Prompt, m *maskFile) {
+	s.prompts, s.frames = append(s.prompts, p), append(s.frames, frame)
+	if m != nil && s.masks == nil {
+		s.masks = make([]*maskFile, len(s.prompts)-1)
+	}
+	if s.masks != nil {
+		s.masks = append(s.masks, m)
+	}
+	if !slices.ContainsFunc(s.joined, func(o member) bool { return o.object == p.Object }) {
+		s.joined = append(s.joined, member{frame, p.Object})
+	}
 }
 
 // Load reads the prompts for frames of a size. Boxes that reach outside are clipped, which the warnings say.
@@ -69,41 +91,87 @@ func (o *Options) Load(width, height int) (set *Set, warnings []string, err erro
 		if entries, err = readFile(string(o.Prompts)); err != nil {
 			return nil, nil, &graph.Error{Kind: graph.BadData, Err: err}
 		}
+	case o.Mask != "":
+		entries = []entry{{mask: string(o.Mask)}}
 	case !o.Empty():
-		entries = []entry{{object: 1, box: o.Box, points: o.Points, mask: string(o.Mask)}}
+		entries = []entry{{object: 1, box: o.Box, points: o.Points}}
 	default:
 		return nil, nil, graph.Errorf(graph.BadConfig, "no prompt: give --box x,y,w,h, --point x,y, --mask file.png or --prompts file.json")
 	}
-	slices.SortStableFunc(entries, func(a, b entry) int {
+	warn := func(e *entry, note string) {
+		if note != "" {
+			warnings = append(warnings, e.where()+note)
+		}
+	}
+	all := make([]entry, 0, len(entries))
+	for i := range entries {
+		e := &entries[i]
+		if e.mask == "" {
+			all = append(all, *e)
+			continue
+		}
+		several, note, err := e.objects(width, height)
+		if err != nil {
+			return nil, nil, graph.Errorf(graph.BadData, "%s%w", e.where(), err)
+		}
+		warn(e, note)
+		all = append(all, several...)
+	}
+	if err := unique(all); err != nil {
+		return nil, nil, &graph.Error{Kind: graph.BadData, Err: err}
+	}
+	slices.SortStableFunc(all, func(a, b entry) int {
 		return cmp.Or(cmp.Compare(a.frame, b.frame), cmp.Compare(a.object, b.object))
 	})
 	set = &Set{}
-	for _, e := range entries {
-		p, warning, err := e.prompt(width, height)
+	for i := range all {
+		e := &all[i]
+		p, note, err := e.prompt(width, height)
 		if err != nil {
-			return nil, nil, graph.Errorf(graph.BadData, "%s%w", e.where, err)
+			return nil, nil, graph.Errorf(graph.BadData, "%s%w", e.where(), err)
 		}
-		if warning != "" {
-			warnings = append(warnings, e.where+warning)
-		}
-		set.prompts, set.frames = append(set.prompts, p), append(set.frames, e.frame)
+		warn(e, note)
+		set.add(e.frame, p, e.picture)
 	}
 	return set, warnings, nil
 }
 
 // At returns what a frame's header says: its prompts, ordered by object, and the objects that exist by then.
 func (s *Set) At(frame int) (prompts []token.Prompt, objects []int) {
-	for i, p := range s.prompts {
-		if s.frames[i] > frame {
-			break
+	first, _ := slices.BinarySearch(s.frames, frame)
+	for i := first; i < len(s.frames) && s.frames[i] == frame; i++ {
+		p := s.prompts[i]
+		if s.masks != nil && s.masks[i] != nil {
+			p.Mask = s.mask(i)
 		}
-		if s.frames[i] == frame {
-			prompts = append(prompts, p)
+		prompts = append(prompts, p)
+	}
+	for _, o := range s.joined {
+		if o.frame <= frame {
+			objects = append(objects, o.object)
 		}
-		objects = append(objects, p.Object)
 	}
 	slices.Sort(objects)
-	return prompts, slices.Compact(objects)
+	return prompts, objects
+}
+
+// mask decodes the mask of prompt i.
+func (s *Set) mask(i int) *token.Mask {
+	f, size := s.masks[i], s.prompts[i].Mask
+	if s.file != f {
+		s.file, s.numbers = f, f.numbers()
+	}
+	m := &token.Mask{W: size.W, H: size.H, Pix: make([]uint8, size.W*size.H)}
+	number := s.prompts[i].Object
+	if len(f.ids) == 1 {
+		number = f.ids[0] // whatever the object is called
+	}
+	for k, v := range s.numbers {
+		if int(v) == number {
+			m.Pix[k] = 1
+		}
+	}
+	return m
 }
 
 // Objects returns all prompted objects, ascending.
@@ -122,11 +190,42 @@ func (s *Set) Last() int {
 
 // entry is one prompt as written.
 type entry struct {
-	object, frame int
+	object, frame int         // object is 0 when a mask says which it is
 	box           []float64   // x, y, w, h or empty
 	points        [][]float64 // x, y and perhaps a label
 	mask          string      // path of a PNG
-	where         string      // "prompts.json:3: " for messages, empty for options
+	picture       *maskFile   // what it holds
+
+	file *text // for messages; nil for options
+	at   int
+}
+
+// where is "prompts.json:3: " for messages, empty for options.
+func (e *entry) where() string {
+	if e.file == nil {
+		return ""
+	}
+	return e.file.where(e.at)
+}
+
+// objects reads an entry's mask and returns an entry for each object in it.
+func (e *entry) objects(width, height int) (all []entry, note string, err error) {
+	m, note, err := readMask(e.mask, width, height)
+	if err != nil {
+		return nil, "", err
+	}
+	if e.object != 0 && len(m.ids) > 1 {
+		return nil, "", fmt.Errorf("object %d: %s holds objects %s: leave \"object\" out, or give a mask of one object", e.object, e.mask, list(m.ids))
+	}
+	for _, id := range m.ids {
+		one := *e
+		one.picture = m
+		if one.object == 0 {
+			one.object = id
+		}
+		all = append(all, one)
+	}
+	return all, note, nil
 }
 
 // prompt checks an entry against the frame's size.
@@ -134,9 +233,9 @@ func (e *entry) prompt(width, height int) (p token.Prompt, warning string, err e
 	p.Object = e.object
 	what := fmt.Sprintf("of object %d on frame %d", e.object, e.frame)
 	size := fmt.Sprintf("the %dx%d frame", width, height)
-	if e.mask != "" {
-		p.Mask, err = readMask(e.mask, width, height)
-		return p, "", err
+	if e.picture != nil {
+		p.Mask = &token.Mask{W: width, H: height} // its pixels come when they are asked for
+		return p, "", nil
 	}
 	if len(e.box) > 0 {
 		x, y, w, h := e.box[0], e.box[1], e.box[2], e.box[3]
@@ -154,6 +253,12 @@ func (e *entry) prompt(width, height int) (p token.Prompt, warning string, err e
 		if x < 0 || y < 0 || x+w > float64(width) || y+h > float64(height) {
 			warning = fmt.Sprintf("%s reaches outside %s: clipped to %g,%g,%g,%g", text, size, b.X0, b.Y0, b.X1-b.X0, b.Y1-b.Y0)
 		}
+		if hint := otherForm(e.box, width, height); hint != "" {
+			if warning == "" {
+				warning = text
+			}
+			warning += "; " + hint
+		}
 		p.Box = &b
 	}
 	for _, at := range e.points {
@@ -167,6 +272,20 @@ func (e *entry) prompt(width, height int) (p token.Prompt, warning string, err e
 		p.Points = append(p.Points, token.Point{X: float32(x), Y: float32(y), Label: label})
 	}
 	return p, warning, nil
+}
+
+// otherForm asks whether a box is written in another form: its corners, where these fit into the frame and x,y,w,h does
+// not, or fractions of the frame.
+func otherForm(box []float64, width, height int) string {
+	w, h := float64(width), float64(height)
+	a, b, c, d := box[0], box[1], box[2], box[3]
+	switch {
+	case 0 <= a && a < c && c <= w && 0 <= b && b < d && d <= h && (a+c > w || b+d > h):
+		return fmt.Sprintf("is this x0,y0,x1,y1? then it is %g,%g,%g,%g as x,y,w,h", a, b, c-a, d-b)
+	case min(w, h) > 16 && min(a, b) >= 0 && max(a+c, b+d) <= 1.01:
+		return fmt.Sprintf("are these fractions of the frame? then it is %g,%g,%g,%g in pixels", math.Round(a*w), math.Round(b*h), math.Round(c*w), math.Round(d*h))
+	}
+	return ""
 }
 
 func finite(list []float64) bool {

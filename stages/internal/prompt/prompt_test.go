@@ -86,7 +86,7 @@ func TestWrongPromptsAreOneClearError(t *testing.T) {
 		"file and box":      {Options{Prompts: "p.json", Box: []float64{1, 1, 5, 5}}, graph.BadConfig, "prompts: a file of prompts excludes"},
 		"no such mask":      {Options{Mask: "/nowhere/m.png"}, graph.BadData, "/nowhere/m.png"},
 		"no such file":      {Options{Prompts: "/nowhere/p.json"}, graph.BadData, "/nowhere/p.json"},
-		"mask of no format": {Options{Mask: graph.Path(text)}, graph.BadData, "text.png: png: invalid format"},
+		"mask of no format": {Options{Mask: graph.Path(text)}, graph.BadData, "text.png: is text, not a PNG picture"},
 		"mask size":         {Options{Mask: mask(1, 0, 0, 0)}, graph.BadData, "the mask is 2x2, the frame 100x80"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -104,34 +104,134 @@ func TestWrongPromptsAreOneClearError(t *testing.T) {
 	}
 }
 
-func TestMaskIsWhatIsNotZero(t *testing.T) {
-	rect := image.Rect(0, 0, 3, 2)
-	palette := color.Palette{color.RGBA{0, 0, 0, 255}, color.RGBA{0, 0, 0, 255}, color.RGBA{128, 0, 0, 255}}
-	rgba := image.NewNRGBA(rect)
-	rgba.SetNRGBA(1, 0, color.NRGBA{0, 0, 9, 255})
-	rgba.SetNRGBA(2, 1, color.NRGBA{9, 9, 9, 255})
-	rgba.SetNRGBA(0, 1, color.NRGBA{9, 9, 9, 0}) // transparent
-	gray16 := image.NewGray16(rect)
-	gray16.SetGray16(1, 0, color.Gray16{1})
-	gray16.SetGray16(2, 1, color.Gray16{65535})
-	want := &token.Mask{W: 3, H: 2, Pix: []uint8{0, 1, 0, 0, 0, 1}}
-	for name, img := range map[string]image.Image{
-		// Index 1 is as black as the background, and still an object.
-		"palette": &image.Paletted{Pix: []uint8{0, 1, 0, 0, 0, 2}, Stride: 3, Rect: rect, Palette: palette},
-		"gray":    &image.Gray{Pix: []uint8{0, 1, 0, 0, 0, 255}, Stride: 3, Rect: rect},
-		"gray16":  gray16,
-		"rgba":    rgba,
+// What each kind of picture says of its pixels, as objects.
+func TestAMaskHoldsNumbersOrOneObjectFromHalfOn(t *testing.T) {
+	rect := image.Rect(0, 0, 4, 1)
+	paletted := func(palette color.Palette, pix ...uint8) image.Image {
+		return &image.Paletted{Pix: pix, Stride: 4, Rect: rect, Palette: palette}
+	}
+	grey := func(pix ...uint8) image.Image { return &image.Gray{Pix: pix, Stride: 4, Rect: rect} }
+	grey16 := func(pix ...uint16) image.Image {
+		m := image.NewGray16(rect)
+		for x, v := range pix {
+			m.SetGray16(x, 0, color.Gray16{Y: v})
+		}
+		return m
+	}
+	colours := func(pix ...color.NRGBA) image.Image {
+		m := image.NewNRGBA(rect)
+		for x, c := range pix {
+			m.SetNRGBA(x, 0, c)
+		}
+		return m
+	}
+	davis, ramp := color.Palette{}, color.Palette{}
+	for i := range 256 {
+		davis = append(davis, color.RGBA{uint8(i & 1 << 7), uint8(i & 2 << 6), uint8(i & 4 << 5), 255})
+		ramp = append(ramp, color.RGBA{uint8(min(i*60, 255)), uint8(min(i*60, 255)), uint8(min(i*60, 255)), 255})
+	}
+	black, white := color.NRGBA{A: 255}, color.NRGBA{255, 255, 255, 255}
+	for name, c := range map[string]struct {
+		img  image.Image
+		want string // the object of each pixel
+		note string // or error
+	}{
+		"davis":               {paletted(davis, 0, 1, 2, 3), "0123", ""},
+		"one number":          {paletted(davis, 0, 5, 5, 0), "0550", ""},
+		"davis 2016":          {paletted(davis, 0, 255, 255, 0), "0110", ""},
+		"void":                {paletted(davis, 0, 1, 2, 255), "0120", "1 pixels are 255 beside objects 1, 2"},
+		"a palette of greys":  {paletted(ramp, 0, 1, 3, 4), "0011", "1 pixels of the mask lie between 0 and half of 255: from 128 on"},
+		"grey numbers":        {grey(0, 1, 2, 3), "0123", ""},
+		"grey void":           {grey(0, 1, 2, 255), "0120", "1 pixels are 255"},
+		"black and white":     {grey(0, 255, 255, 0), "0110", ""},
+		"zero and one":        {grey(0, 1, 1, 0), "0110", ""},
+		"soft":                {grey(0, 127, 128, 255), "0011", "1 pixels of the mask lie between"},
+		"sixteen bits":        {grey16(0, 0x7fff, 0x8000, 0xffff), "0011", "half of 65535: from 32768 on"},
+		"sixteen bit numbers": {grey16(0, 1, 2, 2), "0122", ""},
+		"too dark":            {grey16(0, 1001, 1002, 0), "", "no pixel of the mask reaches half of 65535: there are 1001, 1002"},
+		"white in colours":    {colours(black, white, white, black), "0110", ""},
+		"davis in colours":    {colours(black, color.NRGBA{128, 0, 0, 255}, color.NRGBA{0, 128, 0, 255}, color.NRGBA{128, 128, 0, 255}), "0123", ""},
+		"one colour, soft":    {colours(black, color.NRGBA{100, 50, 0, 255}, color.NRGBA{200, 100, 0, 255}, color.NRGBA{254, 127, 0, 255}), "0011", "1 pixels of the mask lie between"},
+		"several colours":     {colours(black, color.NRGBA{255, 0, 0, 255}, color.NRGBA{0, 255, 0, 255}, black), "", "the mask has 2 colours that are not those of the DAVIS palette (#00ff00, #ff0000)"},
+		"cut out":             {colours(color.NRGBA{}, color.NRGBA{9, 80, 3, 255}, color.NRGBA{200, 1, 90, 128}, color.NRGBA{A: 127}), "0110", "1 pixels of the mask lie between"},
+		"nothing":             {grey(0, 0, 0, 0), "", "every pixel of the mask is zero"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			set, _, err := (&Options{Mask: graph.Path(writePNG(t, img))}).Load(3, 2)
+			set, warnings, err := (&Options{Mask: graph.Path(writePNG(t, c.img))}).Load(4, 1)
+			if c.want == "" {
+				if err == nil || graph.KindOf(err) != graph.BadData || !strings.Contains(err.Error(), c.note) {
+					t.Fatalf("%v, want %q", err, c.note)
+				}
+				return
+			}
 			if err != nil {
 				t.Fatal(err)
 			}
+			got := []byte("0000")
 			prompts, _ := set.At(0)
-			if d := cmp.Diff([]token.Prompt{{Object: 1, Mask: want}}, prompts); d != "" {
-				t.Error(d)
+			for _, p := range prompts {
+				for i, v := range p.Mask.Pix {
+					got[i] += v * uint8(p.Object)
+				}
+			}
+			if note := strings.Join(warnings, ""); string(got) != c.want || !strings.Contains(note, c.note) || (note == "") != (c.note == "") {
+				t.Errorf("objects %s, want %s; warnings %q, want %q", got, c.want, warnings, c.note)
 			}
 		})
+	}
+}
+
+func TestAMaskOfSeveralObjectsPromptsThemAll(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.Rename(writePNG(t, &image.Gray{Pix: []uint8{0, 2, 4, 4}, Stride: 2, Rect: image.Rect(0, 0, 2, 2)}), filepath.Join(dir, "m.png")); err != nil {
+		t.Fatal(err)
+	}
+	load := func(text string) (*Set, error) {
+		path := filepath.Join(dir, "p.json")
+		os.WriteFile(path, []byte(text), 0o666)
+		set, _, err := (&Options{Prompts: graph.Path(path)}).Load(2, 2)
+		return set, err
+	}
+	set, err := load(`{"prompts": [{"frame": 3, "mask": "m.png"}, {"box": [0, 0, 1, 1]}]}`)
+	if err != nil || !reflect.DeepEqual(set.Objects(), []int{1, 2, 4}) {
+		t.Fatal(set, err)
+	}
+	if prompts, _ := set.At(3); len(prompts) != 2 || !reflect.DeepEqual(prompts[1].Mask.Pix, []uint8{0, 0, 1, 1}) {
+		t.Error(prompts)
+	}
+	if _, err := load(`{"prompts": [{"object": 7, "mask": "m.png"}]}`); err == nil || !strings.Contains(err.Error(), `m.png holds objects 2, 4: leave "object" out`) {
+		t.Error(err)
+	}
+	if _, err := load(`{"prompts": [{"mask": "m.png"},` + "\n" + `{"object": 4, "box": [0, 0, 1, 1]}]}`); err == nil || !strings.Contains(err.Error(), "object 4 has two prompts on frame 0") {
+		t.Error(err)
+	}
+}
+
+func TestABoxInAnotherFormIsAskedAbout(t *testing.T) {
+	for _, c := range []struct {
+		box  []float64
+		want string
+	}{
+		{[]float64{140, 60, 200, 120}, "; is this x0,y0,x1,y1? then it is 140,60,60,60 as x,y,w,h"},
+		{[]float64{240, 160, 300, 220}, "; is this x0,y0,x1,y1? then it is 240,160,60,60 as x,y,w,h"},
+		{[]float64{0.25, 0.5, 0.5, 0.25}, "; are these fractions of the frame? then it is 80,120,160,60 in pixels"},
+		{[]float64{40, 60, 60, 60}, ""},
+		{[]float64{-10, 60, 400, 60}, "clipped to 0,60,320,60"},
+		{[]float64{100, 60, 10, 10}, ""},
+	} {
+		_, warnings, err := (&Options{Box: c.box}).Load(320, 240)
+		if got := strings.Join(warnings, "|"); err != nil || !strings.HasSuffix(got, c.want) || c.want == "" && got != "" {
+			t.Errorf("%v: %q, %v; want %q", c.box, got, err, c.want)
+		}
+	}
+}
+
+func TestAFileMayBeginWithAByteOrderMark(t *testing.T) {
+	if entries, err := parseFile("p.json", []byte("\xef\xbb\xbf{\"prompts\": [{\"box\": [1,2,3,4]}]}\r\n")); err != nil || len(entries) != 1 {
+		t.Error(entries, err)
+	}
+	if _, err := parseFile("p.json", []byte("\xff\xfe{\x00")); err == nil || err.Error() != "p.json: is UTF-16 text: save it as UTF-8" {
+		t.Error(err)
 	}
 }
 
@@ -286,7 +386,7 @@ func FuzzMask(f *testing.F) {
 	}
 	f.Add(b.Bytes())
 	f.Fuzz(func(t *testing.T, data []byte) {
-		if m, err := decodeMask("m.png", data, 2, 2); err == nil && (len(m.Pix) != 4 || bytes.Count(m.Pix, []byte{0})+bytes.Count(m.Pix, []byte{1}) != 4) {
+		if m, _, err := parseMask("m.png", data, 2, 2); err == nil && (len(m.numbers()) != 4 || len(m.ids) == 0) {
 			t.Fatalf("mask %v", m)
 		}
 	})

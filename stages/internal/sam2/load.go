@@ -40,19 +40,36 @@ func (c Config) Tensors() []Spec {
 
 // Load binds the weights of a file to a network on a device. The file's tensors must be exactly those of the
 // configuration, under their official or their Hugging Face names; every difference is in the error, a
-// *MismatchError. The file may be closed afterwards.
-func Load(dev kernels.Device, c Config, f *weights.File) (*Model, error) {
+// *MismatchError. What wrappers and trainers have done to the names is undone first, and Model.Notes says how. The
+// file may be closed afterwards.
+func Load(dev kernels.Device, c Config, file *weights.File) (*Model, error) {
 	if err := c.Check(); err != nil {
 		return nil, err
 	}
-	if err := compare(c, f); err != nil {
+	f, err := adapt(file)
+	if err != nil {
 		return nil, err
 	}
-	b := &binder{dev: dev, file: f, hf: isHuggingFace(f)}
+	skipped, err := compare(c, f)
+	if err != nil {
+		return nil, err
+	}
+	hf := isHuggingFace(f)
+	bad, err := notFinite(f, used(c, f, hf))
+	if err != nil {
+		return nil, err
+	}
+	if bad != "" {
+		return nil, fmt.Errorf("%s: %s: these weights cannot be used", f.Path, bad)
+	}
+	b := &binder{dev: dev, file: f, hf: hf}
 	m := build(b, c)
 	if b.err != nil {
 		m.Close()
 		return nil, fmt.Errorf("weights: %w", b.err)
+	}
+	if m.Notes = f.Notes; len(skipped) > 0 {
+		m.Notes = append(m.Notes, fmt.Sprintf("%d tensors that no network needs were not read: %s", len(skipped), weights.Some(skipped, few)))
 	}
 	return m, nil
 }
@@ -125,8 +142,19 @@ func (b *binder) upload(v []float32, shape ...int) *kernels.Tensor {
 	return t
 }
 
+// overF16 is the least number that becomes infinite as f16.
+const overF16 = 65520
+
 // pack returns values [n, k] as packed weights.
 func (b *binder) pack(v []float32, n, k int) *kernels.Tensor {
+	if b.dev != nil && b.err == nil && kernels.NarrowOf(b.dev) == kernels.F16 {
+		for _, x := range v {
+			if x >= overF16 || x <= -overF16 {
+				b.fail(b.specs[len(b.specs)-1].Name, fmt.Errorf("%g is beyond what f16 holds (65504): give --precision bf16 or f32", x))
+				return nil
+			}
+		}
+	}
 	t := b.upload(v, n, k)
 	if t == nil {
 		return nil

@@ -171,7 +171,7 @@ func TestLoadReadsHuggingFaceNames(t *testing.T) {
 				t.Errorf("%s: %s differs (%v)", name, s.Name, err)
 			}
 		}
-		if info := Detect(f); info.Variant != "nano" || !info.Exact || !info.HuggingFace {
+		if info, err := Detect(f); err != nil || info.Variant != "nano" || !info.Exact || !info.HuggingFace {
 			t.Errorf("%s: detected as %+v", name, info)
 		}
 	}
@@ -179,7 +179,10 @@ func TestLoadReadsHuggingFaceNames(t *testing.T) {
 
 func TestDetectDescribesACheckpoint(t *testing.T) {
 	f := checkpoint(t, variant(t, "tiny"), func(ts map[string]*weights.Tensor) { delete(ts, "no_obj_ptr") })
-	info := Detect(f)
+	info, err := Detect(f)
+	if err != nil {
+		t.Fatal(err)
+	}
 	if info.Variant != "tiny" || info.Exact || info.Tensors != 470 || !slices.Equal(info.Missing, []string{"no_obj_ptr"}) ||
 		info.Bytes[kernels.F32] != 4*info.Parameters {
 		t.Errorf("detected as %+v", info)

@@ -19,6 +19,7 @@ type Model struct {
 	dev   kernels.Device
 	cfg   Config
 	owned []*kernels.Tensor
+	Notes []string // what a user should know about how the weights were read
 
 	trunk     trunk
 	neck      neck

@@ -2,6 +2,7 @@ package sam2
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/seed49bbd0e6/tachi/kernels"
@@ -166,6 +167,15 @@ func isHuggingFace(f *weights.File) bool {
 	return false
 }
 
+// findForeign returns the name and the type of an official tensor that the file holds and that cannot be read.
+func findForeign(f *weights.File, hf bool, official string) (name, typ string) {
+	name = official
+	if hf {
+		name, _ = huggingFace(official)
+	}
+	return name, f.Foreign()[name]
+}
+
 // find returns the tensor that holds an official one, and the row of it that does, or -1.
 func find(f *weights.File, hf bool, official string) (*weights.Tensor, int) {
 	name, row := official, -1
@@ -180,6 +190,16 @@ func find(f *weights.File, hf bool, official string) (*weights.Tensor, int) {
 		return nil, -1
 	}
 	return t, row
+}
+
+// used returns the names in the file of the tensors that a configuration needs.
+func used(c Config, f *weights.File, hf bool) (names []string) {
+	for _, s := range c.Tensors() {
+		if t, _ := find(f, hf, s.Name); t != nil && !slices.Contains(names, t.Name) {
+			names = append(names, t.Name)
+		}
+	}
+	return names
 }
 
 // fetch returns the elements of a tensor that is known to be there.

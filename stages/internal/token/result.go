@@ -16,7 +16,7 @@ type Tracked struct {
 	Object      int
 	Logits      []float32 // Side*Side low-resolution logits, nil for dry runs
 	Side        int       // S/4
-	Width       int       // displayed pixels of the frame
+	Width       int       // stored pixels of the upright frame
 	Height      int
 	Chosen      int     // index among the candidates, counted as in the multimask output; 0 when there was one
 	IoU         float32 // predicted IoU

@@ -7,10 +7,11 @@ import "github.com/seed49bbd0e6/tachi/kernels"
 // Stream describes the video that a frame belongs to. One value is shared by all its frames.
 type Stream struct {
 	ID            string // file name or address, for messages
-	Width, Height int    // displayed pixels, after rotation
+	Width, Height int    // stored pixels, after rotation
 	Rate          Ratio  // average frames per second, zero when unknown
 	TimeBase      Ratio  // seconds per PTS unit
 	Frames        int    // exact length, 0 when unknown (not an estimate)
+	Objects       []int  // every object that is prompted on any of its frames, ascending
 	Audio         any    // the media package's audio track description, nil without audio
 	Picture       any    // the media package's notes on the picture (pixel aspect, colour), nil from other sources
 }
@@ -38,7 +39,7 @@ type Header struct {
 	Objects  []int    // every object that exists at this frame (prompted here or before), ascending
 }
 
-// Prompt says where an object is on one frame. Coordinates are displayed pixels, fractions allowed.
+// Prompt says where an object is on one frame. Coordinates are stored pixels of the upright picture, fractions allowed.
 type Prompt struct {
 	Object int
 	Box    *Box    // nil without

@@ -22,3 +22,20 @@ run -f lavfi -i "$(quarters 96 64 0.4)" $x264 raw.h264
 run -f lavfi -i "$(quarters 128 80 0.4)" $x264 larger.h264
 cat raw.h264 larger.h264 >resize.h264
 rm larger.h264
+# what the stream cuts off at its edges: 22 columns and 6 rows at the left and the top, so that a decoder that wants
+# aligned rows would keep them
+crop=crop_left=22:crop_top=6:crop_right=10:crop_bottom=2
+run -i raw.h264 -c copy -bsf:v h264_metadata=$crop cropped.h264
+run -f lavfi -i "$(quarters 96 64 0.4)" -c:v libx265 -preset fast -crf 20 -x265-params log-level=error:info=0:colorprim=bt709:transfer=bt709:colormatrix=bt709 -bsf:v hevc_metadata=$crop cropped.hevc
+# cropped, with pixels that are 4/3 as wide as high, and turned
+run -f lavfi -i "$(quarters 96 64 0.4),setsar=4/3" $x264 -bsf:v h264_metadata=$crop aspect.mp4
+run -i aspect.mp4 -c copy -metadata:s:v rotate=270 aspect90.mp4
+run -f lavfi -i "$(quarters 96 64 0.4),tinterlace=mode=interleave_top" -flags:v +ildct+ilme+bitexact -c:v mpeg2video -q:v 4 laced.m2v
+run -f lavfi -i "$(quarters 96 64 0.4)" -f lavfi -i "sine=440:r=8000:d=0.4" $x264 -c:a flac -flags:a +bitexact flac.mkv
+# the same in containers that promise other things of their length: at 0, 50 minutes later, over the end of a 33-bit clock
+run -i plain.mp4 -c copy plain.ts
+run -i plain.mp4 -c copy -output_ts_offset 3000 late.ts
+run -i plain.mp4 -c copy -output_ts_offset 95442 wrap.ts
+run -i plain.mp4 -an -c:v mjpeg -q:v 3 -pix_fmt yuvj420p -flags:v +bitexact mjpeg.avi
+run -i plain.mp4 -an $x264 -bf 0 h264.avi
+run -i plain.mp4 -c copy -output_ts_offset 100 offset.mkv

@@ -1,0 +1,83 @@
+package stages
+
+import (
+	"bytes"
+	"errors"
+	"math"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/seed49bbd0e6/tachi/graph"
+	"github.com/seed49bbd0e6/tachi/kernels/null"
+	"github.com/seed49bbd0e6/tachi/kernels/weights"
+	"github.com/seed49bbd0e6/tachi/stages/internal/sam2"
+)
+
+// randomNano writes random weights of nano, one tensor of which is changed by edit.
+func randomNano(t *testing.T, path, tensor string, edit func([]float32)) {
+	t.Helper()
+	c, err := sam2.Variant("nano")
+	if err != nil {
+		t.Fatal(err)
+	}
+	all := tensors(c, 1)
+	for i, w := range all {
+		if w.Name != tensor {
+			continue
+		}
+		v, err := w.Float32()
+		if err != nil {
+			t.Fatal(err)
+		}
+		edit(v)
+		if all[i], err = weights.FromFloat32(w.Name, v, w.Shape...); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var b bytes.Buffer
+	if err := weights.WriteSafetensors(&b, all, nil); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.MkdirAll(filepath.Dir(path), 0o777); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, b.Bytes(), 0o666); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestDamagedWeightsAreBadDataBeforeTheFirstFrame(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "nan.safetensors")
+	randomNano(t, path, "no_mem_embed", func(v []float32) { v[3] = float32(math.NaN()) })
+	_, err := LoadModel(null.New(), graph.ModelSettings{Set: true, Variant: "nano", Weights: path})
+	bad, ok := errors.AsType[*graph.Error](err)
+	if !ok || bad.Kind != graph.BadData || !strings.Contains(err.Error(), path+": no_mem_embed holds NaN or infinity") {
+		t.Errorf("%v", err)
+	}
+	info, err := InspectModel(path)
+	if err != nil || !info.Exact || info.NotFinite == "" {
+		t.Errorf("%+v, %v", info, err)
+	}
+}
+
+// A run that goes on from a checkpoint compares its weights, whatever they were named by.
+func TestWeightsOfAFolderHaveTheHashOfItsFile(t *testing.T) {
+	folder := filepath.Join(t.TempDir(), "hf")
+	file := filepath.Join(folder, "model.safetensors")
+	randomNano(t, file, "", nil)
+	hash := func(path string) string {
+		h, err := WeightsHash(graph.ModelSettings{Weights: path})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return h
+	}
+	if hash(folder) != hash(file) || hash(file) == hash(graph.Embedded) {
+		t.Errorf("folder %s, file %s, embedded %s", hash(folder), hash(file), hash(graph.Embedded))
+	}
+	if _, err := WeightsHash(graph.ModelSettings{Weights: folder + "/none"}); err == nil || !strings.Contains(err.Error(), "no such file") {
+		t.Error(err)
+	}
+}
