@@ -9,6 +9,3 @@ const HasVideo = false
 
 // video is empty: this build leaves out the stages that need FFmpeg.
 var video []*graph.Stage
-
-// videoSource returns nil.
-func videoSource(string) (*graph.Stage, any) { return nil, nil }
