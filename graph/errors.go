@@ -14,6 +14,7 @@ const (
 	BadOutput              // 73: an output cannot be written
 	BadConfig              // 78: the pipeline file, the plan or the device
 	Incomplete             // 65: the input ended early; all frames before that are complete and outputs get their final names
+	BadUsage               // 64: what the caller asks for contradicts itself or lacks something
 )
 
 // Error is an error of a known kind.

@@ -15,6 +15,7 @@ import (
 	"github.com/seed49bbd0e6/tachi/kernels/kerneltest"
 	"github.com/seed49bbd0e6/tachi/stages/internal/score"
 	"github.com/seed49bbd0e6/tachi/stages/internal/token"
+	"github.com/seed49bbd0e6/tachi/stages/model"
 	"github.com/seed49bbd0e6/tachi/stages/synthetic"
 )
 
@@ -74,7 +75,7 @@ func halfNetworks(t *testing.T) []halfNetwork {
 			t.Fatal(err)
 		}
 		defer f.Close()
-		if err := WriteRandom(f, variant, config, 1, true); err != nil {
+		if err := model.WriteRandom(f, variant, config, 1, true); err != nil {
 			t.Fatal(err)
 		}
 		all = append(all, halfNetwork{name, graph.ModelSettings{Variant: variant, Weights: path, Config: config},

@@ -10,6 +10,7 @@ import (
 	"github.com/seed49bbd0e6/tachi/kernels"
 	"github.com/seed49bbd0e6/tachi/stages/internal/score"
 	"github.com/seed49bbd0e6/tachi/stages/internal/testdevice"
+	"github.com/seed49bbd0e6/tachi/stages/model"
 	"github.com/seed49bbd0e6/tachi/stages/synthetic"
 )
 
@@ -54,7 +55,7 @@ func TestNanoTracksLikeTheReference(t *testing.T) {
 // loadedEnv loads a network on a device, and returns what closes both.
 func loadedEnv(t *testing.T, dev kernels.Device, s graph.ModelSettings) (*graph.Env, func()) {
 	t.Helper()
-	model, err := LoadModel(dev, s)
+	model, err := model.Load(dev, s)
 	if err != nil {
 		t.Fatal(err)
 	}

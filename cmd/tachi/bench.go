@@ -8,9 +8,11 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/seed49bbd0e6/tachi/cmd/tachi/internal/measure"
 	"github.com/seed49bbd0e6/tachi/graph"
-	"github.com/seed49bbd0e6/tachi/graph/analyze"
+	"github.com/seed49bbd0e6/tachi/kernels"
 	"github.com/seed49bbd0e6/tachi/kernels/cpu"
+	"github.com/seed49bbd0e6/tachi/pipelines"
 	"github.com/seed49bbd0e6/tachi/runtime"
 )
 
@@ -39,37 +41,32 @@ func (c *benchCmd) Run(a *app) (err error) {
 		}
 		defer os.RemoveAll(c.Out)
 	}
-	plan, err := c.load()
+	pipeline, err := c.load()
 	if err == nil && c.Frames > 0 {
-		c.Set = append(c.Set, fmt.Sprintf("stages.%s.frames=%d", plan.Source().ID, c.Frames))
-		plan, err = c.load()
+		c.Set = append(c.Set, fmt.Sprintf("stages.%s.frames=%d", pipeline.Graph.Source().ID, c.Frames))
+		pipeline, err = c.load()
 	}
 	if err != nil {
 		return err
 	}
-	if all := ids(plan); c.Stage != "" && !slices.Contains(all, c.Stage) {
+	if all := measure.Stages(pipeline.Graph); c.Stage != "" && !slices.Contains(all, c.Stage) {
 		return usagef("--stage %s: no such stage to measure: %s", c.Stage, cmp.Or(graph.Suggest(c.Stage, all), "there are "+strings.Join(all, ", ")))
 	}
 	a.interruptible()
 	if c.Roofline {
-		e, err := a.settle(plan, analyze.Sizing{})
-		if err != nil {
-			return err
-		}
-		e.env.Overwrite = true
-		return errors.Join(c.roofline(a, e), e.close())
+		return c.roofline(a, pipeline)
 	}
-	e, err := a.engine(plan, analyze.Sizing{}, true)
+	plan, err := a.ready(pipeline, pipelines.Options{Overwrite: true})
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, e.close()) }()
+	defer func() { err = errors.Join(err, plan.Close()) }()
 
 	if c.Stage != "" {
-		return c.one(a, e)
+		return c.one(a, plan)
 	}
-	p := a.progress(e)
-	report, err := e.run(a, runtime.Options{Drain: a.drain, Progress: p.show})
+	p := a.progress(plan)
+	report, err := plan.Run(a.ctx, runtime.Options{Drain: a.drain, Progress: p.show})
 	p.done()
 	if err != nil {
 		return interrupted(err, report)
@@ -84,7 +81,7 @@ func (c *benchCmd) Run(a *app) (err error) {
 		}
 		return nil
 	}
-	a.summary(e, report)
+	a.summary(plan, report)
 	return nil
 }
 
@@ -99,15 +96,42 @@ func limits(a *app) error {
 	if a.JSON {
 		return writeJSON(a, map[string]any{"peak_gflops": flops, "copy_gbs": bandwidth, "device": dev.Info()})
 	}
-	_, err = fmt.Fprintf(a.out, "%s\nFMA peak %.0f GFLOP/s, copy %.0f GB/s\n", deviceLine(dev), flops, bandwidth)
+	_, err = fmt.Fprintf(a.out, "%s\nFMA peak %.0f GFLOP/s, copy %.0f GB/s\n", pipelines.DeviceLine(dev), flops, bandwidth)
 	return err
 }
 
 // one measures a stage alone.
-func (c *benchCmd) one(a *app, e *engine) error {
-	t, err := e.time(a.ctx, c.Stage, c.Count, nil)
+func (c *benchCmd) one(a *app, plan *pipelines.Plan) error {
+	t, err := measure.Stage(a.ctx, plan, c.Stage, c.Count, nil)
+	switch {
+	case err != nil:
+		return err
+	case c.GoFormat:
+		return t.WriteGo(a.out)
+	case a.JSON:
+		return writeJSON(a, t)
+	}
+	_, err = fmt.Fprintln(a.out, t)
+	return err
+}
+
+// roofline measures the ops of every stage.
+func (c *benchCmd) roofline(a *app, pipeline *pipelines.Pipeline) (err error) {
+	var recorder *measure.Recorder
+	plan, err := a.plan(pipeline, pipelines.Options{Overwrite: true, WrapDevice: func(dev kernels.Device) kernels.Device {
+		recorder = measure.NewRecorder(dev)
+		return recorder
+	}})
 	if err != nil {
 		return err
 	}
-	return t.print(a, c.GoFormat)
+	defer func() { err = errors.Join(err, plan.Close()) }()
+	r, err := recorder.Measure(a.ctx, plan, c.Count)
+	switch {
+	case err != nil:
+		return err
+	case a.JSON:
+		return writeJSON(a, r)
+	}
+	return r.WriteText(a.out)
 }

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -11,9 +10,9 @@ import (
 	"text/tabwriter"
 
 	"github.com/seed49bbd0e6/tachi/graph"
-	"github.com/seed49bbd0e6/tachi/graph/analyze"
+	"github.com/seed49bbd0e6/tachi/pipelines"
 	"github.com/seed49bbd0e6/tachi/runtime"
-	"github.com/seed49bbd0e6/tachi/stages"
+	"github.com/seed49bbd0e6/tachi/stages/eval"
 	"github.com/seed49bbd0e6/tachi/stages/synthetic"
 )
 
@@ -43,13 +42,13 @@ type row struct {
 	Method string `json:"method"`
 	Object int    `json:"object,omitempty"`
 	Clips  int    `json:"clips,omitempty"`
-	stages.Scores
+	eval.Scores
 	PerClip []clipScores `json:"per_clip,omitempty"`
 }
 
 type clipScores struct {
 	Seed int `json:"seed"`
-	stages.Scores
+	eval.Scores
 }
 
 // Run scores files, or pipelines on made-up clips.
@@ -64,18 +63,18 @@ func (c *evalCmd) Run(a *app) error {
 	case len(c.Pipeline) > 0:
 		return usagef("--pipeline runs on made-up clips: give --synthetic with it")
 	}
-	scores, err := stages.EvalFiles(c.Truth, c.Result, c.Object)
+	scores, err := eval.Files(c.Truth, c.Result, c.Object)
 	if err != nil {
 		return err
 	}
 	var rows []row
-	var all []stages.Scores
+	var all []eval.Scores
 	for _, o := range slices.Sorted(maps.Keys(scores)) {
 		rows = append(rows, row{Method: c.Result, Object: o, Scores: scores[o]})
 		all = append(all, scores[o])
 	}
 	if len(rows) > 1 {
-		rows = append(rows, row{Method: "mean over objects", Scores: stages.MeanScores(all)})
+		rows = append(rows, row{Method: "mean over objects", Scores: eval.Mean(all)})
 	}
 	return printRows(a, rows)
 }
@@ -129,50 +128,47 @@ func (c *evalCmd) synthetic(a *app) error {
 	for _, set := range sets {
 		for i := range set.Count {
 			o := set.Options(i)
-			base, err := stages.Baselines(ctx, o)
+			base, err := eval.Baselines(ctx, o)
 			if err != nil {
 				return err
 			}
 			for k, s := range base {
-				put(stages.BaselineNames[k], o.Family, clipScores{o.Seed, s})
+				put(eval.BaselineNames[k], o.Family, clipScores{o.Seed, s})
 			}
 			c.progress(a, "baselines", o.Family, i+1)
 		}
 	}
-	methods = append(methods, stages.BaselineNames...)
+	methods = append(methods, eval.BaselineNames...)
 	return printRows(a, tabulate(methods, families, results))
 }
 
 // pipeline runs one pipeline on all clips. The model is loaded once.
 func (c *evalCmd) pipeline(a *app, file string, sets []*synthetic.Clips, put func(string, clipScores)) (err error) {
-	flags := pipelineFlags{File: file, Device: c.Device, Precision: c.Precision, Variant: c.Variant, Weights: c.Weights, Set: c.Set}
-	var e *engine
-	defer func() {
-		if e != nil {
-			err = errors.Join(err, e.close())
-		}
-	}()
+	flags := pipelineFlags{File: file, overrideFlags: overrideFlags{Device: c.Device, Precision: c.Precision, Variant: c.Variant, Weights: c.Weights, Set: c.Set}}
+	shared := &sharedModel{a: a}
+	defer shared.close()
 	for _, set := range sets {
 		for i := range set.Count {
-			plan, err := flags.load()
+			p, err := flags.load()
 			if err != nil {
 				return err
 			}
 			o := set.Options(i)
-			trial, err := stages.NewTrial(plan, o)
+			trial, err := eval.NewTrial(p.Graph, o)
 			if err != nil {
 				return err
 			}
-			if e == nil {
-				e, err = a.engine(trial.Plan, analyze.Sizing{}, true)
-			} else {
-				e.loaded, e.probe = trial.Plan, graph.Probe{Width: set.Width, Height: set.Height, Frames: set.Frames, Objects: 1}
-				err = e.fit()
-			}
+			p.Graph = trial.Plan
+			model, err := shared.open(p)
 			if err != nil {
 				return err
 			}
-			if _, err := runtime.Run(a.ctx, trial.Listen(e.plan), e.env, runtime.Options{Drain: a.drain}); err != nil {
+			plan, err := a.plan(p, pipelines.Options{Model: model})
+			if err != nil {
+				return err
+			}
+			plan.Graph = trial.Listen(plan.Graph)
+			if _, err := plan.Run(a.ctx, runtime.Options{Drain: a.drain}); err != nil {
 				return fmt.Errorf("%s, seed %d: %w", o.Family, o.Seed, err)
 			}
 			s, err := trial.Scores()
@@ -199,7 +195,7 @@ func (c *evalCmd) progress(a *app, what, family string, done int) {
 
 // tabulate averages over each family's clips and over all.
 func tabulate(methods, families []string, results map[string]map[string][]clipScores) (rows []row) {
-	scores := func(clips []clipScores) (out []stages.Scores) {
+	scores := func(clips []clipScores) (out []eval.Scores) {
 		for _, c := range clips {
 			out = append(out, c.Scores)
 		}
@@ -208,16 +204,16 @@ func tabulate(methods, families []string, results map[string]map[string][]clipSc
 	for _, family := range families {
 		for _, m := range methods {
 			clips := results[m][family]
-			rows = append(rows, row{Family: family, Method: m, Clips: len(clips), Scores: stages.MeanScores(scores(clips)), PerClip: clips})
+			rows = append(rows, row{Family: family, Method: m, Clips: len(clips), Scores: eval.Mean(scores(clips)), PerClip: clips})
 		}
 	}
 	if len(families) > 1 {
 		for _, m := range methods {
-			var all []stages.Scores
+			var all []eval.Scores
 			for _, family := range families {
 				all = append(all, scores(results[m][family])...)
 			}
-			rows = append(rows, row{Family: "all", Method: m, Clips: len(all), Scores: stages.MeanScores(all)})
+			rows = append(rows, row{Family: "all", Method: m, Clips: len(all), Scores: eval.Mean(all)})
 		}
 	}
 	return rows

@@ -9,7 +9,7 @@ import (
 	"path/filepath"
 	"testing"
 
-	"github.com/seed49bbd0e6/tachi/stages"
+	"github.com/seed49bbd0e6/tachi/stages/eval"
 )
 
 // evaluate runs `tachi --json eval` and returns its rows.
@@ -59,7 +59,7 @@ func TestARunScoresTheSameInProcessAndFromItsFiles(t *testing.T) {
 			t.Errorf("%s: %v from files, %v in process", name, v[0], v[1])
 		}
 	}
-	if inside[1].Method != stages.BaselineNames[0] || *inside[2].J < *inside[1].J {
+	if inside[1].Method != eval.BaselineNames[0] || *inside[2].J < *inside[1].J {
 		t.Errorf("the best velocity scores less than standing still")
 	}
 }

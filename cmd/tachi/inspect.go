@@ -11,7 +11,7 @@ import (
 	"github.com/seed49bbd0e6/tachi/graph"
 	"github.com/seed49bbd0e6/tachi/graph/analyze"
 	"github.com/seed49bbd0e6/tachi/graph/describe"
-	"github.com/seed49bbd0e6/tachi/graph/load"
+	"github.com/seed49bbd0e6/tachi/pipelines"
 	"github.com/seed49bbd0e6/tachi/stages"
 )
 
@@ -26,17 +26,17 @@ type validateCmd struct {
 func (c *validateCmd) Run(a *app) error {
 	var bad error
 	for _, file := range c.Files {
-		plan, err := loadPlan(file, load.Overrides{Set: c.Set})
+		p, err := pipelines.Load(file, pipelines.Overrides{Set: c.Set})
 		if err == nil && !a.JSON && !a.Quiet {
-			fmt.Fprintf(a.out, "%s: syntax, stages and graph are right: %d stages, %d edges\n", file, len(plan.Nodes), len(plan.Edges))
+			fmt.Fprintf(a.out, "%s: syntax, stages and graph are right: %d stages, %d edges\n", file, len(p.Graph.Nodes), len(p.Graph.Edges))
 		}
 		if err == nil && !c.NoEnvironment {
-			var e *engine
-			if e, err = a.engine(plan, analyze.Sizing{}, true); err == nil {
+			var plan *pipelines.Plan
+			if plan, err = a.ready(p, pipelines.Options{Overwrite: true}); err == nil {
 				if !a.JSON && !a.Quiet {
-					fmt.Fprintf(a.out, "%s: input, device and weights are there: %s\n", file, deviceLine(e.dev))
+					fmt.Fprintf(a.out, "%s: input, device and weights are there: %s\n", file, pipelines.DeviceLine(plan.Model().Device))
 				}
-				err = e.close()
+				err = plan.Close()
 			}
 		}
 		switch {
@@ -63,17 +63,18 @@ type graphCmd struct {
 
 // Run prints the drawing. Batch and capacities are those of a run when the input is there to look at.
 func (c *graphCmd) Run(a *app) error {
-	plan, err := c.load()
+	p, err := c.load()
 	if err != nil {
 		return err
 	}
 	var input graph.Probe
-	if s := plan.Source(); s.Stage.Probe != nil {
+	if s := p.Graph.Source(); s.Stage.Probe != nil {
 		if p, err := s.Stage.Probe(&graph.Env{Log: zerolog.Nop(), Stage: s.ID}, s.Options); err == nil {
 			input = p
 		}
 	}
-	if plan, err = analyze.Resolve(plan, analyze.Sizing{Width: input.Width, Height: input.Height}); err != nil {
+	plan, err := analyze.Resolve(p.Graph, analyze.Sizing{Width: input.Width, Height: input.Height})
+	if err != nil {
 		return err
 	}
 	switch c.Format {

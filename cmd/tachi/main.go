@@ -40,6 +40,7 @@ type cli struct {
 	JSON  bool `help:"Messages and results as JSON, one object per line."`
 	Quiet bool `short:"q" help:"No progress and no summary."`
 
+	Track    trackCmd    `cmd:"" help:"Track an object through a video: run samurai -i VIDEO."`
 	Run      runCmd      `cmd:"" help:"Run a pipeline."`
 	Validate validateCmd `cmd:"" help:"Check pipeline files and say what is wrong."`
 	Plan     planCmd     `cmd:"" help:"Say how much device memory a pipeline will take, before it runs."`
@@ -231,10 +232,8 @@ func (a *app) whole() (context.Context, context.CancelFunc) {
 	return ctx, stop
 }
 
-// usageError is a mistake on the command line.
-type usageError struct{ error }
-
-func usagef(format string, args ...any) error { return usageError{fmt.Errorf(format, args...)} }
+// usagef makes an error for a mistake on the command line.
+func usagef(format string, args ...any) error { return graph.Errorf(graph.BadUsage, format, args...) }
 
 // reported is an error that has been printed already.
 type reported struct{ error }
@@ -261,9 +260,6 @@ func (a *app) report(err error) {
 }
 
 func exitCode(err error) int {
-	if _, ok := errors.AsType[usageError](err); ok {
-		return exitUsage
-	}
 	if _, ok := errors.AsType[graph.Diagnostics](err); ok {
 		return exitBadConfig
 	}
@@ -273,6 +269,8 @@ func exitCode(err error) int {
 	switch graph.KindOf(err) {
 	case graph.BadData, graph.Incomplete:
 		return exitBadData
+	case graph.BadUsage:
+		return exitUsage
 	case graph.BadOutput:
 		return exitBadOutput
 	case graph.BadConfig:

@@ -13,8 +13,10 @@ import (
 
 	"github.com/seed49bbd0e6/tachi/graph"
 	"github.com/seed49bbd0e6/tachi/graph/infile"
+	"github.com/seed49bbd0e6/tachi/pipelines"
 	"github.com/seed49bbd0e6/tachi/runtime"
-	"github.com/seed49bbd0e6/tachi/stages"
+	"github.com/seed49bbd0e6/tachi/stages/model"
+	"github.com/seed49bbd0e6/tachi/stages/prompts"
 )
 
 // Several videos in one run: the model is loaded once, each video has a plan, a stream and outputs of its own, and nothing
@@ -43,7 +45,7 @@ func (c *runCmd) videos() ([]video, error) {
 	folders := false
 	for _, in := range c.Input {
 		info, err := os.Stat(in)
-		if err != nil || !info.IsDir() || plan.Source().Stage.Name == "images" {
+		if err != nil || !info.IsDir() || plan.Graph.Source().Stage.Name == "images" {
 			all = append(all, video{path: in})
 			continue
 		}
@@ -108,7 +110,7 @@ func (f pipelineFlags) of(v video, boxes string) (pipelineFlags, error) {
 	if f.Box == "" {
 		return f, graph.Errorf(graph.BadData, "%s: is empty: want the box of its first frame, x,y,w,h", path)
 	}
-	if _, err := stages.ParseBox(f.Box); err != nil {
+	if _, err := prompts.ParseBox(f.Box); err != nil {
 		return f, graph.Errorf(graph.BadData, "%s:1: %w", path, err)
 	}
 	return f, nil
@@ -183,55 +185,50 @@ func (c *runCmd) oneOf(a *app, v video, shared *sharedModel) (frames int, err er
 	if err != nil {
 		return 0, err
 	}
-	e, err := shared.engine(plan, c.Overwrite)
+	model, err := shared.open(plan)
 	if err != nil {
 		return 0, err
 	}
-	report, err := e.run(a, runtime.Options{Drain: a.drain})
+	p, err := a.plan(plan, pipelines.Options{Model: model, Overwrite: c.Overwrite})
+	if err != nil {
+		return 0, err
+	}
+	report, err := p.Run(a.ctx, runtime.Options{Drain: a.drain})
 	return report.Frames, interrupted(err, report)
 }
 
-// sharedModel is the device and the network that all videos of a run use. Neither changes once it is there.
+// sharedModel is the device and the network that all videos of a run use.
 type sharedModel struct {
 	a     *app
 	mu    sync.Mutex
-	first *engine // nil before the first video
+	model *pipelines.Model // nil before the first video
 }
 
-// engine settles a plan on the shared device, with the shared network.
-func (s *sharedModel) engine(plan *graph.Plan, overwrite bool) (*engine, error) {
-	probe, err := s.a.probe(plan)
-	if err != nil {
-		return nil, err
-	}
+// open opens the model for the first video.
+func (s *sharedModel) open(p *pipelines.Pipeline) (*pipelines.Model, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.first == nil {
-		dev, err := s.a.openDevice(plan)
+	if s.model == nil {
+		m, err := p.OpenModel(pipelines.Options{Log: s.a.log})
 		if err != nil {
 			return nil, err
 		}
-		first := &engine{loaded: plan, dev: dev, env: &graph.Env{Log: s.a.log, Device: dev}, close: dev.Close}
-		if err := first.load(s.a); err != nil {
-			return nil, errors.Join(err, first.close())
+		if s.model = m; m.Embedded() {
+			s.a.once("nano", model.NanoNote)
 		}
-		s.first = first
 	}
-	env := *s.first.env
-	env.Overwrite = overwrite
-	e := &engine{loaded: plan, probe: probe, dev: s.first.dev, env: &env, close: func() error { return nil }}
-	return e, e.fit()
+	return s.model, nil
 }
 
 func (s *sharedModel) close() {
-	if s.first != nil {
-		if err := s.first.close(); err != nil {
+	if s.model != nil {
+		if err := s.model.Close(); err != nil {
 			s.a.report(err)
 		}
 	}
 }
 
-// closed says whether a channel has been closed.
+// closed reports whether a channel has been closed.
 func closed(c <-chan struct{}) bool {
 	select {
 	case <-c:

@@ -8,7 +8,10 @@ import (
 	"strings"
 
 	"github.com/seed49bbd0e6/tachi/graph"
-	"github.com/seed49bbd0e6/tachi/stages"
+	"github.com/seed49bbd0e6/tachi/stages/frame"
+	"github.com/seed49bbd0e6/tachi/stages/model"
+	"github.com/seed49bbd0e6/tachi/stages/output"
+	"github.com/seed49bbd0e6/tachi/stages/prompts"
 )
 
 // modelCmd groups the verbs about weights.
@@ -25,12 +28,12 @@ type modelInfoCmd struct {
 
 // Run prints what the file holds.
 func (c *modelInfoCmd) Run(a *app) error {
-	m, err := stages.InspectModel(c.File)
+	m, err := model.Inspect(c.File)
 	if err != nil {
 		return err
 	}
 	if !c.Tensors {
-		defer func(t []stages.TensorInfo) { m.TensorTable = t }(m.TensorTable)
+		defer func(t []model.TensorInfo) { m.TensorTable = t }(m.TensorTable)
 		if a.JSON {
 			m.TensorTable = nil
 		}
@@ -88,11 +91,11 @@ func (c *modelInitCmd) Run(a *app) error {
 	if ext != ".pt" && ext != ".safetensors" {
 		return usagef("-o %s: the name must end in .pt or .safetensors", c.Out)
 	}
-	f, err := stages.CreateOutput(c.Out, c.Overwrite)
+	f, err := output.Create(c.Out, c.Overwrite)
 	if err != nil {
 		return err
 	}
-	if err := stages.WriteRandom(f, c.Variant, c.Config, c.Seed, ext == ".safetensors"); err != nil {
+	if err := model.WriteRandom(f, c.Variant, c.Config, c.Seed, ext == ".safetensors"); err != nil {
 		f.Discard()
 		return err
 	}
@@ -155,15 +158,15 @@ func (c *frameCmd) Run(a *app) error {
 	var box []float64
 	if c.Box != "" {
 		var err error
-		if box, err = stages.ParseBox(c.Box); err != nil {
+		if box, err = prompts.ParseBox(c.Box); err != nil {
 			return usagef("--%v", err)
 		}
 	}
-	f, err := stages.CreateOutput(c.Out, c.Overwrite)
+	f, err := output.Create(c.Out, c.Overwrite)
 	if err != nil {
 		return err
 	}
-	w, h, warnings, err := stages.WriteFrame(a.ctx, f, c.Video, c.N, box, a.log)
+	w, h, warnings, err := frame.Write(a.ctx, f, c.Video, c.N, box, a.log)
 	if err != nil {
 		f.Discard()
 		return err

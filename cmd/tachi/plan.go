@@ -3,13 +3,14 @@ package main
 import (
 	"errors"
 	"fmt"
+	"os"
 	"strings"
 
+	"github.com/seed49bbd0e6/tachi/cmd/tachi/internal/measure"
 	"github.com/seed49bbd0e6/tachi/graph"
 	"github.com/seed49bbd0e6/tachi/graph/analyze"
-	"github.com/seed49bbd0e6/tachi/kernels"
-	"github.com/seed49bbd0e6/tachi/kernels/null"
-	"github.com/seed49bbd0e6/tachi/stages"
+	"github.com/seed49bbd0e6/tachi/kernels/cpu"
+	"github.com/seed49bbd0e6/tachi/pipelines"
 )
 
 // planCmd says how much device memory a pipeline will take, and whether it can run.
@@ -25,44 +26,44 @@ func (c *planCmd) Run(a *app) (err error) {
 	if c.Budget != "" {
 		c.Set = append(c.Set, "pipeline.memory="+c.Budget)
 	}
-	plan, err := c.load()
+	pipeline, err := c.load()
 	if err != nil {
 		return err
 	}
 	if len(c.WhatIf) > 0 && !c.Measure {
 		return usagef("--what-if changes what --measure has measured: give both")
 	}
-	e, err := a.settle(plan, analyze.Sizing{})
+	plan, err := a.plan(pipeline, pipelines.Options{Overwrite: true})
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, e.close()) }()
+	defer func() { err = errors.Join(err, plan.Close()) }()
 	var forecasts []forecast
 	if c.Measure {
 		a.interruptible()
-		if err := e.load(a); err != nil {
+		if err := plan.Load(); err != nil {
 			return err
 		}
-		if forecasts, err = c.predict(a, e); err != nil {
+		if forecasts, err = c.predict(a, plan); err != nil {
 			return err
 		}
 	}
 	if a.JSON {
-		err := writeJSON(a, e.bound)
+		err := writeJSON(a, plan.Bound)
 		for _, f := range forecasts {
 			err = errors.Join(err, writeJSON(a, f))
 		}
 		return err
 	}
 	size := "of unknown size, planned for 3840x2160"
-	if e.probe.Width > 0 {
-		size = fmt.Sprintf("%dx%d", e.probe.Width, e.probe.Height)
+	if plan.Probe.Width > 0 {
+		size = fmt.Sprintf("%dx%d", plan.Probe.Width, plan.Probe.Height)
 	}
-	fmt.Fprintf(a.out, "%s, input %s: %d frames resident at most, %d in one launch of the encoder\n\n", plan.File, size, e.plan.Pipeline.Batch, e.plan.Pipeline.Micro)
-	if err := e.bound.WriteText(a.out); err != nil {
+	fmt.Fprintf(a.out, "%s, input %s: %d frames resident at most, %d in one launch of the encoder\n\n", plan.Graph.File, size, plan.Graph.Pipeline.Batch, plan.Graph.Pipeline.Micro)
+	if err := plan.Bound.WriteText(a.out); err != nil {
 		return &graph.Error{Kind: graph.BadOutput, Err: err}
 	}
-	for _, cycle := range plan.Cycles() {
+	for _, cycle := range plan.Graph.Cycles() {
 		var names []string
 		for _, n := range cycle {
 			names = append(names, n.ID)
@@ -80,25 +81,50 @@ func (c *planCmd) Run(a *app) (err error) {
 	return nil
 }
 
-// bound runs a plan dry on a device like dev.
-func bound(plan *graph.Plan, probe graph.Probe, dev kernels.Device) (*analyze.Bound, error) {
-	dry := null.Like(dev)
-	env := &graph.Env{Device: dry, Batch: plan.Pipeline.Batch, Micro: plan.Pipeline.Micro}
-	b := &analyze.Bound{Batch: env.Batch, Micro: env.Micro}
-	if isGPU(dev) { // which of several GPUs decodes is not asked
-		b.Surfaces = probe.Surfaces
+// forecast is a prediction with what it was made of.
+type forecast struct {
+	If    string                  `json:"what_if,omitempty"`
+	FPS   float64                 `json:"frames_per_second"`
+	Costs map[string]analyze.Cost `json:"costs,omitempty"`
+	analyze.Prediction
+}
+
+// predict measures, and says how fast the plan will go as it is and with each change. What the stages write goes to a
+// temporary folder.
+func (c *planCmd) predict(a *app, plan *pipelines.Plan) (all []forecast, err error) {
+	dir, err := os.MkdirTemp("", "tachi-plan-")
+	if err != nil {
+		return nil, &graph.Error{Kind: graph.BadOutput, Err: err}
 	}
-	if plan.Model.Set {
-		model, err := stages.DryModel(dry, plan.Model)
+	defer os.RemoveAll(dir)
+	c.Out = dir
+	pipeline, err := c.load()
+	if err != nil {
+		return nil, err
+	}
+	same, err := a.plan(pipeline, pipelines.Options{Model: plan.Model(), Overwrite: true})
+	if err != nil {
+		return nil, err
+	}
+	if err := same.Load(); err != nil {
+		return nil, err
+	}
+	costs, err := measure.Costs(a.ctx, same)
+	if err != nil {
+		return nil, err
+	}
+	add := func(change string, with map[string]analyze.Cost) {
+		p := analyze.Predict(plan.Graph, with, cpu.Processors())
+		all = append(all, forecast{If: change, FPS: 1 / p.Period, Prediction: p})
+	}
+	add("", costs)
+	all[0].Costs = costs
+	for _, change := range c.WhatIf {
+		with, err := measure.WhatIf(costs, change)
 		if err != nil {
 			return nil, err
 		}
-		defer model.Close()
-		env.Model, b.Weights = model.Network, model.Bytes
+		add(change, with)
 	}
-	// The network finds everything on every frame, so that memories fill up; then it loses and finds in turn.
-	d := analyze.Dry{Env: env, Probe: probe, Scenarios: 2, Before: func(scenario, frame int) { dry.Answer(float32(1 - scenario*(frame&1))) }}
-	var err error
-	b.Footprints, b.Scratch, err = analyze.MeasureAll(plan, d, dry.Scratch)
-	return b, err
+	return all, nil
 }

@@ -10,14 +10,19 @@ import (
 	"github.com/schollz/progressbar/v3"
 
 	"github.com/seed49bbd0e6/tachi/graph"
-	"github.com/seed49bbd0e6/tachi/graph/analyze"
+	"github.com/seed49bbd0e6/tachi/pipelines"
 	"github.com/seed49bbd0e6/tachi/runtime"
-	"github.com/seed49bbd0e6/tachi/stages"
+	"github.com/seed49bbd0e6/tachi/stages/output"
 )
 
 // runCmd runs a pipeline.
 type runCmd struct {
 	pipelineFlags
+	runFlags
+}
+
+// runFlags are the flags of a run.
+type runFlags struct {
 	Overwrite       bool   `help:"Replace existing outputs."`
 	Boxes           string `placeholder:"DIR" help:"With several videos: a folder with NAME.txt for each, whose first line is the box x,y,w,h of its first frame, or NAME.json with prompts."`
 	Jobs            int    `default:"1" help:"With several videos: how many at once. Each takes device memory of its own."`
@@ -43,35 +48,35 @@ func (c *runCmd) Run(a *app) (err error) {
 	} else if all != nil {
 		return c.many(a, all)
 	}
-	plan, err := c.load()
+	pipeline, err := c.load()
 	if err != nil {
 		return err
 	}
 	a.interruptible()
 	a.begun.Store(false)
-	var saved *saver
+	var saved *pipelines.Checkpoints
 	defer func() { // last of all: until then a run that is killed can go on
 		if saved != nil {
-			saved.end(err)
+			saved.End(err)
 		}
 	}()
 	o := runtime.Options{Drain: a.drain}
 	if c.CheckpointEvery > 0 || c.Resume {
-		s, failed := c.checkpoints(a, plan, &o)
+		s, failed := c.checkpoints(a, pipeline, &o)
 		if failed != nil {
 			return failed
 		}
 		saved = s
 	}
-	e, err := a.engine(plan, analyze.Sizing{Force: c.Force}, c.Overwrite)
+	plan, err := a.ready(pipeline, pipelines.Options{Force: c.Force, Overwrite: c.Overwrite})
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, e.close()) }()
+	defer func() { err = errors.Join(err, plan.Close()) }()
 	a.begun.Store(true)
 
 	if c.Trace != "" {
-		trace, failed := stages.CreateOutput(c.Trace, c.Overwrite)
+		trace, failed := output.Create(c.Trace, c.Overwrite)
 		if failed != nil {
 			return failed
 		}
@@ -81,7 +86,7 @@ func (c *runCmd) Run(a *app) (err error) {
 	if c.LogMemory {
 		o.Fired = a.logMemory
 	}
-	p := a.progress(e)
+	p := a.progress(plan)
 	o.Progress, o.Every = p.show, 200*time.Millisecond
 	if c.Metrics != "" {
 		m, failed := serveMetrics(c.Metrics)
@@ -92,29 +97,29 @@ func (c *runCmd) Run(a *app) (err error) {
 		a.log.Info().Msgf("metrics at http://%s/metrics", m.where)
 		o.Progress = func(s runtime.Snapshot) { m.last.Store(&s); p.show(s) }
 	}
-	report, err := e.run(a, o)
+	report, err := plan.Run(a.ctx, o)
 	p.done()
 	if report.Frames > 0 {
-		a.summary(e, report)
+		a.summary(plan, report)
 	}
 	return interrupted(err, report)
 }
 
 // checkpoints lets a run save where it can go on, and go on from where an earlier one has saved.
-func (c *runCmd) checkpoints(a *app, plan *graph.Plan, o *runtime.Options) (*saver, error) {
-	s, err := newSaver(plan, c.Checkpoint, c.CheckpointEvery)
+func (c *runCmd) checkpoints(a *app, p *pipelines.Pipeline, o *runtime.Options) (*pipelines.Checkpoints, error) {
+	s, err := p.Checkpoints(c.Checkpoint, c.CheckpointEvery)
 	if err != nil {
 		return nil, err
 	}
 	if c.Resume {
-		if o.Resume, err = s.load(); err != nil {
+		if o.Resume, err = s.Load(); err != nil {
 			return nil, err
 		}
 		a.log.Info().Msgf("going on at frame %d", o.Resume.Frame)
-	} else if err = s.check(); err != nil {
+	} else if err = s.Check(); err != nil {
 		return nil, err
 	}
-	o.CheckpointEvery, o.Checkpoint = s.about.Every, s.save
+	o.CheckpointEvery, o.Checkpoint = s.Every(), s.Save
 	return s, nil
 }
 
@@ -141,8 +146,8 @@ func interrupted(err error, r *runtime.Report) error {
 }
 
 // summary prints what a run did, and where it left what it wrote.
-func (a *app) summary(e *engine, r *runtime.Report) {
-	wrote, unfinished := files(e.plan, e.opened)
+func (a *app) summary(p *pipelines.Plan, r *runtime.Report) {
+	wrote, unfinished := p.Written()
 	if a.JSON {
 		seconds := func(d time.Duration) float64 { return d.Seconds() }
 		var table []map[string]any
@@ -153,14 +158,14 @@ func (a *app) summary(e *engine, r *runtime.Report) {
 				"resident_bytes": s.PeakResident, "resident_bound_bytes": s.Bound})
 		}
 		_ = writeJSON(a, map[string]any{"frames": r.Frames, "seconds": r.Wall.Seconds(), "fps": float64(r.Frames-r.First) / r.Wall.Seconds(), "batch": r.Batch,
-			"peak_resident": r.PeakResident, "resident_bytes": e.resident(r), "resident_bound_bytes": e.bound.Bytes(), "stages": table, "outputs": wrote, "unfinished": unfinished})
+			"peak_resident": r.PeakResident, "resident_bytes": p.Resident(r), "resident_bound_bytes": p.Bound.Bytes(), "stages": table, "outputs": wrote, "unfinished": unfinished})
 		return
 	}
 	if a.Quiet {
 		return
 	}
 	_ = r.WriteTable(a.out)
-	fmt.Fprintf(a.out, "device memory: at most %s of the planned %s\n", graph.Size(e.resident(r)), graph.Size(e.bound.Bytes()))
+	fmt.Fprintf(a.out, "device memory: at most %s of the planned %s\n", graph.Size(p.Resident(r)), graph.Size(p.Bound.Bytes()))
 	for _, path := range wrote {
 		_ = a.wrote(path)
 	}
@@ -173,21 +178,21 @@ func (a *app) summary(e *engine, r *runtime.Report) {
 // soon as frames have been measured.
 type progress struct {
 	a     *app
-	e     *engine
+	plan  *pipelines.Plan
 	bar   *progressbar.ProgressBar
 	start time.Time
 	said  bool
 }
 
-func (a *app) progress(e *engine) *progress {
-	p := &progress{a: a, e: e, start: time.Now()}
+func (a *app) progress(plan *pipelines.Plan) *progress {
+	p := &progress{a: a, plan: plan, start: time.Now()}
 	if a.Quiet || a.JSON {
 		return p
 	}
 	if isTerminal(a.err) {
 		total := int64(-1)
-		if e.probe.Frames > 0 {
-			total = int64(e.probe.Frames)
+		if plan.Probe.Frames > 0 {
+			total = int64(plan.Probe.Frames)
 		}
 		p.bar = progressbar.NewOptions64(total, progressbar.OptionSetWriter(a.err), progressbar.OptionSetDescription("tracking"),
 			progressbar.OptionShowCount(), progressbar.OptionShowIts(), progressbar.OptionSetItsString("frames"),
@@ -206,15 +211,15 @@ func (p *progress) show(s runtime.Snapshot) {
 	if !p.said && s.Frames >= warm {
 		p.said = true
 		perFrame := time.Since(p.start).Seconds() / float64(s.Frames)
-		if rest := perFrame * float64(p.e.probe.Frames); p.e.probe.Frames > 0 && rest > 10 {
+		if rest := perFrame * float64(p.plan.Probe.Frames); p.plan.Probe.Frames > 0 && rest > 10 {
 			faster := ""
-			if v := p.e.plan.Model.Variant; v != "nano" && perFrame > 0.2 {
+			if v := p.plan.Graph.Model.Variant; v != "nano" && perFrame > 0.2 {
 				faster = "; faster: a smaller --variant, or --set model.config.image_size=512"
 			}
 			if p.bar != nil {
 				_ = p.bar.Clear() // its line
 			}
-			fmt.Fprintf(p.a.err, "%d frames x %.2g s = about %s%s\n", p.e.probe.Frames, perFrame, clock(rest), faster)
+			fmt.Fprintf(p.a.err, "%d frames x %.2g s = about %s%s\n", p.plan.Probe.Frames, perFrame, clock(rest), faster)
 		}
 	}
 	if p.bar != nil {
@@ -227,4 +232,18 @@ func (p *progress) done() {
 	if p.bar != nil {
 		_ = p.bar.Finish()
 	}
+}
+
+// wrote says that a file is complete.
+func (a *app) wrote(path string) error {
+	info, err := os.Stat(path)
+	switch {
+	case err != nil || a.Quiet || a.JSON:
+		return err
+	case info.IsDir():
+		fmt.Fprintf(a.out, "wrote %s (folder)\n", path)
+	default:
+		fmt.Fprintf(a.out, "wrote %s (%s)\n", path, graph.Size(int(info.Size())))
+	}
+	return nil
 }

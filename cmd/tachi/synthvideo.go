@@ -6,13 +6,13 @@ import (
 	"context"
 	"fmt"
 
-	"github.com/seed49bbd0e6/tachi/stages"
+	"github.com/seed49bbd0e6/tachi/stages/synth"
 	"github.com/seed49bbd0e6/tachi/stages/synthetic"
 )
 
 // synthClip writes one mp4.
 func synthClip(ctx context.Context, a *app, path string, o synthetic.Options, overwrite bool) error {
-	b, err := stages.Synth(ctx, path, o, overwrite, a.log)
+	b, err := synth.Clip(ctx, path, o, overwrite, a.log)
 	if err != nil {
 		return err
 	}
@@ -25,7 +25,7 @@ func synthClip(ctx context.Context, a *app, path string, o synthetic.Options, ov
 
 // synthFolder writes clips with ground truth.
 func synthFolder(ctx context.Context, a *app, path string, clips *synthetic.Clips) error {
-	if err := stages.SynthFolder(ctx, path, clips, a.log); err != nil {
+	if err := synth.Folder(ctx, path, clips, a.log); err != nil {
 		return err
 	}
 	if a.JSON {

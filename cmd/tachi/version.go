@@ -4,11 +4,13 @@ import (
 	"fmt"
 	"io"
 	"os"
+	goruntime "runtime"
 	"runtime/debug"
 
 	"golang.org/x/term"
 
 	"github.com/seed49bbd0e6/tachi/kernels/cpu"
+	"github.com/seed49bbd0e6/tachi/pipelines"
 	"github.com/seed49bbd0e6/tachi/stages"
 )
 
@@ -37,9 +39,9 @@ func (versionCmd) Run(a *app) error {
 	}
 	defer dev.Close()
 	if a.JSON {
-		return writeJSON(a, map[string]any{"commit": rev, "go": goVersion, "devices": []any{dev.Info()}, "cuda": cudaState(), "video": stages.HasVideo})
+		return writeJSON(a, map[string]any{"commit": rev, "go": goruntime.Version(), "devices": []any{dev.Info()}, "cuda": pipelines.CUDAState(), "video": stages.HasVideo})
 	}
-	_, err = fmt.Fprintf(a.out, "tachi %s, %s\n%s\n%s\nvideo: %v\n", rev, goVersion, deviceLine(dev), cudaState(), stages.HasVideo)
+	_, err = fmt.Fprintf(a.out, "tachi %s, %s\n%s\n%s\nvideo: %v\n", rev, goruntime.Version(), pipelines.DeviceLine(dev), pipelines.CUDAState(), stages.HasVideo)
 	return err
 }
 

@@ -12,6 +12,7 @@ package load
 
 import (
 	"fmt"
+	"io/fs"
 	"strings"
 
 	"github.com/seed49bbd0e6/tachi/graph"
@@ -22,8 +23,13 @@ import (
 // suite. The error is of type Diagnostics: every mistake that there is. The plan still needs Resolve, which sets
 // what depends on the size of the input.
 func File(path string, suite []*graph.Stage, o Overrides) (*graph.Plan, error) {
+	return FS(nil, path, suite, o)
+}
+
+// FS is File on the files of fsys, the system's where it is nil.
+func FS(fsys fs.FS, path string, suite []*graph.Stage, o Overrides) (*graph.Plan, error) {
 	l := &loader{suite: suite}
-	r := &tree.Reader{Diags: &l.diags}
+	r := &tree.Reader{Diags: &l.diags, FS: fsys}
 	root := r.File(path, func(format string, args ...any) graph.Diagnostic {
 		return graph.Diagnostic{File: path, Message: fmt.Sprintf(format, args...)}
 	})

@@ -6,6 +6,7 @@ package tree
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"maps"
 	"os"
 	"path/filepath"
@@ -167,6 +168,7 @@ const maxFile = 64 << 10
 // Reader reads a file and the files it extends.
 type Reader struct {
 	Diags *graph.Diagnostics
+	FS    fs.FS    // where files are read from; nil: the system's
 	stack []string // files being read, to refuse cycles
 	ranks int
 }
@@ -175,7 +177,13 @@ func (r *Reader) add(d graph.Diagnostic) { *r.Diags = append(*r.Diags, d) }
 
 // File reads path. from is where it was named: a diagnostic about reading goes there.
 func (r *Reader) File(path string, from func(format string, args ...any) graph.Diagnostic) *Node {
-	data, err := infile.ReadOnce(path, maxFile)
+	var data []byte
+	var err error
+	if r.FS != nil {
+		data, err = fs.ReadFile(r.FS, path)
+	} else {
+		data, err = infile.ReadOnce(path, maxFile)
+	}
 	if err == nil {
 		data, err = infile.Text(data)
 	}

@@ -1,9 +1,9 @@
-package stages
+package eval
 
 import "github.com/seed49bbd0e6/tachi/stages/internal/token"
 
 // maskBox returns x, y, w, h of a mask's pixels, w and h their number in each direction; zeros when there are none.
-func maskBox(m *token.Mask) [4]int {
+func MaskBox(m *token.Mask) [4]int {
 	x0, y0, x1, y1 := m.W, m.H, 0, 0
 	for i, p := range m.Pix {
 		if p != 0 {

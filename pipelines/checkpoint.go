@@ -1,4 +1,4 @@
-package main
+package pipelines
 
 import (
 	"archive/zip"
@@ -19,7 +19,8 @@ import (
 
 	"github.com/seed49bbd0e6/tachi/graph"
 	"github.com/seed49bbd0e6/tachi/runtime"
-	"github.com/seed49bbd0e6/tachi/stages"
+	"github.com/seed49bbd0e6/tachi/stages/model"
+	"github.com/seed49bbd0e6/tachi/stages/output"
 )
 
 // A checkpoint is a zip archive: about.json says what it belongs to, tokens/ and places/ hold the parts. It gets its name when
@@ -38,19 +39,21 @@ type about struct {
 
 const checkpointVersion = 2
 
-// saver writes and reads the checkpoints of one run.
-type saver struct {
+// Checkpoints writes and reads the checkpoints of one run.
+type Checkpoints struct {
 	path  string
 	about about
 }
 
-// newSaver says what the checkpoints of a plan belong to. Input that cannot be read again is refused.
-func newSaver(plan *graph.Plan, path string, every int) (*saver, error) {
-	s := &saver{path: path, about: about{Version: checkpointVersion, Every: every, Plan: plan.Identity()}}
+// Checkpoints says what the checkpoints of the pipeline belong to, one every so many frames. An empty path stands for
+// checkpoint.tachi beside the first output. Input that cannot be read again is refused.
+func (p *Pipeline) Checkpoints(path string, every int) (*Checkpoints, error) {
+	plan := p.Graph
+	s := &Checkpoints{path: path, about: about{Version: checkpointVersion, Every: every, Plan: plan.Identity()}}
 	if s.path == "" {
 		out := outputs(plan)
 		if len(out) == 0 {
-			return nil, usagef("nothing is written, so there is nothing to go on with")
+			return nil, graph.Errorf(graph.BadUsage, "nothing is written, so there is nothing to go on with")
 		}
 		s.path = filepath.Join(filepath.Dir(out[0].path), "checkpoint.tachi")
 	}
@@ -68,7 +71,7 @@ func newSaver(plan *graph.Plan, path string, every int) (*saver, error) {
 		return nil, err
 	}
 	if plan.Model.Set {
-		if s.about.Weights, err = stages.WeightsHash(plan.Model); err != nil {
+		if s.about.Weights, err = model.Hash(plan.Model); err != nil {
 			return nil, err
 		}
 	}
@@ -78,7 +81,7 @@ func newSaver(plan *graph.Plan, path string, every int) (*saver, error) {
 // fingerprint tells an input from another: its size, its beginning and its end; of a folder the names and sizes.
 func fingerprint(path string) (string, error) {
 	if path == "-" || strings.Contains(path, "://") {
-		return "", usagef("%s cannot be read again from its beginning: a run on it cannot be resumed", path)
+		return "", graph.Errorf(graph.BadUsage, "%s cannot be read again from its beginning: a run on it cannot be resumed", path)
 	}
 	info, err := os.Stat(path)
 	if err != nil {
@@ -101,7 +104,7 @@ func fingerprint(path string) (string, error) {
 		return fmt.Sprintf("%d entries, %s", len(entries), hex.EncodeToString(h.Sum(nil)[:8])), nil
 	}
 	if !info.Mode().IsRegular() {
-		return "", usagef("%s is no plain file: a run on it cannot be resumed", path)
+		return "", graph.Errorf(graph.BadUsage, "%s is not a regular file: a run on it cannot be resumed", path)
 	}
 	f, err := os.Open(path)
 	if err != nil {
@@ -117,8 +120,8 @@ func fingerprint(path string) (string, error) {
 	return fmt.Sprintf("%d bytes, %s", info.Size(), hex.EncodeToString(h.Sum(nil)[:8])), nil
 }
 
-// check says whether a checkpoint can be written at all. What is there must be an older one: another file stays.
-func (s *saver) check() error {
+// Check says whether a checkpoint can be written at all. What is there must be an older one: another file stays.
+func (s *Checkpoints) Check() error {
 	z, err := zip.OpenReader(s.path)
 	if err == nil {
 		if len(z.File) == 0 || z.File[0].Name != "about.json" {
@@ -129,7 +132,7 @@ func (s *saver) check() error {
 	if info, _ := os.Stat(s.path); errors.Is(err, zip.ErrFormat) && info != nil && info.Size() > 0 {
 		return graph.Errorf(graph.BadOutput, "%s exists and is not a checkpoint: --checkpoint names the file to write", s.path)
 	}
-	f, err := stages.CreateOutput(s.path, true)
+	f, err := output.Create(s.path, true)
 	if err != nil {
 		return err
 	}
@@ -137,9 +140,9 @@ func (s *saver) check() error {
 	return nil
 }
 
-// save writes a checkpoint in place of the one before.
-func (s *saver) save(c *runtime.Checkpoint) error {
-	f, err := stages.CreateOutput(s.path, true)
+// Save writes a checkpoint in place of the one before.
+func (s *Checkpoints) Save(c *runtime.Checkpoint) error {
+	f, err := output.Create(s.path, true)
 	if err != nil {
 		return err
 	}
@@ -168,15 +171,15 @@ func (s *saver) save(c *runtime.Checkpoint) error {
 	return f.Commit()
 }
 
-// end removes the checkpoint when the run has left nothing to go on with.
-func (s *saver) end(err error) {
+// End removes the checkpoint when the run has left nothing to go on with.
+func (s *Checkpoints) End(err error) {
 	if err == nil || graph.KindOf(err) == graph.Incomplete {
 		_ = os.Remove(s.path)
 	}
 }
 
-// load reads the checkpoint, and refuses one that belongs to something else.
-func (s *saver) load() (*runtime.Checkpoint, error) {
+// Load reads the checkpoint, and refuses one that belongs to something else.
+func (s *Checkpoints) Load() (*runtime.Checkpoint, error) {
 	data, err := os.ReadFile(s.path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, graph.Errorf(graph.BadData, "%s: no checkpoint to go on from: run with --checkpoint-every N first", s.path)
@@ -243,3 +246,6 @@ func (a about) differences(was about) (diff []string) {
 	}
 	return diff
 }
+
+// Every returns the number of frames between checkpoints: once one is loaded, that of its run where none was given.
+func (s *Checkpoints) Every() int { return s.about.Every }

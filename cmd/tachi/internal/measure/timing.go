@@ -1,9 +1,13 @@
-package main
+// Package measure says what the stages of a pipeline cost on this machine: each by itself, with the
+// machine to itself, and every op against what the machine can do.
+package measure
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"slices"
 	"sync/atomic"
 	"time"
@@ -12,6 +16,7 @@ import (
 
 	"github.com/seed49bbd0e6/tachi/graph"
 	"github.com/seed49bbd0e6/tachi/graph/analyze"
+	"github.com/seed49bbd0e6/tachi/pipelines"
 	"github.com/seed49bbd0e6/tachi/runtime"
 )
 
@@ -24,8 +29,8 @@ import (
 // full is the number of frames after which the bank of memories is full.
 const full = 9
 
-// timing is the measurement of one stage.
-type timing struct {
+// Timing is the measurement of one stage.
+type Timing struct {
 	id     string
 	frames int // in the firing
 	times  []time.Duration
@@ -38,7 +43,7 @@ type timing struct {
 
 // watch returns a copy of the plan in which the stage t.id is measured, count times. done is called
 // when the measurement is over.
-func (t *timing) watch(plan *graph.Plan, count int, done func()) *graph.Plan {
+func (t *Timing) watch(plan *graph.Plan, count int, done func()) *graph.Plan {
 	return plan.Edit(func(n *graph.PlanNode) {
 		switch {
 		case n.Stage.Role == graph.Source:
@@ -57,8 +62,8 @@ func (t *timing) watch(plan *graph.Plan, count int, done func()) *graph.Plan {
 	})
 }
 
-// ids lists the stages that can be measured: all but the source.
-func ids(plan *graph.Plan) (out []string) {
+// Stages lists the stages that can be measured: all but the source.
+func Stages(plan *graph.Plan) (out []string) {
 	for _, n := range plan.Nodes[1:] {
 		out = append(out, n.ID)
 	}
@@ -67,13 +72,13 @@ func ids(plan *graph.Plan) (out []string) {
 
 type fire = func(context.Context, []any) ([]any, error)
 
-// time runs the plan until a stage has been timed so often. during may be nil; it is told when the firings that are timed
+// Stage runs the plan until a stage has been timed so often. during may be nil; it is told when the firings that are timed
 // begin and end.
-func (e *engine) time(ctx context.Context, id string, count int, during func(bool)) (*timing, error) {
+func Stage(ctx context.Context, p *pipelines.Plan, id string, count int, during func(bool)) (*Timing, error) {
 	drain := make(chan struct{})
-	t := &timing{id: id, sync: e.dev.Sync, during: during}
-	plan := t.watch(e.plan, count, func() { close(drain) })
-	if _, err := runtime.Run(ctx, plan, e.env, runtime.Options{Drain: drain}); err != nil && !errors.Is(err, graph.ErrDrained) {
+	t := &Timing{id: id, sync: p.Model().Device.Sync, during: during}
+	plan := t.watch(p.Graph, count, func() { close(drain) })
+	if _, err := runtime.Run(ctx, plan, p.Env, runtime.Options{Drain: drain}); err != nil && !errors.Is(err, graph.ErrDrained) {
 		return nil, err
 	}
 	if len(t.times) == 0 {
@@ -83,7 +88,7 @@ func (e *engine) time(ctx context.Context, id string, count int, during func(boo
 }
 
 // counted counts another stage's firings while they run.
-func (t *timing) counted(f fire) fire {
+func (t *Timing) counted(f fire) fire {
 	return func(ctx context.Context, in []any) ([]any, error) {
 		t.active.Add(1)
 		defer t.active.Add(-1)
@@ -92,7 +97,7 @@ func (t *timing) counted(f fire) fire {
 }
 
 // measure times the first firing after the memory is full, count times.
-func (t *timing) measure(f fire, release func(any), count int, done func()) fire {
+func (t *Timing) measure(f fire, release func(any), count int, done func()) fire {
 	seen := 0
 	return func(ctx context.Context, in []any) ([]any, error) {
 		if seen += len(in); seen <= full || t.times != nil {
@@ -132,7 +137,7 @@ func (t *timing) measure(f fire, release func(any), count int, done func()) fire
 
 // measureEach times a sink's firings after the memory is full, until there are count, and what it computes from its first
 // frame to its end.
-func (t *timing) measureEach(inst *graph.Node, count int, done func()) *graph.Node {
+func (t *Timing) measureEach(inst *graph.Node, count int, done func()) *graph.Node {
 	f, end := inst.Fire, inst.Close
 	var node graph.Node
 	node.Fire = func(ctx context.Context, in []any) ([]any, error) {
@@ -169,7 +174,7 @@ func (t *timing) measureEach(inst *graph.Node, count int, done func()) *graph.No
 }
 
 // idle waits until the process computes nothing, or hardly anything.
-func (t *timing) idle(ctx context.Context) {
+func (t *Timing) idle(ctx context.Context) {
 	const step = 5 * time.Millisecond
 	for last := processTime(); ctx.Err() == nil; {
 		time.Sleep(step)
@@ -182,7 +187,7 @@ func (t *timing) idle(ctx context.Context) {
 }
 
 // rest waits until no other stage has been firing for a while.
-func (t *timing) rest(ctx context.Context) {
+func (t *Timing) rest(ctx context.Context) {
 	for quiet := 0; quiet < 5 && ctx.Err() == nil; quiet++ {
 		if t.active.Load() > 0 {
 			quiet = 0
@@ -200,34 +205,43 @@ func processTime() time.Duration {
 	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
-// cost is what a frame takes, by the median.
-func (t *timing) cost() analyze.Cost {
+// Cost is what a frame takes, by the median.
+func (t *Timing) Cost() analyze.Cost {
 	times := slices.Sorted(slices.Values(t.times))
 	return analyze.Cost{Seconds: times[len(times)/2].Seconds() / float64(t.frames), Compute: t.cpu.Seconds() / float64(t.spread)}
 }
 
-func (t *timing) tooShort() error {
+func (t *Timing) tooShort() error {
 	return graph.Errorf(graph.BadData, "%s: the bank of memories fills in %d frames, and the input ended before: give more (--frames)", t.id, full)
 }
 
-// print writes the median and the spread.
-func (t *timing) print(a *app, goFormat bool) error {
-	times := slices.Clone(t.times)
-	slices.Sort(times)
-	at := func(q float64) time.Duration {
-		return times[int(q*float64(len(times)-1)+0.5)] / time.Duration(t.frames)
-	}
-	switch {
-	case goFormat:
-		for _, d := range t.times {
-			fmt.Fprintf(a.out, "BenchmarkStage/%s 1 %d ns/frame\n", t.id, d.Nanoseconds()/int64(t.frames))
+// Frames is how many frames were timed.
+func (t *Timing) Frames() int { return len(t.times) * t.frames }
+
+// WriteGo writes lines that benchstat reads.
+func (t *Timing) WriteGo(w io.Writer) error {
+	for _, d := range t.times {
+		if _, err := fmt.Fprintf(w, "BenchmarkStage/%s 1 %d ns/frame\n", t.id, d.Nanoseconds()/int64(t.frames)); err != nil {
+			return err
 		}
-	case a.JSON:
-		return writeJSON(a, map[string]any{"stage": t.id, "frames_per_firing": t.frames, "firings": len(times),
-			"p50_ms": 1e3 * at(0.5).Seconds(), "p99_ms": 1e3 * at(0.99).Seconds(), "fps": 1 / at(0.5).Seconds()})
-	default:
-		fmt.Fprintf(a.out, "%s alone: %d firings of %d frames: p50 %.2f ms, p99 %.2f ms per frame, %.1f frames/s\n", t.id,
-			len(times), t.frames, 1e3*at(0.5).Seconds(), 1e3*at(0.99).Seconds(), 1/at(0.5).Seconds())
 	}
 	return nil
+}
+
+// at is a quantile of the time for a frame.
+func (t *Timing) at(q float64) time.Duration {
+	times := slices.Sorted(slices.Values(t.times))
+	return times[int(q*float64(len(times)-1)+0.5)] / time.Duration(t.frames)
+}
+
+// MarshalJSON gives the median and the spread.
+func (t *Timing) MarshalJSON() ([]byte, error) {
+	return json.Marshal(map[string]any{"stage": t.id, "frames_per_firing": t.frames, "firings": len(t.times),
+		"p50_ms": 1e3 * t.at(0.5).Seconds(), "p99_ms": 1e3 * t.at(0.99).Seconds(), "fps": 1 / t.at(0.5).Seconds()})
+}
+
+// String is the same for people.
+func (t *Timing) String() string {
+	return fmt.Sprintf("%s alone: %d firings of %d frames: p50 %.2f ms, p99 %.2f ms per frame, %.1f frames/s", t.id,
+		len(t.times), t.frames, 1e3*t.at(0.5).Seconds(), 1e3*t.at(0.99).Seconds(), 1/t.at(0.5).Seconds())
 }

@@ -1,4 +1,4 @@
-package stages
+package model
 
 import (
 	"bytes"
@@ -51,12 +51,12 @@ func randomNano(t *testing.T, path, tensor string, edit func([]float32)) {
 func TestDamagedWeightsAreBadDataBeforeTheFirstFrame(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "nan.safetensors")
 	randomNano(t, path, "no_mem_embed", func(v []float32) { v[3] = float32(math.NaN()) })
-	_, err := LoadModel(null.New(), graph.ModelSettings{Set: true, Variant: "nano", Weights: path})
+	_, err := Load(null.New(), graph.ModelSettings{Set: true, Variant: "nano", Weights: path})
 	bad, ok := errors.AsType[*graph.Error](err)
 	if !ok || bad.Kind != graph.BadData || !strings.Contains(err.Error(), path+": no_mem_embed holds NaN or infinity") {
 		t.Errorf("%v", err)
 	}
-	info, err := InspectModel(path)
+	info, err := Inspect(path)
 	if err != nil || !info.Exact || info.NotFinite == "" {
 		t.Errorf("%+v, %v", info, err)
 	}
@@ -68,7 +68,7 @@ func TestWeightsOfAFolderHaveTheHashOfItsFile(t *testing.T) {
 	file := filepath.Join(folder, "model.safetensors")
 	randomNano(t, file, "", nil)
 	hash := func(path string) string {
-		h, err := WeightsHash(graph.ModelSettings{Weights: path})
+		h, err := Hash(graph.ModelSettings{Weights: path})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -77,7 +77,7 @@ func TestWeightsOfAFolderHaveTheHashOfItsFile(t *testing.T) {
 	if hash(folder) != hash(file) || hash(file) == hash(graph.Embedded) {
 		t.Errorf("folder %s, file %s, embedded %s", hash(folder), hash(file), hash(graph.Embedded))
 	}
-	if _, err := WeightsHash(graph.ModelSettings{Weights: folder + "/none"}); err == nil || !strings.Contains(err.Error(), "no such file") {
+	if _, err := Hash(graph.ModelSettings{Weights: folder + "/none"}); err == nil || !strings.Contains(err.Error(), "no such file") {
 		t.Error(err)
 	}
 }

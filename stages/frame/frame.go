@@ -1,4 +1,5 @@
-package stages
+// Package frame writes one frame of a video as a picture.
+package frame
 
 import (
 	"context"
@@ -18,9 +19,9 @@ import (
 	"github.com/seed49bbd0e6/tachi/stages/internal/token"
 )
 
-// WriteFrame writes frame n of a video or of a folder of pictures as PNG, with a box drawn when one is given. Boxes are
+// Write writes frame n of a video or of a folder of pictures as PNG, with a box drawn when one is given. Boxes are
 // checked, clipped and warned of as in a run. What the source has to say goes to log.
-func WriteFrame(ctx context.Context, w io.Writer, path string, n int, box []float64, log zerolog.Logger) (width, height int, warnings []string, err error) {
+func Write(ctx context.Context, w io.Writer, path string, n int, box []float64, log zerolog.Logger) (width, height int, warnings []string, err error) {
 	f, err := readFrame(ctx, path, n, log)
 	if err != nil {
 		return 0, 0, nil, err

@@ -1,7 +1,6 @@
-package main
+package pipelines
 
 import (
-	"fmt"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -10,23 +9,23 @@ import (
 	"time"
 
 	"github.com/seed49bbd0e6/tachi/graph"
-	"github.com/seed49bbd0e6/tachi/stages"
+	"github.com/seed49bbd0e6/tachi/stages/output"
 )
 
-// output is a path that a stage writes to.
-type output struct {
+// outputPath is a path that a stage writes to.
+type outputPath struct {
 	key   string // in the pipeline file: stages.tracks.path
 	path  string
 	stage string // write-tracks
 }
 
 // outputs lists the output paths of a plan's options.
-func outputs(plan *graph.Plan) (list []output) {
+func outputs(plan *graph.Plan) (list []outputPath) {
 	paths(plan, func(key, path string, out bool) {
 		if out {
 			id := strings.Split(key, ".")[1]
 			i := slices.IndexFunc(plan.Nodes, func(n *graph.PlanNode) bool { return n.ID == id })
-			list = append(list, output{key, path, plan.Nodes[i].Stage.Name})
+			list = append(list, outputPath{key, path, plan.Nodes[i].Stage.Name})
 		}
 	})
 	return list
@@ -96,15 +95,20 @@ func absolute(path string) string {
 	return filepath.Clean(path)
 }
 
-// files lists what has been written since a time: under final names, and what is left under temporary ones.
-func files(plan *graph.Plan, since time.Time) (wrote, unfinished []string) {
+// Written lists the files that the plan has written since a time: under final names, and what is left under temporary
+// ones.
+func (p *Plan) Written() (wrote, unfinished []string) {
+	return written(p.Graph, p.opened)
+}
+
+func written(plan *graph.Plan, since time.Time) (wrote, unfinished []string) {
 	fresh := func(path string) bool {
 		info, err := os.Stat(path)
 		return err == nil && info.ModTime().After(since)
 	}
 	for _, o := range outputs(plan) {
-		for _, path := range stages.OutputNames(o.stage, o.path) {
-			if partial := stages.PartialName(path); fresh(path) {
+		for _, path := range output.Names(o.stage, o.path) {
+			if partial := output.Partial(path); fresh(path) {
 				wrote = append(wrote, path)
 			} else if fresh(partial) {
 				unfinished = append(unfinished, partial)
@@ -112,18 +116,4 @@ func files(plan *graph.Plan, since time.Time) (wrote, unfinished []string) {
 		}
 	}
 	return wrote, unfinished
-}
-
-// wrote says that a file is complete.
-func (a *app) wrote(path string) error {
-	info, err := os.Stat(path)
-	switch {
-	case err != nil || a.Quiet || a.JSON:
-		return err
-	case info.IsDir():
-		fmt.Fprintf(a.out, "wrote %s (folder)\n", path)
-	default:
-		fmt.Fprintf(a.out, "wrote %s (%s)\n", path, graph.Size(int(info.Size())))
-	}
-	return nil
 }

@@ -1,6 +1,6 @@
 //go:build cuda
 
-package main
+package pipelines
 
 import (
 	"fmt"
@@ -29,8 +29,8 @@ func openCUDA(plan *graph.Plan, index int) (kernels.Device, error) {
 // autoCUDA opens the first GPU, or says why it cannot be used.
 func autoCUDA(plan *graph.Plan) (kernels.Device, error) { return openCUDA(plan, 0) }
 
-// cudaState says in a few words what the device cuda is here.
-func cudaState() string {
+// CUDAState says in a few words what the device cuda is here.
+func CUDAState() string {
 	n, err := cuda.Devices()
 	if err != nil {
 		return err.Error()

@@ -1,6 +1,6 @@
 //go:build nomedia
 
-package stages
+package frame
 
 import "github.com/seed49bbd0e6/tachi/graph"
 

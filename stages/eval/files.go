@@ -1,4 +1,4 @@
-package stages
+package eval
 
 import (
 	"bytes"
@@ -22,9 +22,9 @@ import (
 // absent.txt, or in full_occlusion.txt and out_of_view.txt. What is compared is what both sides have: masks if both have
 // masks, whose boxes then give the measures of tracking, else boxes.
 
-// EvalFiles compares a result with a truth, object by object, those of the truth's first picture or the one given.
+// Files compares a result with a truth, object by object, those of the truth's first picture or the one given.
 // Boxes are of one object, and its number is 0 when there are no masks.
-func EvalFiles(truth, result string, object int) (map[int]Scores, error) {
+func Files(truth, result string, object int) (map[int]Scores, error) {
 	t, err := openTrack(truth)
 	if err != nil {
 		return nil, err
@@ -153,7 +153,7 @@ func evalMasks(truth, result string, object int) (map[int]Scores, error) {
 		for _, o := range objects {
 			a, b := only(t, o), only(r, o)
 			j[o] = append(j[o], score.IoU(a.Pix, b.Pix))
-			boxes[o][0], boxes[o][1] = append(boxes[o][0], toBox(maskBox(a))), append(boxes[o][1], toBox(maskBox(b)))
+			boxes[o][0], boxes[o][1] = append(boxes[o][0], toBox(MaskBox(a))), append(boxes[o][1], toBox(MaskBox(b)))
 		}
 	}
 	out := map[int]Scores{}

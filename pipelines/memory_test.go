@@ -1,47 +1,47 @@
 //go:build !nomedia
 
-package main
+package pipelines
 
 import (
 	"bytes"
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 
 	"github.com/seed49bbd0e6/tachi/graph/analyze"
-	"github.com/seed49bbd0e6/tachi/graph/load"
 
 	goruntime "runtime"
 	"strings"
 	"testing"
 
-	"github.com/rs/zerolog"
-
 	"github.com/seed49bbd0e6/tachi/graph"
 	"github.com/seed49bbd0e6/tachi/kernels"
 	"github.com/seed49bbd0e6/tachi/kernels/cpu"
 	"github.com/seed49bbd0e6/tachi/runtime"
-	"github.com/seed49bbd0e6/tachi/stages"
 )
 
 // small is the benchmark's pipeline on a few small frames, with its results written.
-func small(t *testing.T, dir string) *graph.Plan {
+func small(t *testing.T, dir string) *Pipeline {
 	t.Helper()
-	plan, err := load.File("../../pipelines/bench.toml", stages.All, load.Overrides{Set: []string{
+	p, err := Load("bench.toml", Overrides{Set: []string{
 		"stages.source.width=96", "stages.source.height=64", "stages.source.frames=12", "model.config.image_size=64",
 		"stages.sink.stage=write-tracks", "stages.sink.path=" + filepath.Join(dir, "tracks.txt"), "stages.sink.events=" + filepath.Join(dir, "events.jsonl")}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	return plan
+	return p
 }
 
-// quiet is an app that says nothing.
-func quiet(t *testing.T) *app {
-	return &app{cli: &cli{Quiet: true}, ctx: t.Context(), out: io.Discard, err: io.Discard, log: zerolog.Nop()}
+// planned is a pipeline that is ready to run.
+func planned(t *testing.T, p *Pipeline, o Options) *Plan {
+	t.Helper()
+	plan, err := p.Plan(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return plan
 }
 
 // scarce lets a stage run out of device memory whenever it gets more than most frames from one on.
@@ -60,16 +60,14 @@ func scarce(id string, most, from int) func(*graph.PlanNode) {
 
 func TestRunningOutOfMemoryChangesNothingButTheMicroBatch(t *testing.T) {
 	outputs := func(spoil func(*graph.PlanNode)) (tracks, events []byte, r *runtime.Report) {
-		dir, a := t.TempDir(), quiet(t)
-		e, err := a.engine(small(t, dir), analyze.Sizing{}, false)
-		if err != nil {
+		dir := t.TempDir()
+		plan := planned(t, small(t, dir), Options{})
+		plan.Graph = plan.Graph.Edit(spoil)
+		var err error
+		if r, err = plan.Run(t.Context(), runtime.Options{}); err != nil {
 			t.Fatal(err)
 		}
-		e.plan = e.plan.Edit(spoil)
-		if r, err = e.run(a, runtime.Options{}); err != nil {
-			t.Fatal(err)
-		}
-		if err := e.close(); err != nil {
+		if err := plan.Close(); err != nil {
 			t.Error(err)
 		}
 		if tracks, err = os.ReadFile(filepath.Join(dir, "tracks.txt")); err != nil {
@@ -93,18 +91,14 @@ func TestRunningOutOfMemoryChangesNothingButTheMicroBatch(t *testing.T) {
 }
 
 func TestWithoutMemoryForOneFrameTheRunFailsClearly(t *testing.T) {
-	a := quiet(t)
-	e, err := a.engine(small(t, t.TempDir()), analyze.Sizing{}, false)
-	if err != nil {
-		t.Fatal(err)
-	}
-	e.plan = e.plan.Edit(scarce("encode", 0, 4))
-	_, err = e.run(a, runtime.Options{})
+	e := planned(t, small(t, t.TempDir()), Options{})
+	e.Graph = e.Graph.Edit(scarce("encode", 0, 4))
+	_, err := e.Run(t.Context(), runtime.Options{})
 	want := "encode: frame 4: test: out of memory: 1048576 bytes asked, 1073741824 in use"
-	if err == nil || !strings.HasPrefix(err.Error(), want) || exitCode(err) != exitFailed {
-		t.Errorf("error %v, exit code %d, want %s", err, exitCode(err), want)
+	if err == nil || !strings.HasPrefix(err.Error(), want) || graph.KindOf(err) != graph.RunFailed {
+		t.Errorf("error %v of kind %d, want %s", err, graph.KindOf(err), want)
 	}
-	if err := e.close(); err != nil {
+	if err := e.Close(); err != nil {
 		t.Error(err) // says what was not returned
 	}
 }
@@ -124,30 +118,26 @@ func (d *little) Alloc(dt kernels.DType, shape ...int) (*kernels.Tensor, error) 
 }
 
 func TestAPlanThatFindsNoRoomIsMadeSmaller(t *testing.T) {
-	a := quiet(t)
-	e, err := a.engine(small(t, t.TempDir()), analyze.Sizing{}, false)
-	if err != nil {
+	e := planned(t, small(t, t.TempDir()), Options{})
+	before := e.Bound.Footprints[2].Need.Work // the encoder's
+	e.Env.Device = &little{e.Model().plain, before - 1}
+	if _, err := e.Run(t.Context(), runtime.Options{}); err != nil {
 		t.Fatal(err)
 	}
-	before := e.bound.Footprints[2].Need.Work // the encoder's
-	e.env.Device = &little{e.dev, before - 1}
-	if _, err := e.run(a, runtime.Options{}); err != nil {
-		t.Fatal(err)
-	}
-	if e.env.Micro >= 2 || e.bound.Footprints[2].Need.Work >= before {
-		t.Errorf("batch %d, micro %d, workspace %d of %d bytes", e.env.Batch, e.env.Micro, e.bound.Footprints[2].Need.Work, before)
+	if e.Env.Micro >= 2 || e.Bound.Footprints[2].Need.Work >= before {
+		t.Errorf("batch %d, micro %d, workspace %d of %d bytes", e.Env.Batch, e.Env.Micro, e.Bound.Footprints[2].Need.Work, before)
 	}
 
-	e.loaded = small(t, t.TempDir())
+	e.pipeline, e.size = small(t, t.TempDir()), analyze.Sizing{}
 	if err := e.fit(); err != nil {
 		t.Fatal(err)
 	}
-	e.env.Device = &little{e.dev, 1000}
+	e.Env.Device = &little{e.Model().plain, 1000}
 	var full *runtime.NoRoomError
-	if _, err := e.run(a, runtime.Options{}); !errors.As(err, &full) || graph.KindOf(err) != graph.BadConfig || !strings.Contains(err.Error(), "what helps: ") {
+	if _, err := e.Run(t.Context(), runtime.Options{}); !errors.As(err, &full) || graph.KindOf(err) != graph.BadConfig || !strings.Contains(err.Error(), "what helps: ") {
 		t.Errorf("error %v", err)
 	}
-	if err := e.close(); err != nil {
+	if err := e.Close(); err != nil {
 		t.Error(err)
 	}
 }
@@ -156,8 +146,7 @@ func TestAPlanThatFindsNoRoomIsMadeSmaller(t *testing.T) {
 func TestManyVideosLeaveNothingOpen(t *testing.T) {
 	const count = 200
 	dir := t.TempDir()
-	a := quiet(t)
-	shared := &sharedModel{a: a}
+	var shared *Model
 	open := func() int {
 		entries, err := os.ReadDir("/proc/self/fd")
 		if err != nil {
@@ -167,27 +156,29 @@ func TestManyVideosLeaveNothingOpen(t *testing.T) {
 	}
 	var files, routines, live int
 	for i := range count {
-		flags := pipelineFlags{File: "../../pipelines/samurai.toml", Input: []string{"../../stages/internal/media/testdata/plain.mp4"}, Box: "10,10,30,30",
-			Out: filepath.Join(dir, fmt.Sprint(i)), Set: []string{"model.config.image_size=64", "stages.decode.frames=3"}}
-		plan, err := flags.load()
+		p, err := Load("samurai.toml", Overrides{Input: "../stages/internal/media/testdata/plain.mp4", Source: Box(10, 10, 30, 30),
+			Out: filepath.Join(dir, fmt.Sprint(i)), Set: []string{"model.config.image_size=64", "stages.decode.frames=3"}})
 		if err != nil {
 			t.Fatal(err)
 		}
-		e, err := shared.engine(plan, false)
-		if err != nil {
-			t.Fatal(err)
+		if shared == nil {
+			if shared, err = p.OpenModel(Options{}); err != nil {
+				t.Fatal(err)
+			}
 		}
-		if _, err := e.run(a, runtime.Options{}); err != nil {
+		if _, err := p.Run(t.Context(), Options{Model: shared}); err != nil {
 			t.Fatal(err)
 		}
 		if i == 4 {
-			files, routines, live = open(), goruntime.NumGoroutine(), e.dev.(*cpu.Device).Live()
+			files, routines, live = open(), goruntime.NumGoroutine(), shared.Device.(*cpu.Device).Live()
 		}
 		if i == count-1 {
-			if f, r, l := open(), goruntime.NumGoroutine(), e.dev.(*cpu.Device).Live(); f > files || r > routines || l != live {
+			if f, r, l := open(), goruntime.NumGoroutine(), shared.Device.(*cpu.Device).Live(); f > files || r > routines || l != live {
 				t.Errorf("after %d videos: %d open files, %d goroutines, %d bytes on the device; after five %d, %d, %d", count, f, r, l, files, routines, live)
 			}
 		}
 	}
-	shared.close()
+	if err := shared.Close(); err != nil {
+		t.Error(err)
+	}
 }

@@ -1,4 +1,5 @@
-package stages
+// Package prompts reads boxes and points as they are written on a command line.
+package prompts
 
 import "github.com/seed49bbd0e6/tachi/stages/internal/prompt"
 

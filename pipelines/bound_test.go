@@ -1,10 +1,11 @@
 //go:build !nomedia
 
-package main
+package pipelines
 
 import (
 	"context"
 	"encoding/json"
+	"flag"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -23,12 +24,15 @@ import (
 	"github.com/seed49bbd0e6/tachi/kernels/null"
 	"github.com/seed49bbd0e6/tachi/runtime"
 	"github.com/seed49bbd0e6/tachi/stages"
+	"github.com/seed49bbd0e6/tachi/stages/model"
 )
+
+var update = flag.Bool("update", false, "write the golden table")
 
 // load1280 is the benchmark's pipeline, whose memories fill up whatever the network says, for an input of 1280x720.
 func load1280(t *testing.T, variant string, more ...string) (*graph.Plan, graph.Probe) {
 	t.Helper()
-	plan, err := load.File("../../pipelines/bench.toml", stages.All, load.Overrides{Variant: variant,
+	plan, err := load.File("bench.toml", stages.All, load.Overrides{Variant: variant,
 		Set: append(more, "stages.source.width=1280", "stages.source.height=720", "stages.source.frames=48")})
 	if err != nil {
 		t.Fatal(err)
@@ -39,7 +43,7 @@ func load1280(t *testing.T, variant string, more ...string) (*graph.Plan, graph.
 // fitted settles a plan for an input and a device.
 func fitted(t *testing.T, plan *graph.Plan, probe graph.Probe, dev kernels.Device) (*graph.Plan, *analyze.Bound) {
 	t.Helper()
-	fit, b, err := analyze.Fit(plan, analyze.Sizing{Width: probe.Width, Height: probe.Height}, func(p *graph.Plan) (*analyze.Bound, error) { return bound(p, probe, dev) })
+	fit, b, err := analyze.Fit(plan, analyze.Sizing{Width: probe.Width, Height: probe.Height}, func(p *graph.Plan) (*analyze.Bound, error) { return Bound(p, probe, dev) })
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -67,6 +71,9 @@ func imagined(probe graph.Probe) func(*graph.PlanNode) {
 		})
 	}
 }
+
+// fire is a firing of a stage.
+type fire = func(context.Context, []any) ([]any, error)
 
 // slow makes the firings of a stage take time.
 func slow(id string, wait func(firing int) time.Duration) func(*graph.PlanNode) {
@@ -99,7 +106,7 @@ func TestTheBoundIsReached(t *testing.T) {
 			plan, probe := load1280(t, variant)
 			dev := null.New()
 			plan, b := fitted(t, plan, probe, dev)
-			model, err := stages.DryModel(dev, plan.Model)
+			model, err := model.Dry(dev, plan.Model)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -142,7 +149,7 @@ func TestACheckpointIsSmall(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	model, err := stages.DryModel(dev, plan.Model)
+	model, err := model.Dry(dev, plan.Model)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -183,7 +190,7 @@ func TestBoundsOfTheOfficialNetworks(t *testing.T) {
 				if err := os.WriteFile(prompts, text, 0o666); err != nil {
 					t.Fatal(err)
 				}
-				plan, err := load.File("../../pipelines/bench.toml", stages.All, load.Overrides{Variant: variant, Set: []string{
+				plan, err := load.File("bench.toml", stages.All, load.Overrides{Variant: variant, Set: []string{
 					fmt.Sprint("stages.source.width=", size[0]), fmt.Sprint("stages.source.height=", size[1]),
 					"stages.source.prompts=" + prompts, "stages.memory.policy=samurai"}})
 				if err != nil {

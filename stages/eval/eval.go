@@ -1,4 +1,5 @@
-package stages
+// Package eval scores masks and boxes against the truth: files, and pipelines on made-up clips.
+package eval
 
 import (
 	"context"
@@ -8,6 +9,7 @@ import (
 	"github.com/seed49bbd0e6/tachi/graph"
 	"github.com/seed49bbd0e6/tachi/stages/internal/score"
 	"github.com/seed49bbd0e6/tachi/stages/internal/token"
+	"github.com/seed49bbd0e6/tachi/stages/results"
 	"github.com/seed49bbd0e6/tachi/stages/synthetic"
 )
 
@@ -39,8 +41,8 @@ func (s *Scores) track(truth, result []score.Box, absent []bool) error {
 	return nil
 }
 
-// MeanScores averages over sequences. A measure that one of them lacks is missing.
-func MeanScores(all []Scores) (mean Scores) {
+// Mean averages over sequences. A measure that one of them lacks is missing.
+func Mean(all []Scores) (mean Scores) {
 	pick := func(get func(*Scores) **float64) {
 		var values []float64
 		for i := range all {
@@ -80,7 +82,7 @@ func NewTrial(plan *graph.Plan, o synthetic.Options) (*Trial, error) {
 	if len(source.Stage.Out) != 1 || source.Stage.Out[0].Type != reflect.TypeFor[*token.Frame]() {
 		return nil, graph.Errorf(graph.BadConfig, "%s: the source %q has other ports than frames, and cannot be replaced", plan.File, source.ID)
 	}
-	if id, _ := resultPort(plan); id == "" {
+	if id, _ := results.Port(plan); id == "" {
 		return nil, graph.Errorf(graph.BadConfig, "%s: no stage gives a result: there is nothing to score", plan.File)
 	}
 	t.Plan = plan.Edit(func(n *graph.PlanNode) {
@@ -94,22 +96,10 @@ func NewTrial(plan *graph.Plan, o synthetic.Options) (*Trial, error) {
 	return t, nil
 }
 
-// resultPort returns the first stage that gives a result, and the port; "" when there is none.
-func resultPort(plan *graph.Plan) (id string, port int) {
-	for _, n := range plan.Nodes {
-		for i, p := range n.Stage.Out {
-			if p.Type == reflect.TypeFor[*token.Result]() {
-				return n.ID, i
-			}
-		}
-	}
-	return "", 0
-}
-
 // Listen returns a copy of the trial's plan, as it was settled, that reports to the trial. A dry run must not report: the
 // trial would take the imagined frames for those of its clip.
 func (t *Trial) Listen(plan *graph.Plan) *graph.Plan {
-	id, port := resultPort(plan)
+	id, port := results.Port(plan)
 	return plan.Edit(func(n *graph.PlanNode) {
 		switch {
 		case n.Stage.Role == graph.Source:
@@ -171,7 +161,7 @@ func (t *Trial) score(r *token.Result) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.j[r.Index] = score.IoU(truth.Pix, mask.Pix)
-	t.boxes[0][r.Index], t.boxes[1][r.Index] = toBox(maskBox(truth)), toBox(maskBox(mask))
+	t.boxes[0][r.Index], t.boxes[1][r.Index] = toBox(MaskBox(truth)), toBox(MaskBox(mask))
 }
 
 // Scores returns the measures of the clip once the run is over.
@@ -194,7 +184,7 @@ func Baselines(ctx context.Context, o synthetic.Options) ([]Scores, error) {
 	var masks []*score.Areas
 	err := o.Play(ctx, func(f *token.Frame) error {
 		m := f.Truth[0].Mask
-		truth, masks = append(truth, toBox(maskBox(m))), append(masks, score.NewAreas(m.Pix, m.W, m.H))
+		truth, masks = append(truth, toBox(MaskBox(m))), append(masks, score.NewAreas(m.Pix, m.W, m.H))
 		return nil
 	})
 	if err != nil {

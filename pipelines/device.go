@@ -1,8 +1,10 @@
-package main
+package pipelines
 
 import (
 	"fmt"
 	"strings"
+
+	"github.com/rs/zerolog"
 
 	"github.com/seed49bbd0e6/tachi/graph"
 	"github.com/seed49bbd0e6/tachi/kernels"
@@ -11,14 +13,14 @@ import (
 
 // openDevice opens the device that a plan asks for. "auto" is the first GPU if this program can use it, and otherwise the
 // cpu, with a note that says why.
-func (a *app) openDevice(plan *graph.Plan) (kernels.Device, error) {
+func openDevice(plan *graph.Plan, log zerolog.Logger) (kernels.Device, error) {
 	switch name := plan.Pipeline.Device; name {
 	case "cpu":
 		return openCPU(plan)
 	case "auto", "":
 		dev, err := autoCUDA(plan)
 		if err != nil {
-			a.log.Info().Msgf("running on the cpu: %v", err)
+			log.Info().Msgf("running on the cpu: %v", err)
 		}
 		if dev != nil {
 			return dev, nil
@@ -47,11 +49,11 @@ func openCPU(plan *graph.Plan) (kernels.Device, error) {
 	return dev, nil
 }
 
-// isGPU says whether a device is one.
+// isGPU reports whether a device is a GPU.
 func isGPU(d kernels.Device) bool { return strings.HasPrefix(d.Info().Name, "cuda") }
 
-// deviceLine is one line about a device.
-func deviceLine(d kernels.Device) string {
+// DeviceLine is one line about a device.
+func DeviceLine(d kernels.Device) string {
 	i := d.Info()
 	workers := "threads"
 	if isGPU(d) {

@@ -1,8 +1,10 @@
-package main
+package measure
 
 import (
 	"cmp"
+	"context"
 	"fmt"
+	"io"
 	"slices"
 	"sync"
 	"text/tabwriter"
@@ -10,6 +12,7 @@ import (
 
 	"github.com/seed49bbd0e6/tachi/graph"
 	"github.com/seed49bbd0e6/tachi/kernels"
+	"github.com/seed49bbd0e6/tachi/pipelines"
 )
 
 // The roofline says of every op how near it comes to what the machine can do. An op cannot take less than its multiply-adds
@@ -18,8 +21,8 @@ import (
 //
 // Stages are measured one after the other, each with the machine to itself, as for `plan --measure`.
 
-// recorder is a device that takes the time of every op while it is on.
-type recorder struct {
+// Recorder is a device that takes the time of every op while it is on.
+type Recorder struct {
 	kernels.Device
 	mu    sync.Mutex
 	on    bool
@@ -43,14 +46,14 @@ type opTime struct {
 }
 
 // Narrow implements kernels.Narrower.
-func (r *recorder) Narrow() kernels.DType { return kernels.NarrowOf(r.Device) }
+func (r *Recorder) Narrow() kernels.DType { return kernels.NarrowOf(r.Device) }
 
-// again is how often an op is done on a device that queues: alone, it would take no longer than the way there and back. What
-// is made in place is then not what it should be, but only for a firing whose results nobody gets.
-const again = 20
+// repeats is how often an op is launched on an asynchronous device: one launch alone is dominated by submission. What is
+// made in place is then not what it should be, but only for a firing whose results nobody gets.
+const repeats = 20
 
 // Do carries out an op.
-func (r *recorder) Do(op kernels.Op) error {
+func (r *Recorder) Do(op kernels.Op) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if !r.on {
@@ -58,7 +61,7 @@ func (r *recorder) Do(op kernels.Op) error {
 	}
 	times := 1
 	if _, ok := r.Device.(kernels.Batcher); ok {
-		times = again
+		times = repeats
 	}
 	err := r.Device.Sync()
 	start := time.Now()
@@ -86,7 +89,7 @@ func (r *recorder) Do(op kernels.Op) error {
 }
 
 // record switches the recorder on for a stage, or off.
-func (r *recorder) record(stage string, on bool) {
+func (r *Recorder) record(stage string, on bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.stage, r.on = stage, on
@@ -127,28 +130,41 @@ type opLine struct {
 	Limit   float64 `json:"limit_seconds"` // that the machine sets
 }
 
-// roofline measures the ops of every stage.
-func (c *benchCmd) roofline(a *app, e *engine) error {
-	dev, ok := e.dev.(limited)
+// Roofline is what the ops of a pipeline take, beside what the machine can do.
+type Roofline struct {
+	Device    kernels.Info `json:"device"`
+	Peak      float64      `json:"peak_gflops"`
+	Bandwidth float64      `json:"copy_gbs"`
+	Ops       []opLine     `json:"ops"`
+
+	name string
+}
+
+// NewRecorder puts a recorder around a device, which is off until a stage is measured.
+func NewRecorder(dev kernels.Device) *Recorder {
+	return &Recorder{Device: dev, ops: map[opKey]*opTime{}}
+}
+
+// Measure times the ops of every stage of a plan whose device is r, in count firings each.
+func (r *Recorder) Measure(ctx context.Context, p *pipelines.Plan, count int) (*Roofline, error) {
+	dev, ok := r.Device.(limited)
 	if !ok {
-		return usagef("--roofline: %s does not say what it can do at most; --device cpu does", e.dev.Info().Name)
+		return nil, graph.Errorf(graph.BadUsage, "--roofline: %s does not say what it can do at most; --device cpu does", r.Device.Info().Name)
 	}
-	rec := &recorder{Device: e.dev, ops: map[opKey]*opTime{}}
-	e.env.Device = rec
-	if err := e.load(a); err != nil {
-		return err
+	if err := p.Load(); err != nil {
+		return nil, err
 	}
 	peak, bandwidth := dev.PeakFLOPS(), dev.CopyBandwidth()
 	frames := map[string]int{} // measured
-	for _, id := range ids(e.plan) {
-		t, err := e.time(a.ctx, id, c.Count, func(on bool) { rec.record(id, on) })
+	for _, id := range Stages(p.Graph) {
+		t, err := Stage(ctx, p, id, count, func(on bool) { r.record(id, on) })
 		if err != nil {
-			return err
+			return nil, err
 		}
-		frames[id] = len(t.times) * t.frames
+		frames[id] = t.Frames()
 	}
 	var lines []opLine
-	for k, t := range rec.ops {
+	for k, t := range r.ops {
 		n := float64(frames[k.stage])
 		lines = append(lines, opLine{k.stage, k.op, k.shape, float64(t.calls) / n, t.seconds / n, t.FLOP / n / 1e9, t.Bytes / n / 1e9,
 			max(t.FLOP/peak, t.Bytes/bandwidth) / n})
@@ -156,14 +172,11 @@ func (c *benchCmd) roofline(a *app, e *engine) error {
 	slices.SortFunc(lines, func(x, y opLine) int {
 		return cmp.Or(cmp.Compare(y.Seconds, x.Seconds), cmp.Compare(x.Shape, y.Shape))
 	})
-	if a.JSON {
-		return writeJSON(a, map[string]any{"device": e.dev.Info(), "peak_gflops": peak / 1e9, "copy_gbs": bandwidth / 1e9, "ops": lines})
-	}
-	return printRoofline(a, deviceLine(e.dev), peak, bandwidth, lines)
+	return &Roofline{r.Device.Info(), peak / 1e9, bandwidth / 1e9, lines, pipelines.DeviceLine(r.Device)}, nil
 }
 
-// printRoofline prints the ops that take a hundredth of the time or more, the others together, and the sum.
-func printRoofline(a *app, device string, peak, bandwidth float64, lines []opLine) error {
+// WriteText prints the ops that take a hundredth of the time or more, the others together, and the sum.
+func (r *Roofline) WriteText(out io.Writer) error {
 	sum, rest := opLine{Op: "a frame"}, opLine{Op: "others"}
 	add := func(to *opLine, l opLine) {
 		to.Calls += l.Calls
@@ -172,16 +185,16 @@ func printRoofline(a *app, device string, peak, bandwidth float64, lines []opLin
 		to.GB += l.GB
 		to.Limit += l.Limit
 	}
-	for _, l := range lines {
+	for _, l := range r.Ops {
 		add(&sum, l)
 	}
-	w := tabwriter.NewWriter(a.out, 0, 0, 2, ' ', 0)
+	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	fmt.Fprintf(w, "stage\top\tshape\tcalls\tms\tshare\tGFLOP\tGB\tGFLOP/s\tGB/s\tof limit\n")
 	line := func(l opLine) {
 		fmt.Fprintf(w, "%s\t%s\t%s\t%.4g\t%.3f\t%.1f %%\t%.2f\t%.3f\t%.0f\t%.1f\t%.0f %%\n", l.Stage, l.Op, l.Shape, l.Calls, 1e3*l.Seconds,
 			100*l.Seconds/sum.Seconds, l.GFLOP, l.GB, l.GFLOP/l.Seconds, l.GB/l.Seconds, 100*l.Limit/l.Seconds)
 	}
-	for _, l := range lines {
+	for _, l := range r.Ops {
 		if l.Seconds < sum.Seconds/100 {
 			add(&rest, l)
 			continue
@@ -195,6 +208,6 @@ func printRoofline(a *app, device string, peak, bandwidth float64, lines []opLin
 	if err := w.Flush(); err != nil {
 		return &graph.Error{Kind: graph.BadOutput, Err: err}
 	}
-	_, err := fmt.Fprintf(a.out, "%s, one frame, stages one after the other; limits: FMA peak %.0f GFLOP/s, copy %.0f GB/s\n", device, peak/1e9, bandwidth/1e9)
+	_, err := fmt.Fprintf(out, "%s, one frame, stages one after the other; limits: FMA peak %.0f GFLOP/s, copy %.0f GB/s\n", r.name, r.Peak, r.Bandwidth)
 	return err
 }

@@ -1,6 +1,7 @@
 //go:build !nomedia
 
-package stages
+// Package synth writes made-up clips as videos with their ground truth.
+package synth
 
 import (
 	"bufio"
@@ -17,6 +18,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/seed49bbd0e6/tachi/graph"
+	"github.com/seed49bbd0e6/tachi/stages/eval"
 	"github.com/seed49bbd0e6/tachi/stages/internal/media"
 	"github.com/seed49bbd0e6/tachi/stages/internal/outfile"
 	"github.com/seed49bbd0e6/tachi/stages/internal/token"
@@ -24,8 +26,8 @@ import (
 	"github.com/seed49bbd0e6/tachi/stages/writemasks"
 )
 
-// Synth writes the video of a synthetic source to an mp4, and returns the true box x, y, w, h of the target on frame 0.
-func Synth(ctx context.Context, path string, o synthetic.Options, overwrite bool, log zerolog.Logger) (box [4]int, err error) {
+// Clip writes the video of a synthetic source to an mp4, and returns the true box x, y, w, h of the target on frame 0.
+func Clip(ctx context.Context, path string, o synthetic.Options, overwrite bool, log zerolog.Logger) (box [4]int, err error) {
 	if err := o.Validate(); err != nil {
 		return box, &graph.Error{Kind: graph.BadConfig, Err: err}
 	}
@@ -40,11 +42,11 @@ func Synth(ctx context.Context, path string, o synthetic.Options, overwrite bool
 	return box, file.Commit()
 }
 
-// SynthFolder writes clips with their ground truth under a folder, one folder a clip, named by family and seed:
+// Folder writes clips with their ground truth under a folder, one folder a clip, named by family and seed:
 // clip.mp4; masks/00000.png and on, indexed as in DAVIS, pixel = object; groundtruth.txt, the target's boxes as in LaSOT,
 // 0,0,0,0 when it is not seen; absent.txt, one line a frame, 1 when it is not seen; clip.json, what was drawn. The
 // folder must be new or empty: what is in one is never replaced.
-func SynthFolder(ctx context.Context, path string, clips *synthetic.Clips, log zerolog.Logger) error {
+func Folder(ctx context.Context, path string, clips *synthetic.Clips, log zerolog.Logger) error {
 	if err := clips.Validate(); err != nil {
 		return &graph.Error{Kind: graph.BadConfig, Err: err}
 	}
@@ -69,7 +71,7 @@ func writeClip(ctx context.Context, path string, o synthetic.Options, log zerolo
 	var w *media.Writer
 	err = o.Play(ctx, func(f *token.Frame) (err error) {
 		if w == nil {
-			box = maskBox(f.Truth[0].Mask)
+			box = eval.MaskBox(f.Truth[0].Mask)
 			w, err = media.NewWriter(path, media.WriterOptions{Width: o.Width, Height: o.Height,
 				TimeBase: f.Stream.TimeBase, Rate: f.Stream.Rate, CRF: 26, Preset: "slow", Log: log})
 			if err != nil {
@@ -109,7 +111,7 @@ func writeTruth(ctx context.Context, dir string, o synthetic.Options, log zerolo
 			}
 		}
 		objects = len(f.Truth)
-		b := maskBox(f.Truth[0].Mask)
+		b := eval.MaskBox(f.Truth[0].Mask)
 		fmt.Fprintf(&boxes, "%d,%d,%d,%d\n", b[0], b[1], b[2], b[3])
 		flag := 1
 		if f.Truth[0].Visible {

@@ -1,6 +1,6 @@
 //go:build !nomedia
 
-package main
+package pipelines
 
 import (
 	"encoding/json"
@@ -49,7 +49,7 @@ func TestTheBoundOfManyPromptsIsThatOfADryRunOfAll(t *testing.T) {
 			if err := os.WriteFile(path, text, 0o666); err != nil {
 				t.Fatal(err)
 			}
-			plan, err := load.File("../../pipelines/bench.toml", stages.All, load.Overrides{Set: append(c.set, "stages.source.width=96", "stages.source.height=64",
+			plan, err := load.File("bench.toml", stages.All, load.Overrides{Set: append(c.set, "stages.source.width=96", "stages.source.height=64",
 				fmt.Sprint("stages.source.frames=", c.frames*c.objects), "model.config.image_size=64", "stages.source.prompts="+path)})
 			if err != nil {
 				t.Fatal(err)
@@ -66,12 +66,12 @@ func TestTheBoundOfManyPromptsIsThatOfADryRunOfAll(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			thinned, err := bound(plan, probe, null.New())
+			thinned, err := Bound(plan, probe, null.New())
 			if err != nil {
 				t.Fatal(err)
 			}
 			probe.Prompts = graph.Prompts{} // not known: all are run
-			whole, err := bound(plan, probe, null.New())
+			whole, err := Bound(plan, probe, null.New())
 			if err != nil {
 				t.Fatal(err)
 			}

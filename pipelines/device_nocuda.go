@@ -1,6 +1,6 @@
 //go:build !cuda
 
-package main
+package pipelines
 
 import (
 	"github.com/seed49bbd0e6/tachi/graph"
@@ -15,4 +15,5 @@ func openCUDA(plan *graph.Plan, _ int) (kernels.Device, error) {
 // autoCUDA finds nothing, which needs no note.
 func autoCUDA(*graph.Plan) (kernels.Device, error) { return nil, nil }
 
-func cudaState() string { return "cuda: not in this build (make cuda)" }
+// CUDAState says in a few words what the device cuda is here.
+func CUDAState() string { return "cuda: not in this build (make cuda)" }

@@ -1,4 +1,5 @@
-package stages
+// Package model loads the network that [model] of a pipeline file names, and looks at checkpoints.
+package model
 
 import (
 	"crypto/sha256"
@@ -43,9 +44,9 @@ func config(s graph.ModelSettings) (sam2.Config, error) {
 	return c, nil
 }
 
-// CheckModel compares [model] with the networks that there are: the variant and every key of the configuration. The
+// Check compares [model] with the networks that there are: the variant and every key of the configuration. The
 // error is of type graph.Diagnostics, with the place of each mistake.
-func CheckModel(p *graph.Plan) error {
+func Check(p *graph.Plan) error {
 	if !p.Model.Set {
 		return nil
 	}
@@ -65,8 +66,8 @@ func CheckModel(p *graph.Plan) error {
 	return all
 }
 
-// LoadModel reads the weights that [model] names onto a device.
-func LoadModel(dev kernels.Device, s graph.ModelSettings) (*Model, error) {
+// Load reads the weights that [model] names onto a device.
+func Load(dev kernels.Device, s graph.ModelSettings) (*Model, error) {
 	c, err := config(s)
 	if err != nil {
 		return nil, err
@@ -106,8 +107,8 @@ func tensors(c sam2.Config, seed uint64) (all []*weights.Tensor) {
 	return all
 }
 
-// WeightsHash tells the weights that [model] names from others.
-func WeightsHash(s graph.ModelSettings) (string, error) {
+// Hash tells the weights that [model] names from others.
+func Hash(s graph.ModelSettings) (string, error) {
 	h := sha256.New()
 	if s.Weights == "" || s.Weights == graph.Embedded {
 		h.Write(demo.Nano)
@@ -136,8 +137,8 @@ func copyFile(w io.Writer, path string) error {
 	return err
 }
 
-// DryModel makes the network that [model] names without values, on a device that counts what it takes.
-func DryModel(dev kernels.Device, s graph.ModelSettings) (*Model, error) {
+// Dry makes the network that [model] names without values, on a device that counts what it takes.
+func Dry(dev kernels.Device, s graph.ModelSettings) (*Model, error) {
 	c, err := config(s)
 	if err != nil {
 		return nil, err
@@ -165,7 +166,7 @@ func WriteRandom(w io.Writer, variant string, keys map[string]any, seed uint64, 
 // Variants are the networks by name.
 func Variants() []string { return sam2.Variants() }
 
-// ModelInfo is what tachi model info prints.
+// Info is what tachi model info prints.
 type ModelInfo struct {
 	File        string         `json:"file"`
 	Format      string         `json:"format"`
@@ -194,8 +195,8 @@ type TensorInfo struct {
 	Shape []int  `json:"shape"`
 }
 
-// InspectModel reads a checkpoint and compares it with the variants.
-func InspectModel(path string) (*ModelInfo, error) {
+// Inspect reads a checkpoint and compares it with the variants.
+func Inspect(path string) (*ModelInfo, error) {
 	f, err := openWeights(path)
 	if err != nil {
 		return nil, err
