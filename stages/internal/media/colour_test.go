@@ -51,9 +51,7 @@ func encoded(t *testing.T, clip []byte, name, encoder string, options map[string
 	check(enc.ToCodecParameters(st.CodecParameters()))
 	st.SetTimeBase(enc.TimeBase())
 	st.SetSampleAspectRatio(enc.SampleAspectRatio())
-	pb, err := astiav.OpenIOContext(to, astiav.NewIOContextFlags(astiav.IOContextFlagWrite))
-	check(err)
-	fc.SetPb(pb)
+	check(openOutput(fc, to))
 	check(fc.WriteHeader(nil))
 	packet := astiav.AllocPacket()
 	defer packet.Free()
@@ -75,7 +73,7 @@ func encoded(t *testing.T, clip []byte, name, encoder string, options map[string
 		}
 	}
 	check(fc.WriteTrailer())
-	check(pb.Close())
+	check(closeOutput(fc))
 	return to
 }
 

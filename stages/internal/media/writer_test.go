@@ -130,7 +130,7 @@ func TestAudioWhosePacketsAnMp4RefusesIsLeftOutWithAWarning(t *testing.T) {
 	track.params.SetCodecID(aac)
 	track.params.SetMediaType(astiav.MediaTypeAudio)
 	track.params.SetSampleRate(16000)
-	track.params.SetChannels(1)
+	track.params.SetChannelLayout(astiav.ChannelLayoutMono)
 	to := filepath.Join(t.TempDir(), "mute.mp4")
 	w, err := NewWriter(to, WriterOptions{Width: 16, Height: 16, TimeBase: token.Ratio{Num: 1, Den: 25}, Audio: track, CRF: 20, Log: l})
 	if err != nil {
