@@ -299,7 +299,7 @@ func (r *Reader) whyNothing() error {
 		return cutShort
 	case r.readErr != nil:
 		return r.readErr
-	case r.ledger.animated:
+	case r.ledger.animated || codec == "webp_anim": // FFmpeg 9 has a decoder for it
 		return errors.New("it is an animated WebP, which this FFmpeg cannot read")
 	case r.packets == 0:
 		return fmt.Errorf("there is nothing in its %s stream", codec)
