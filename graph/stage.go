@@ -1,7 +1,8 @@
-// Package graph turns a pipeline file and a list of stages into a checked Plan. It names no stage and starts
-// no goroutine: what a stage is, which ports it has and how its options read is declared by the stage's value.
+// Package graph declares stages and holds the checked Plan that joins them. Packages tree and load
+// read and check a pipeline file, analyze says what a plan will do. It names no stage and starts no
+// goroutine: what a stage is, which ports it has and how its options read is declared by its value.
 //
-// A stage is a pure function of its input tokens. What must survive a frame is a token on a feedback edge
+// A stage is a pure function of its input tokens. What must survive a frame is a token on a delay edge
 // (delay = 1): the firing for frame t receives the token of frame t-1, and the first firing receives the zero
 // value of the port's type. Only sources and sinks hold state of their own: open files.
 package graph
@@ -28,7 +29,7 @@ const (
 
 func (r Role) String() string { return [...]string{"source", "flow", "sink"}[r] }
 
-// Stage is the value that declares a stage. Make one with NewSource, NewFlow or NewSink.
+// Stage is the value that declares a stage. Make one with NewSource, NewFlow, NewGather or NewSink.
 type Stage struct {
 	Name    string // as written after "stage =", e.g. "memory-attend"
 	Doc     string // one sentence, then details
@@ -43,8 +44,8 @@ type Stage struct {
 
 	// Probe says what a source will deliver, before the run. Nil when it cannot tell.
 	Probe func(env *Env, options any) (Probe, error)
-	// Imagine makes frames as a source would, without reading its input: of the size that Probe found, with the prompts
-	// that the input will have, all of them early, and so many more without. Nil when it cannot.
+	// Imagine makes frames for a dry run without reading the input: of the size that Probe found,
+	// first those with prompts, then so many more without. Nil when it cannot.
 	Imagine func(env *Env, options any, p Probe, frames int) ([]any, error)
 	// Check says whether a sink can take what Probe found, before anything is loaded or opened. Nil when it takes all.
 	Check func(options any, p Probe) error
@@ -151,7 +152,7 @@ type OptionError struct {
 
 func (e *OptionError) Error() string { return e.Key + ": " + e.Msg }
 
-// NewSource declares a source with options O and output ports O. Options are fields with the tags
+// NewSource declares a source with options O and output ports T. Options are fields with the tags
 //
 //	toml:"name" doc:"what it does" default:"value" enum:"a,b" required:"true"
 //

@@ -29,7 +29,7 @@ func openDevice(plan *graph.Plan, log zerolog.Logger) (kernels.Device, error) {
 	default:
 		index := 0
 		if _, err := fmt.Sscanf(name, "cuda:%d", &index); err != nil && name != "cuda" {
-			return nil, graph.Diagnostics{plan.Complain("pipeline.device", "no device %q: there are cpu, cuda and cuda:N", name)}
+			return nil, graph.Diagnostics{plan.Complain("pipeline.device", "no device %q: want auto, cpu, cuda or cuda:N", name)}
 		}
 		return openCUDA(plan, index)
 	}

@@ -21,7 +21,7 @@ import (
 	"github.com/seed49bbd0e6/tachi/kernels"
 )
 
-// Options are the wishes of whoever starts a run. The zero value wants nothing.
+// Options control a run. The zero value is valid.
 type Options struct {
 	Drain    <-chan struct{} // closing it ends the source; frames in flight complete
 	Progress func(Snapshot)  // called every Every, and once at the end

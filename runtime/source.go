@@ -21,15 +21,15 @@ import (
 // emitter is what a source sees of the run.
 type emitter struct {
 	*node
-	lease   *lease    // of the next frame, where the source takes leases
-	start   time.Time // when work on the next frame began
-	refused error     // what emit answered; it stands even if the source forgets it
-	unseen  int       // frames that were let go because they are done
+	lease    *lease    // of the next frame, where the source takes leases
+	start    time.Time // when work on the next frame began
+	refused  error     // what emit answered; it stands even if the source forgets it
+	replayed int       // frames that were let go because they are done
 }
 
 // produce runs a source to its end.
 func (n *node) produce() error {
-	e := &emitter{node: n, unseen: n.skipped}
+	e := &emitter{node: n, replayed: n.skipped}
 	defer func() { e.lease.drop() }()
 	ctx := n.run.ctx
 	err := e.prepare(ctx)
@@ -89,8 +89,8 @@ func (e *emitter) emit(out any) error {
 // admit takes over a frame and puts it on the edges, or says why not.
 func (e *emitter) admit(out any) error {
 	ctx := e.run.ctx
-	if e.unseen < e.first { // done before this run
-		e.unseen++
+	if e.replayed < e.first { // done before this run
+		e.replayed++
 		tokens, err := e.pack(out, nil)
 		if err == nil {
 			e.discard(tokens)

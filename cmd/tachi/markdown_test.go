@@ -19,14 +19,6 @@ import (
 // proseColumns is the longest a line of prose may be. Tables and code may be longer.
 const proseColumns = 100
 
-// coming are paths and verbs that the documents name already and the tree does not have yet. One
-// that exists must leave the list.
-var coming = []string{
-	"tachi track",
-	"cmd/tachi/internal/measure/",
-	"stages/model/", "stages/eval/", "stages/synth/", "stages/frame/",
-}
-
 // document is one Markdown file of the repository.
 type document struct {
 	path  string // from the root
@@ -130,16 +122,11 @@ func TestDocumentationNamesPathsThatExist(t *testing.T) {
 	for _, d := range documents(t) {
 		d.prose(func(line int, text string) {
 			for _, path := range namedPaths(text) {
-				if !there(d.path, path) && !slices.Contains(coming, path) {
+				if !there(d.path, path) {
 					t.Errorf("%s:%d: there is no %s", d.path, line, path)
 				}
 			}
 		}, ignore)
-	}
-	for _, path := range coming {
-		if !strings.HasPrefix(path, "tachi ") && there("README.md", path) {
-			t.Errorf("%s exists: take it off the list of what is coming", path)
-		}
 	}
 }
 
@@ -191,11 +178,6 @@ func verbs(t *testing.T) (all []string) {
 
 func TestDocumentationNamesVerbsThatExist(t *testing.T) {
 	known := verbs(t)
-	for _, v := range known {
-		if slices.Contains(coming, "tachi "+v) {
-			t.Errorf("tachi %s exists: take it off the list of what is coming", v)
-		}
-	}
 	// parent reports whether a verb has others below it, so that the word behind it must be one of those.
 	parent := func(verb string) bool {
 		return slices.ContainsFunc(known, func(v string) bool { return strings.HasPrefix(v, verb+" ") })
@@ -207,7 +189,7 @@ func TestDocumentationNamesVerbsThatExist(t *testing.T) {
 				if m[2] != "" && parent(verb) {
 					verb += " " + m[2]
 				}
-				if !slices.Contains(known, verb) && !slices.Contains(coming, "tachi "+verb) {
+				if !slices.Contains(known, verb) {
 					t.Errorf("%s:%d: tachi has no verb %q", d.path, line, verb)
 				}
 			}

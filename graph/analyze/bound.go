@@ -14,7 +14,7 @@ import (
 // Bound is the device memory that a plan will have, all of it, before it runs:
 //
 //	tokens     results that wait for their readers, for each output as many as can be alive at once
-//	state      results that are remembered: what goes out on a feedback edge
+//	state      results that are remembered: what goes out on a delay edge
 //	workspace  temporaries of the firings; stages take turns in one where only one frame is resident
 //	scratch    what the device needs beside them for a single operation
 //	surfaces   pictures of the source's decoder, where a GPU decodes

@@ -21,7 +21,7 @@ import (
 // Capacities. Frames leave the source one after the other, and a stage with several inputs joins the tokens of one
 // frame. If two ways lead from one stage to another and one of them is full while the other could still take frames,
 // the stage where they part is blocked by the full one, and the other way may starve: a gather on it waits for frames
-// that never come, and leases never come home. So every way must be able to hold as many frames as the longest. Let
+// that never come, and leases are never returned. So every way must be able to hold as many frames as the longest. Let
 //
 //	inside(n) = the frames that stage n itself can hold: micro when it gathers, else 1
 //	hold(n)   = the most frames that can be under way between the source and n's inputs

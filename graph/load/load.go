@@ -20,7 +20,7 @@ import (
 )
 
 // File reads a pipeline file and the files it extends, lays the overrides over it and checks the whole against the
-// suite. The error is of type Diagnostics: every mistake that there is. The plan still needs Resolve, which sets
+// suite. The error is of type Diagnostics: every mistake that there is. The plan still needs analyze.Resolve, which sets
 // what depends on the size of the input.
 func File(path string, suite []*graph.Stage, o Overrides) (*graph.Plan, error) {
 	return FS(nil, path, suite, o)

@@ -14,7 +14,7 @@ import (
 var stageName = regexp.MustCompile(`^[a-z][a-z0-9]*(-[a-z0-9]+)*$`)
 var keyName = regexp.MustCompile(`^[a-z][a-z0-9_]*$`)
 
-// Check tells what is wrong with a suite of stages: names given twice or badly formed, anything without
+// Check reports what is wrong with a list of stages: names given twice or badly formed, anything without
 // documentation, a default that does not decode. A test of each suite calls it.
 func Check(suite []*graph.Stage) error {
 	var errs []error
