@@ -11,7 +11,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
-	"strings"
 
 	"github.com/seed49bbd0e6/tachi/graph"
 	"github.com/seed49bbd0e6/tachi/kernels"
@@ -91,14 +90,14 @@ func open(env *graph.Env, o *Options) (func(context.Context, *In) (*Out, error),
 
 // weight returns kf_score_weight, which upstream's files set by variant.
 func weight(o *Options, c sam2.Config) float64 {
-	switch {
-	case o.KFWeight != nil:
-		return *o.KFWeight
-	case strings.HasPrefix(c.Name, "large"):
-		return 0.15
+	if v := sam2.FindVariant(c.Name); v != nil {
+		return sam2.Or(o.KFWeight, v.KFWeight)
 	}
-	return 0.25
+	return sam2.Or(o.KFWeight, usualWeight)
 }
+
+// usualWeight is what most of upstream's files say.
+const usualWeight = 0.25
 
 // find returns the entry of an object, made when it is new.
 func (m *Motion) find(object int) *ObjectMotion {

@@ -166,7 +166,7 @@ var published = sync.OnceValue(func() (all []struct {
 	config Config
 	specs  []Spec
 }) {
-	for _, v := range Variants() {
+	for _, v := range VariantNames() {
 		if c, err := Variant(v); err == nil {
 			all = append(all, struct {
 				config Config

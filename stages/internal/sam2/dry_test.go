@@ -121,7 +121,7 @@ func padding(c Config) float64 {
 func TestWorkOfEveryVariant(t *testing.T) {
 	// GFLOP of products. The folds of conv_s0 and conv_s1 turn (C + out)*256 into C*out per pixel.
 	encode := map[string]float64{"tiny": 292.4, "small": 360.1, "base_plus": 646.8, "large": 1822.8}
-	for _, name := range Variants() {
+	for _, name := range VariantNames() {
 		t.Run(name, func(t *testing.T) {
 			dev := null.New()
 			c := variant(t, name)

@@ -5,7 +5,7 @@ import (
 )
 
 func TestNamesSurviveTheWayToHuggingFaceAndBack(t *testing.T) {
-	for _, v := range Variants() {
+	for _, v := range VariantNames() {
 		c, _ := Variant(v)
 		seen := map[string]string{}
 		for _, s := range c.Tensors() {
