@@ -13,6 +13,7 @@ import (
 
 	"github.com/seed49bbd0e6/tachi/graph"
 	"github.com/seed49bbd0e6/tachi/graph/infile"
+	"github.com/seed49bbd0e6/tachi/stages/internal/mask"
 	"github.com/seed49bbd0e6/tachi/stages/internal/score"
 	"github.com/seed49bbd0e6/tachi/stages/internal/token"
 )
@@ -153,7 +154,7 @@ func evalMasks(truth, result string, object int) (map[int]Scores, error) {
 		for _, o := range objects {
 			a, b := only(t, o), only(r, o)
 			j[o] = append(j[o], score.IoU(a.Pix, b.Pix))
-			boxes[o][0], boxes[o][1] = append(boxes[o][0], toBox(maskBox(a))), append(boxes[o][1], toBox(maskBox(b)))
+			boxes[o][0], boxes[o][1] = append(boxes[o][0], a.Box()), append(boxes[o][1], b.Box())
 		}
 	}
 	out := map[int]Scores{}
@@ -259,7 +260,7 @@ func readBoxes(path string) (boxes []score.Box, err error) {
 		if len(words) != 4 {
 			return nil, bad("%s:%d: want x,y,w,h, not %s", path, i+1, infile.Brief(line))
 		}
-		var b score.Box
+		var b [4]float64
 		for k, w := range words {
 			if b[k], err = strconv.ParseFloat(w, 64); err != nil {
 				return nil, bad("%s:%d: %s is no number", path, i+1, infile.Brief(w))
@@ -268,7 +269,7 @@ func readBoxes(path string) (boxes []score.Box, err error) {
 				b[k] = 0 // NaN: no box
 			}
 		}
-		boxes = append(boxes, b)
+		boxes = append(boxes, mask.XYWH(b[0], b[1], b[2], b[3]))
 	}
 	return boxes, nil
 }

@@ -107,7 +107,7 @@ func (f *frame) add(in *token.Taps) error {
 			if err := f.host(k("logits"), kernels.F32, kernels.HostBytes(r.Logits), r.Side, r.Side); err != nil {
 				return err
 			}
-			box := r.Box()
+			box := r.Box().Span().Pixels()
 			if err := f.host(k("box"), kernels.I32, kernels.HostBytes([]int32{int32(box[0]), int32(box[1]), int32(box[2]), int32(box[3])}), 4); err != nil {
 				return err
 			}

@@ -80,8 +80,8 @@ func open(env *graph.Env, o *Options) (func(context.Context, *In) (*Out, error),
 		if in.Motion != nil {
 			next.Objects = slices.Clone(in.Motion.Objects)
 		}
-		sel, res, err := chooser.Choose(in.Candidates, func(object int, iou []float32, boxes [][4]int32) choose.Choice {
-			return rule.pick(next.find(object), iou, boxes)
+		sel, res, err := chooser.Choose(in.Candidates, func(object int, iou []float32, spans []token.Box) choose.Choice {
+			return rule.pick(next.find(object), iou, spans)
 		})
 		return &Out{sel, res, next}, err
 	}
@@ -115,12 +115,12 @@ type rule struct {
 	weight float64
 }
 
-func (r *rule) pick(m *ObjectMotion, iou []float32, boxes [][4]int32) choose.Choice {
+func (r *rule) pick(m *ObjectMotion, iou []float32, spans []token.Box) choose.Choice {
 	f := &m.Filter
 	best := sam2.Best(iou)
 
 	if m.Stable == 0 {
-		*f = initiate(measure(boxes[best]))
+		*f = initiate(measure(spans[best]))
 		m.Stable = 1
 		return choose.Choice{Index: best, FilterStage: "start"}
 	}
@@ -128,7 +128,7 @@ func (r *rule) pick(m *ObjectMotion, iou []float32, boxes [][4]int32) choose.Cho
 	f.predict()
 	if m.Stable < r.frames {
 		if iou[best] > r.iou {
-			f.update(measure(boxes[best]))
+			f.update(measure(spans[best]))
 			m.Stable++
 		} else {
 			m.Stable = 0
@@ -138,14 +138,14 @@ func (r *rule) pick(m *ObjectMotion, iou []float32, boxes [][4]int32) choose.Cho
 
 	motion, score := make([]float64, len(iou)), make([]float64, len(iou))
 	for i := range iou {
-		motion[i] = f.iou(boxes[i])
+		motion[i] = f.iou(spans[i])
 		score[i] = r.weight*motion[i] + float64(float32(1-r.weight)*iou[i])
 	}
 	best = sam2.Best(score)
 	if iou[best] < r.iou {
 		m.Stable = 0
 	} else {
-		f.update(measure(boxes[best]))
+		f.update(measure(spans[best]))
 	}
 	return choose.Choice{Index: best, KFScore: &motion[best], FilterStage: "motion"}
 }

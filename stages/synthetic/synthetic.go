@@ -31,7 +31,7 @@ var Stage = graph.WithImagine(graph.WithProbe(graph.NewSource("synthetic", "Made
 	}), imagine)
 
 func imagine(_ *graph.Env, o *Options, p graph.Probe, frames int) (out []*Out, err error) {
-	set := prompt.First([]token.Prompt{{Object: 1, Box: &token.Box{X1: float32(o.Width), Y1: float32(o.Height)}}})
+	set := prompt.First([]token.Prompt{{Object: 1, Box: &token.Box{X1: float64(o.Width), Y1: float64(o.Height)}}})
 	if !o.Options.Empty() {
 		if set, _, err = o.Options.Load(o.Width, o.Height); err != nil {
 			return nil, err
@@ -79,18 +79,6 @@ type Out struct {
 // Scene returns the clip.
 func (o *Options) Scene() *Scene {
 	return New(Find(o.Family), uint64(o.Seed), o.Width, o.Height, o.Frames)
-}
-
-// box returns the box around a mask, its far sides outside the last pixels.
-func box(m *token.Mask) token.Box {
-	b := token.Box{X0: float32(m.W), Y0: float32(m.H)}
-	for i, p := range m.Pix {
-		if p != 0 {
-			x, y := float32(i%m.W), float32(i/m.W)
-			b = token.Box{X0: min(b.X0, x), Y0: min(b.Y0, y), X1: max(b.X1, x+1), Y1: max(b.Y1, y+1)}
-		}
-	}
-	return b
 }
 
 // frame draws frame t with its ground truth.
@@ -161,7 +149,7 @@ func (o *Options) play(ctx context.Context, set *prompt.Set, visit func(*token.F
 			drawn = append(drawn, f)
 		}
 		if set == nil {
-			b := box(f.Truth[0].Mask)
+			b := f.Truth[0].Mask.Box()
 			set = prompt.First([]token.Prompt{{Object: 1, Box: &b}})
 		}
 		if t == 0 {

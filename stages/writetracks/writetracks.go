@@ -39,7 +39,7 @@ type Event struct {
 	Time        float64  `json:"time"` // seconds
 	Name        string   `json:"name,omitempty"`
 	Object      int      `json:"object"`
-	Box         [4]int   `json:"box"` // x, y, w, h in stored pixels, upright
+	Box         [4]int   `json:"box"` // x, y, w, h in stored pixels, upright; w = xmax - xmin as in LaSOT
 	Prompted    bool     `json:"prompted,omitempty"`
 	Chosen      int      `json:"chosen"`
 	IoU         float32  `json:"predicted_iou"`
@@ -160,7 +160,7 @@ func (w *writer) box(t *token.Tracked, frame int) error {
 			fmt.Fprintln(out, "0,0,0,0")
 		}
 	}
-	b := t.Box()
+	b := t.Box().Span().Pixels() // LaSOT's width
 	_, err := fmt.Fprintf(out, "%d,%d,%d,%d\n", b[0], b[1], b[2], b[3])
 	return err
 }
@@ -191,7 +191,7 @@ func (w *writer) event(h *token.Header, t *token.Tracked, note *token.MemoryNote
 	if w.events == nil {
 		return nil
 	}
-	e := Event{Frame: h.Index, PTS: h.PTS, Time: float64(h.PTS) * h.Stream.TimeBase.Float(), Name: h.Name, Object: t.Object, Box: t.Box(),
+	e := Event{Frame: h.Index, PTS: h.PTS, Time: float64(h.PTS) * h.Stream.TimeBase.Float(), Name: h.Name, Object: t.Object, Box: t.Box().Span().Pixels(),
 		Prompted: h.Prompted(t.Object), Chosen: t.Chosen, IoU: t.IoU, ObjectLogit: t.ObjectLogit, KFScore: t.KFScore, Filter: t.FilterStage}
 	if note != nil {
 		memory := "valid"

@@ -22,9 +22,9 @@ type Choice struct {
 	FilterStage string
 }
 
-// Picker picks one of several candidates. Its boxes are those of the candidates' masks in model pixels, inclusive
-// corners, zeros for an empty mask. It is called for multimask answers only.
-type Picker func(object int, iou []float32, boxes [][4]int32) Choice
+// Picker picks one of several candidates. Its spans are those of the candidates' masks in model pixels
+// (see Box.Span), as the reference measures them. It is called for multimask answers only.
+type Picker func(object int, iou []float32, spans []token.Box) Choice
 
 // Common are the options that select stages share.
 type Common struct {
@@ -70,12 +70,12 @@ func (c *Chooser) object(h *token.Header, cand *token.Candidate, pick Picker) (t
 	var choice Choice
 	switch {
 	case cand.Multimask:
-		boxes := make([][4]int32, n) // all masks of an absent object are empty
+		spans := make([]token.Box, n) // all masks of an absent object are empty
 		if appears {
-			boxes = c.boxes(s, cand.Masks)
+			spans = c.spans(s, cand.Masks)
 		}
 		if s.Err() == nil {
-			choice = pick(cand.Object, cand.IoU, boxes)
+			choice = pick(cand.Object, cand.IoU, spans)
 		}
 	case cand.MaskPrompt:
 		one := 1.0
@@ -123,14 +123,15 @@ func (c *Chooser) object(h *token.Header, cand *token.Candidate, pick Picker) (t
 			FilterStage: choice.FilterStage, Appears: appears}, nil
 }
 
-// boxes measures the candidates enlarged to the model's square, as the reference does.
-func (c *Chooser) boxes(s *kernels.Scope, masks *kernels.Tensor) [][4]int32 {
+// spans measures the candidates enlarged to the model's square, as the reference does.
+func (c *Chooser) spans(s *kernels.Scope, masks *kernels.Tensor) []token.Box {
 	n, side := masks.Dim(0), c.Model.Config().ImageSize
 	y := s.New(kernels.I32, n, 4)
 	s.Do(kernels.MaskBoxes{X: masks, H: side, W: side, Y: y})
-	out, flat := make([][4]int32, n), s.ReadInts(y)
+	out, flat := make([]token.Box, n), s.ReadInts(y)
 	for i := range out {
-		copy(out[i][:], flat[4*i:])
+		b := flat[4*i:][:4] // the first and the last column and row
+		out[i] = token.Box{X0: float64(b[0]), Y0: float64(b[1]), X1: float64(b[2]), Y1: float64(b[3])}
 	}
 	return out
 }

@@ -243,15 +243,14 @@ func (e *entry) prompt(width, height int) (p token.Prompt, warning string, err e
 		if !finite(e.box) || w <= 0 || h <= 0 {
 			return p, "", fmt.Errorf("%s: width and height must be above zero, inside %s", text, size)
 		}
-		b := token.Box{
-			X0: float32(max(x, 0)), Y0: float32(max(y, 0)),
-			X1: float32(min(x+w, float64(width))), Y1: float32(min(y+h, float64(height))),
-		}
+		b := token.Box{X0: single(max(x, 0)), Y0: single(max(y, 0)),
+			X1: single(min(x+w, float64(width))), Y1: single(min(y+h, float64(height)))}
 		if b.X0 >= b.X1 || b.Y0 >= b.Y1 {
 			return p, "", fmt.Errorf("%s lies outside %s", text, size)
 		}
 		if x < 0 || y < 0 || x+w > float64(width) || y+h > float64(height) {
-			warning = fmt.Sprintf("%s reaches outside %s: clipped to %g,%g,%g,%g", text, size, b.X0, b.Y0, b.X1-b.X0, b.Y1-b.Y0)
+			warning = fmt.Sprintf("%s reaches outside %s: clipped to %g,%g,%g,%g", text, size,
+				float32(b.X0), float32(b.Y0), float32(b.X1)-float32(b.X0), float32(b.Y1)-float32(b.Y0))
 		}
 		if hint := otherForm(e.box, width, height); hint != "" {
 			if warning == "" {
@@ -287,6 +286,9 @@ func otherForm(box []float64, width, height int) string {
 	}
 	return ""
 }
+
+// single rounds a coordinate to the precision that the network takes.
+func single(v float64) float64 { return float64(float32(v)) }
 
 func finite(list []float64) bool {
 	return !slices.ContainsFunc(list, func(v float64) bool { return math.IsNaN(v) || math.IsInf(v, 0) })

@@ -11,12 +11,19 @@ import (
 // there are two of them. A mask prompt becomes a dense map that is added to the image features; without one, a
 // learned vector is added everywhere. Tokens are few, so they are made on the host.
 
-// PointPrompt is a click (Label 1 on the object, 0 off it) or a corner of a box (2 top left, 3 bottom right), in
-// pixels of the S x S image.
+// PointPrompt is a click or a corner of a box. For the network its place is in pixels of the S x S image.
 type PointPrompt struct {
 	X, Y  float32
 	Label int
 }
+
+// The labels of points.
+const (
+	OffObject      = iota // a click
+	OnObject              // a click
+	BoxTopLeft            // a corner of a box
+	BoxBottomRight        // the other
+)
 
 // promptEncoder holds its weights. Vectors of d floats stay on the host.
 type promptEncoder struct {

@@ -15,23 +15,12 @@ package score
 import (
 	"fmt"
 	"math"
+
+	"github.com/seed49bbd0e6/tachi/stages/internal/mask"
 )
 
-// Box is x, y, width, height. It is empty when its width or height is not positive.
-type Box [4]float64
-
-// Empty says whether there is no box.
-func (b Box) Empty() bool { return !(b[2] > 0 && b[3] > 0) }
-
-// IoU is the intersection of two boxes over their union, 0 when one is empty.
-func (b Box) IoU(c Box) float64 {
-	w := min(b[0]+b[2], c[0]+c[2]) - max(b[0], c[0])
-	h := min(b[1]+b[3], c[1]+c[3]) - max(b[1], c[1])
-	if b.Empty() || c.Empty() || w <= 0 || h <= 0 {
-		return 0
-	}
-	return w * h / (b[2]*b[3] + c[2]*c[3] - w*h)
-}
+// Box is a rectangle; an empty one means that there is none.
+type Box = mask.Box
 
 // IoU is the intersection of two masks of one size over their union, 1 when both are empty. Pixels are 0 or not.
 func IoU(a, b []uint8) float64 {
@@ -79,6 +68,11 @@ type Tracking struct {
 	Frames     int     // that count
 }
 
+// apart returns how far the centre of a box is from that of another.
+func apart(b, from Box) (dx, dy float64) {
+	return b.X0 + b.Width()/2 - from.X0 - from.Width()/2, b.Y0 + b.Height()/2 - from.Y0 - from.Height()/2
+}
+
 // Thresholds of the measures.
 const (
 	steps      = 20   // of success between 0 and 1
@@ -115,14 +109,14 @@ func Track(truth, result []Box, absent []bool) (Tracking, error) {
 				s.AUC++
 			}
 		}
-		dx, dy := r[0]+r[2]/2-t[0]-t[2]/2, r[1]+r[3]/2-t[1]-t[3]/2
+		dx, dy := apart(r, t)
 		if r.Empty() {
 			continue // no box so far
 		}
 		if math.Hypot(dx, dy) <= pixels {
 			s.Precision++
 		}
-		if math.Hypot(dx/t[2], dy/t[3]) <= normalized {
+		if math.Hypot(dx/t.Width(), dy/t.Height()) <= normalized {
 			s.Normalized++
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"sync/atomic"
 
 	"github.com/seed49bbd0e6/tachi/kernels"
+	"github.com/seed49bbd0e6/tachi/stages/internal/sam2"
 )
 
 // Bank is the memory of every object after a frame, the state of the tracker. nil is the empty bank of a new stream.
@@ -30,6 +31,11 @@ type Slot struct {
 	TPos int // index into maskmem_tpos_enc: 0 for the newest, num_maskmem-1 for a prompt
 }
 
+// Attended is the slot as memory attention takes it.
+func (s Slot) Attended() sam2.Memory {
+	return sam2.Memory{Features: s.Features.Tensor, TPos: s.TPos}
+}
+
 // Find returns the bank of an object, nil when it has none.
 func (b *Bank) Find(object int) *ObjectBank {
 	if b != nil {
@@ -45,8 +51,8 @@ func (b *Bank) Find(object int) *ObjectBank {
 // Memory is one remembered frame of one object.
 type Memory struct {
 	Frame       int
-	Features    *Shared // bf16 [S/16 * S/16, 64]
-	Pointer     *Shared // f32 [256]
+	Features    *Shared // bf16 [S/16 * S/16, m]
+	Pointer     *Shared // f32 [d]
 	IoU         float32
 	ObjectLogit float32
 	KFScore     *float64
