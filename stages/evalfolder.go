@@ -1,10 +1,8 @@
 package stages
 
 import (
-	"bytes"
 	"fmt"
 	"image"
-	"image/png"
 	"os"
 	"path/filepath"
 	"slices"
@@ -185,23 +183,13 @@ func pictures(dir string) (names []string, err error) {
 	return names, nil
 }
 
-// maxPixels is the largest mask that is read.
-const maxPixels = 1 << 28
-
 // readMask reads the indices of a palette picture, or the levels of a grey one.
 func readMask(path string) (*token.Mask, error) {
 	data, err := infile.ReadFile(path, 1<<30)
 	if err != nil {
 		return nil, err
 	}
-	about, err := png.DecodeConfig(bytes.NewReader(data))
-	if err == nil && about.Width*about.Height > maxPixels {
-		err = fmt.Errorf("%dx%d pixels are too many", about.Width, about.Height)
-	}
-	if err != nil {
-		return nil, bad("%s: %w", path, err)
-	}
-	img, err := png.Decode(bytes.NewReader(data))
+	img, err := mask.DecodePNG(data, mask.Bounded)
 	if err != nil {
 		return nil, bad("%s: %w", path, err)
 	}

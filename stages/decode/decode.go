@@ -102,7 +102,7 @@ func imagine(env *graph.Env, o *Options, p graph.Probe, frames int) (out []*Out,
 
 func probe(env *graph.Env, o *Options) (graph.Probe, error) {
 	if !media.Rereadable(string(o.Path)) { // looking would eat the beginning
-		objects, prompts := o.count(1<<20, 1<<20)
+		objects, prompts := o.Tally(1<<20, 1<<20)
 		return graph.Probe{Objects: objects, Prompts: prompts}, nil
 	}
 	look := *env
@@ -113,21 +113,9 @@ func probe(env *graph.Env, o *Options) (graph.Probe, error) {
 	}
 	defer r.Close()
 	s := delivered(r.Stream(), o)
-	objects, prompts := o.count(s.Width, s.Height)
+	objects, prompts := o.Tally(s.Width, s.Height)
 	return graph.Probe{Width: s.Width, Height: s.Height, Frames: s.Frames, Rate: s.Rate.Float(), Objects: objects, Prompts: prompts,
 		Surfaces: r.Surfaces()}, nil
-}
-
-// count counts the prompted objects and the prompts; what is wrong with them is told when the stage opens.
-func (o *Options) count(width, height int) (objects int, prompts graph.Prompts) {
-	if o.Empty() {
-		return 0, prompts
-	}
-	set, _, err := o.Load(width, height)
-	if err != nil {
-		return 1, prompts
-	}
-	return len(set.Objects()), set.Count()
 }
 
 // delivered describes the part of a stream that start and frames select.
@@ -152,7 +140,7 @@ func open(env *graph.Env, o *Options) (func(context.Context, func(*Out) error) e
 		return nil, nil, err
 	}
 	s := &source{o: o, env: env, reader: r, stream: delivered(r.Stream(), o)}
-	if err := s.loadPrompts(); err != nil {
+	if s.set, err = prompt.ForSource(env, &o.Options, s.stream); err != nil {
 		r.Close()
 		return nil, nil, err
 	}
@@ -201,25 +189,6 @@ func (s *source) resume() error {
 	return err
 }
 
-// loadPrompts reads the prompts against the video's size. Without a network there is nothing to prompt.
-func (s *source) loadPrompts() error {
-	if s.o.Empty() && s.env.Model == nil {
-		return nil
-	}
-	set, warnings, err := s.o.Load(s.stream.Width, s.stream.Height)
-	if err != nil {
-		return err
-	}
-	for _, w := range warnings {
-		s.env.Log.Warn().Msg(w)
-	}
-	if n := s.stream.Frames; n > 0 && set.Last() >= n {
-		return graph.Errorf(graph.BadData, "%s: a prompt names frame %d, but there are %d", s.stream.ID, set.Last(), n)
-	}
-	s.set, s.stream.Objects = set, set.Objects()
-	return nil
-}
-
 func (s *source) run(ctx context.Context, emit func(*Out) error) error {
 	defer context.AfterFunc(ctx, s.reader.Interrupt)()
 	over := make(chan struct{})
@@ -241,12 +210,10 @@ func (s *source) run(ctx context.Context, emit func(*Out) error) error {
 	for n := s.env.First; s.o.Frames == 0 || n < s.o.Frames; n++ {
 		f, err := s.next(ctx)
 		switch {
-		case err == io.EOF && s.set != nil && s.set.Last() >= n:
-			return graph.Errorf(graph.BadData, "%s: a prompt names frame %d, but there are %d", s.stream.ID, s.set.Last(), n)
 		case err == io.EOF:
-			return nil
+			return s.set.EndsBefore(n, s.stream.ID)
 		case err != nil:
-			if graph.KindOf(err) == graph.Incomplete && s.set != nil && s.set.Last() >= n {
+			if graph.KindOf(err) == graph.Incomplete && s.set.Last() >= n {
 				s.env.Log.Warn().Msgf("%s: a prompt names frame %d, but only %d came", s.stream.ID, s.set.Last(), n)
 			}
 			return err
@@ -257,10 +224,8 @@ func (s *source) run(ctx context.Context, emit func(*Out) error) error {
 		}
 		s.place.Next, s.last = n+1, f
 		h := &token.Header{Stream: s.stream, Index: n, PTS: f.PTS, Duration: f.Duration}
-		if s.set != nil {
-			h.Prompts, h.Objects = s.set.At(n)
-			s.doubt(h, f.Lost)
-		}
+		h.Prompts, h.Objects = s.set.At(n)
+		s.doubt(h, f.Lost)
 		if err := emit(&Out{&token.Frame{Header: h, RGB: f.RGB, Audio: f.Audio}}); err != nil {
 			return err
 		}

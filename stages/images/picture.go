@@ -15,10 +15,8 @@ import (
 	"unsafe"
 
 	"github.com/seed49bbd0e6/tachi/graph/infile"
+	"github.com/seed49bbd0e6/tachi/stages/internal/mask"
 )
-
-// maxPixels bounds what a header may make us allocate.
-const maxPixels = 1 << 28
 
 // size reads the size of a JPEG or PNG file from its header, as it is shown.
 func size(data []byte) (w, h int, err error) {
@@ -50,7 +48,7 @@ func stored(data []byte) (w, h int, err error) {
 		}
 		w, h = int(cw), int(ch)
 	}
-	if w*h > maxPixels {
+	if w*h > mask.MaxPixels {
 		return 0, 0, fmt.Errorf("%dx%d is too large", w, h)
 	}
 	return w, h, nil

@@ -5,8 +5,16 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"os"
+	"path/filepath"
 	"runtime"
+	"strings"
 	"testing"
+
+	"github.com/rs/zerolog"
+
+	"github.com/seed49bbd0e6/tachi/graph"
+	"github.com/seed49bbd0e6/tachi/stages/internal/prompt"
 )
 
 // clip draws a whole clip: pictures and masks, frame after frame.
@@ -199,5 +207,17 @@ func TestCoverageIsTheArea(t *testing.T) {
 	}
 	if sum < 26.999 || sum > 27.001 {
 		t.Errorf("triangle of area 27 covers %v", sum)
+	}
+}
+
+func TestPromptsBeyondTheEndAreRefused(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "prompts.json")
+	if err := os.WriteFile(file, []byte(`{"prompts": [{"frame": 3, "box": [1,1,9,9]}]}`), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	o := &Options{Width: 64, Height: 48, Frames: 3, FPS: 30, Family: "easy", Options: prompt.Options{Prompts: graph.Path(file)}}
+	_, err := Stage.Open(&graph.Env{Log: zerolog.Nop()}, o)
+	if graph.KindOf(err) != graph.BadData || !strings.Contains(err.Error(), "a prompt names frame 3, but there are 3") {
+		t.Error(err)
 	}
 }

@@ -18,16 +18,8 @@ import (
 var Stage = graph.WithImagine(graph.WithProbe(graph.NewSource("synthetic", "Made-up video with ground truth, from a seed: a target among other objects. "+
 	"Without a prompt the target, object 1, is prompted with its true box on frame 0.", open),
 	func(_ *graph.Env, o *Options) (graph.Probe, error) {
-		objects, prompts := []int{1}, graph.Prompts{}
-		if !o.Options.Empty() {
-			set, _, err := o.Options.Load(o.Width, o.Height)
-			if err != nil {
-				return graph.Probe{}, err
-			}
-			_, objects = set.At(o.Frames - 1)
-			prompts = set.Count()
-		}
-		return graph.Probe{Width: o.Width, Height: o.Height, Frames: o.Frames, Rate: float64(o.FPS), Objects: len(objects), Prompts: prompts}, nil
+		objects, prompts := o.Tally(o.Width, o.Height)
+		return graph.Probe{Width: o.Width, Height: o.Height, Frames: o.Frames, Rate: float64(o.FPS), Objects: max(objects, 1), Prompts: prompts}, nil
 	}), imagine)
 
 func imagine(_ *graph.Env, o *Options, p graph.Probe, frames int) (out []*Out, err error) {
@@ -96,14 +88,10 @@ func (s *Scene) frame(t int, h *token.Header) *token.Frame {
 
 func open(env *graph.Env, o *Options) (func(context.Context, func(*Out) error) error, func(error) error, error) {
 	var set *prompt.Set
-	if !o.Options.Empty() {
-		var warnings []string
+	if !o.Empty() {
 		var err error
-		if set, warnings, err = o.Options.Load(o.Width, o.Height); err != nil {
+		if set, err = prompt.ForSource(env, &o.Options, o.stream()); err != nil {
 			return nil, nil, err
-		}
-		for _, w := range warnings {
-			env.Log.Warn().Msg(w)
 		}
 	}
 	return func(ctx context.Context, emit func(*Out) error) error {
@@ -127,9 +115,14 @@ func (o *Options) Play(ctx context.Context, visit func(*token.Frame) error) erro
 	return o.play(ctx, nil, visit)
 }
 
-func (o *Options) play(ctx context.Context, set *prompt.Set, visit func(*token.Frame) error) error {
-	stream := &token.Stream{ID: "synthetic", Width: o.Width, Height: o.Height, Rate: token.Ratio{Num: o.FPS, Den: 1},
+// stream describes the clip.
+func (o *Options) stream() *token.Stream {
+	return &token.Stream{ID: "synthetic", Width: o.Width, Height: o.Height, Rate: token.Ratio{Num: o.FPS, Den: 1},
 		TimeBase: token.Ratio{Num: 1, Den: o.FPS}, Frames: o.Frames}
+}
+
+func (o *Options) play(ctx context.Context, set *prompt.Set, visit func(*token.Frame) error) error {
+	stream := o.stream()
 	s := o.Scene()
 	var drawn []*token.Frame
 	for t := range o.Frames {

@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/seed49bbd0e6/tachi/graph/infile"
+	"github.com/seed49bbd0e6/tachi/stages/internal/mask"
 )
 
 // A mask is a PNG of the frame's size. Annotations of several objects, as in DAVIS, hold a number for each pixel, 0 for
@@ -64,15 +65,12 @@ func parseMask(path string, data []byte, width, height int) (*maskFile, string, 
 		}
 		return nil, "", fmt.Errorf("is %s, not a PNG picture", what)
 	}
-	config, err := png.DecodeConfig(bytes.NewReader(data))
-	if err != nil {
-		return nil, "", err
-	}
-	// Compared before decoding, so that a picture cannot ask for more memory than a frame takes.
-	if config.Width != width || config.Height != height {
-		return nil, "", fmt.Errorf("the mask is %dx%d, the frame %dx%d", config.Width, config.Height, width, height)
-	}
-	img, err := png.Decode(bytes.NewReader(data))
+	img, err := mask.DecodePNG(data, func(w, h int) error {
+		if w != width || h != height {
+			return fmt.Errorf("the mask is %dx%d, the frame %dx%d", w, h, width, height)
+		}
+		return nil
+	})
 	if err != nil {
 		return nil, "", err
 	}

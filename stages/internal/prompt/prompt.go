@@ -52,7 +52,7 @@ func (o *Options) Validate() error {
 	return nil
 }
 
-// Set is all the prompts of a video.
+// Set is all the prompts of a video; nil has none.
 type Set struct {
 	prompts []token.Prompt // ordered by frame, then object; a mask that stands in a file is in masks
 	frames  []int          // of prompts
@@ -138,6 +138,9 @@ func (o *Options) Load(width, height int) (set *Set, warnings []string, err erro
 
 // At returns what a frame's header says: its prompts, ordered by object, and the objects that exist by then.
 func (s *Set) At(frame int) (prompts []token.Prompt, objects []int) {
+	if s == nil {
+		return nil, nil
+	}
 	first, _ := slices.BinarySearch(s.frames, frame)
 	for i := first; i < len(s.frames) && s.frames[i] == frame; i++ {
 		p := s.prompts[i]
@@ -182,7 +185,7 @@ func (s *Set) Objects() []int {
 
 // Last returns the last prompted frame, -1 when there is none.
 func (s *Set) Last() int {
-	if len(s.frames) == 0 {
+	if s == nil || len(s.frames) == 0 {
 		return -1
 	}
 	return s.frames[len(s.frames)-1]
