@@ -18,6 +18,9 @@ type Features struct {
 	F2 *kernels.Tensor // f32 [S/16, S/16, d], the vision feature
 }
 
+// All returns the maps, the finest first.
+func (f *Features) All() []*kernels.Tensor { return []*kernels.Tensor{f.F0, f.F1, f.F2} }
+
 // neck holds the weights of the pyramid.
 type neck struct {
 	level0, level1 linear // stage 1 to F0, stage 2 to F1

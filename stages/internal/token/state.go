@@ -48,6 +48,17 @@ func (b *Bank) Find(object int) *ObjectBank {
 	return nil
 }
 
+// Latest returns the newest memory of the object.
+func (o *ObjectBank) Latest() *Memory {
+	newest := o.Newest
+	for _, list := range [][]*Memory{o.Prompts, o.Recent} {
+		if n := len(list); n > 0 && (newest == nil || list[n-1].Frame > newest.Frame) {
+			newest = list[n-1]
+		}
+	}
+	return newest
+}
+
 // Memory is one remembered frame of one object.
 type Memory struct {
 	Frame       int

@@ -97,7 +97,11 @@ type Features struct {
 }
 
 // Release frees the maps.
-func (t *Features) Release() { t.Dev.Free(t.F0); t.Dev.Free(t.F1); t.Dev.Free(t.F2) }
+func (t *Features) Release() {
+	for _, x := range t.All() {
+		t.Dev.Free(x)
+	}
+}
 
 // Conditioned is the vision feature of a frame after memory attention, one per object of the header, in its order.
 type Conditioned struct {
