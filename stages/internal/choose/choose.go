@@ -61,53 +61,14 @@ func (c *Chooser) Choose(in *token.Candidates, pick Picker) (*token.Selection, *
 	return sel, res, nil
 }
 
+// object answers for one object.
 func (c *Chooser) object(h *token.Header, cand *token.Candidate, pick Picker) (token.Selected, *token.Tracked, error) {
 	s := kernels.NewScope(c.Dev)
 	defer s.Close()
 	appears := float64(cand.ObjectLogit) > c.MinLogit
-	n, side := cand.Masks.Dim(0), cand.Masks.Dim(1)
-
-	var choice Choice
-	switch {
-	case cand.Multimask:
-		spans := make([]token.Box, n) // all masks of an absent object are empty
-		if appears {
-			spans = c.spans(s, cand.Masks)
-		}
-		if s.Err() == nil {
-			choice = pick(cand.Object, cand.IoU, spans)
-		}
-	case cand.MaskPrompt:
-		one := 1.0
-		choice.KFScore = &one
-	}
-
-	mask := s.Result(kernels.F32, side, side)
-	if appears {
-		s.Do(kernels.Cast{X: cand.Masks.Index(choice.Index), Y: mask})
-	} else {
-		s.Do(kernels.Fill{Y: mask, Value: noObject})
-	}
-	logits := s.Read(mask)
-	if c.FillHoleArea > 0 && s.Err() == nil {
-		fillHoles(logits, side, c.FillHoleArea)
-		// Upstream makes a prompt's memory from the filled mask, a tracked frame's from the unfilled one.
-		if h.Prompted(cand.Object) {
-			s.Write(mask, kernels.HostBytes(logits))
-		}
-	}
-
-	// The pointer is that of the token where the object appears and the learnt "no object" where not.
-	var lambda float32
-	if appears && float64(cand.PointerLogit) > c.MinLogit {
-		lambda = 1
-	}
-	var pointer *kernels.Tensor
-	if s.Err() == nil {
-		var err error
-		pointer, err = c.Model.ObjectPointer(cand.Tokens.Index(choice.Index), lambda)
-		s.Fail(err)
-	}
+	choice := c.choice(s, cand, appears, pick)
+	mask, logits := c.mask(s, cand, choice.Index, appears, h.Prompted(cand.Object))
+	pointer := c.pointer(s, cand, choice.Index, appears)
 	s.Keep(mask)
 	if err := s.Err(); err != nil {
 		c.Dev.Free(pointer)
@@ -115,12 +76,63 @@ func (c *Chooser) object(h *token.Header, cand *token.Candidate, pick Picker) (t
 	}
 
 	iou := cand.IoU[choice.Index]
-	size := h.Stream
 	return token.Selected{Object: cand.Object, Mask: mask, Pointer: pointer, ObjectLogit: cand.ObjectLogit, IoU: iou,
 			KFScore: choice.KFScore, Prompted: h.Prompted(cand.Object)},
-		&token.Tracked{Object: cand.Object, Logits: logits, Side: side, Width: size.Width, Height: size.Height,
+		&token.Tracked{Object: cand.Object, Logits: logits, Side: mask.Dim(0), Width: h.Stream.Width, Height: h.Stream.Height,
 			Chosen: choice.Index, IoU: iou, ObjectLogit: cand.ObjectLogit, KFScore: choice.KFScore,
 			FilterStage: choice.FilterStage, Appears: appears}, nil
+}
+
+// choice picks among the candidates.
+func (c *Chooser) choice(s *kernels.Scope, cand *token.Candidate, appears bool, pick Picker) (choice Choice) {
+	switch {
+	case cand.Multimask:
+		spans := make([]token.Box, cand.Masks.Dim(0)) // all masks of an absent object are empty
+		if appears {
+			spans = c.spans(s, cand.Masks)
+		}
+		if s.Err() == nil {
+			choice = pick(cand.Object, cand.IoU, spans)
+		}
+	case cand.MaskPrompt:
+		choice.KFScore = new(1.0)
+	}
+	return choice
+}
+
+// mask copies the chosen mask, blanked when the object does not appear, and reads it.
+func (c *Chooser) mask(s *kernels.Scope, cand *token.Candidate, chosen int, appears, prompted bool) (mask *kernels.Tensor, logits []float32) {
+	side := cand.Masks.Dim(1)
+	mask = s.Result(kernels.F32, side, side)
+	if appears {
+		s.Do(kernels.Cast{X: cand.Masks.Index(chosen), Y: mask})
+	} else {
+		s.Do(kernels.Fill{Y: mask, Value: noObject})
+	}
+	logits = s.Read(mask)
+	if c.FillHoleArea > 0 && s.Err() == nil {
+		fillHoles(logits, side, c.FillHoleArea)
+		// Upstream makes a prompt's memory from the filled mask, a tracked frame's from the unfilled one.
+		if prompted {
+			s.Write(mask, kernels.HostBytes(logits))
+		}
+	}
+	return mask, logits
+}
+
+// pointer returns the pointer of the chosen token where the object appears, and the learnt one of "no
+// object" where not. After an error it returns nil.
+func (c *Chooser) pointer(s *kernels.Scope, cand *token.Candidate, chosen int, appears bool) *kernels.Tensor {
+	if s.Err() != nil {
+		return nil
+	}
+	var lambda float32
+	if appears && float64(cand.PointerLogit) > c.MinLogit {
+		lambda = 1
+	}
+	pointer, err := c.Model.ObjectPointer(cand.Tokens.Index(chosen), lambda)
+	s.Fail(err)
+	return pointer
 }
 
 // spans measures the candidates enlarged to the model's square, as the reference does.

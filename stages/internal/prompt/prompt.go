@@ -234,34 +234,16 @@ func (e *entry) objects(width, height int) (all []entry, note string, err error)
 // prompt checks an entry against the frame's size.
 func (e *entry) prompt(width, height int) (p token.Prompt, warning string, err error) {
 	p.Object = e.object
-	what := fmt.Sprintf("of object %d on frame %d", e.object, e.frame)
-	size := fmt.Sprintf("the %dx%d frame", width, height)
 	if e.picture != nil {
 		p.Mask = &token.Mask{W: width, H: height} // its pixels come when they are asked for
 		return p, "", nil
 	}
+	what := fmt.Sprintf("of object %d on frame %d", e.object, e.frame)
+	size := fmt.Sprintf("the %dx%d frame", width, height)
 	if len(e.box) > 0 {
-		x, y, w, h := e.box[0], e.box[1], e.box[2], e.box[3]
-		text := fmt.Sprintf("box %g,%g,%g,%g %s", x, y, w, h, what)
-		if !finite(e.box) || w <= 0 || h <= 0 {
-			return p, "", fmt.Errorf("%s: width and height must be above zero, inside %s", text, size)
+		if p.Box, warning, err = clip(e.box, width, height, what, size); err != nil {
+			return p, "", err
 		}
-		b := token.Box{X0: single(max(x, 0)), Y0: single(max(y, 0)),
-			X1: single(min(x+w, float64(width))), Y1: single(min(y+h, float64(height)))}
-		if b.X0 >= b.X1 || b.Y0 >= b.Y1 {
-			return p, "", fmt.Errorf("%s lies outside %s", text, size)
-		}
-		if x < 0 || y < 0 || x+w > float64(width) || y+h > float64(height) {
-			warning = fmt.Sprintf("%s reaches outside %s: clipped to %g,%g,%g,%g", text, size,
-				float32(b.X0), float32(b.Y0), float32(b.X1)-float32(b.X0), float32(b.Y1)-float32(b.Y0))
-		}
-		if hint := otherForm(e.box, width, height); hint != "" {
-			if warning == "" {
-				warning = text
-			}
-			warning += "; " + hint
-		}
-		p.Box = &b
 	}
 	for _, at := range e.points {
 		x, y, label := at[0], at[1], 1
@@ -274,6 +256,32 @@ func (e *entry) prompt(width, height int) (p token.Prompt, warning string, err e
 		p.Points = append(p.Points, token.Point{X: float32(x), Y: float32(y), Label: label})
 	}
 	return p, warning, nil
+}
+
+// clip makes a box of x, y, w, h inside the frame. The warning says what was cut off, and what the
+// numbers may have been meant for; what and size name the prompt and the frame.
+func clip(box []float64, width, height int, what, size string) (b *token.Box, warning string, err error) {
+	x, y, w, h := box[0], box[1], box[2], box[3]
+	text := fmt.Sprintf("box %g,%g,%g,%g %s", x, y, w, h, what)
+	if !finite(box) || w <= 0 || h <= 0 {
+		return nil, "", fmt.Errorf("%s: width and height must be above zero, inside %s", text, size)
+	}
+	b = &token.Box{X0: single(max(x, 0)), Y0: single(max(y, 0)),
+		X1: single(min(x+w, float64(width))), Y1: single(min(y+h, float64(height)))}
+	if b.Empty() {
+		return nil, "", fmt.Errorf("%s lies outside %s", text, size)
+	}
+	if x < 0 || y < 0 || x+w > float64(width) || y+h > float64(height) {
+		warning = fmt.Sprintf("%s reaches outside %s: clipped to %g,%g,%g,%g", text, size,
+			float32(b.X0), float32(b.Y0), float32(b.X1)-float32(b.X0), float32(b.Y1)-float32(b.Y0))
+	}
+	if hint := otherForm(box, width, height); hint != "" {
+		if warning == "" {
+			warning = text
+		}
+		warning += "; " + hint
+	}
+	return b, warning, nil
 }
 
 // otherForm asks whether a box is written in another form: its corners, where these fit into the frame and x,y,w,h does
