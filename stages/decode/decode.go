@@ -2,8 +2,9 @@
 
 // Package decode is the source that reads videos through FFmpeg.
 //
-// Each frame leaves as RGB in displayed orientation, with its time, its prompts and the audio that belongs to it.
-// Frames are counted from the first one delivered, whatever start says, and so are the frames that prompts name.
+// Each frame leaves as RGB in displayed orientation, with its time, its prompts and the audio that
+// belongs to it. Frames are counted from the first one delivered, whatever start says, and so are
+// the frames that prompts name.
 package decode
 
 import (
@@ -83,7 +84,7 @@ type source struct {
 	stream *token.Stream
 	set    *prompt.Set // nil when nothing is prompted
 
-	place place        // behind the last frame delivered
+	point resumePoint  // behind the last frame delivered
 	last  *media.Frame // that frame
 	read  int          // frames that came from the reader
 
@@ -152,30 +153,31 @@ func open(env *graph.Env, o *Options) (func(context.Context, func(*Out) error) e
 	return s.run, func(error) error { s.reader.Close(); return nil }, nil
 }
 
-// place is where the source is at a checkpoint.
-type place struct {
+// resumePoint is where the source is at a checkpoint.
+type resumePoint struct {
 	Next  int // the frame that comes next
 	Last  media.Mark
 	Begin *int64 // the time of frame 0, when frames before it are left out
 }
 
 func (s *source) save() ([]byte, error) {
-	s.place.Last = media.MarkOf(s.last.PTS, s.last.RGB)
-	return json.Marshal(s.place)
+	s.point.Last = media.MarkOf(s.last.PTS, s.last.RGB)
+	return json.Marshal(s.point)
 }
 
-// resume finds the place of a checkpoint. Where that fails all is read again, which only takes longer.
+// resume finds the frame of a checkpoint. Where that fails all is read again, which only takes
+// longer.
 func (s *source) resume() error {
 	if s.env.Resume == nil {
 		return nil
 	}
-	var p place
+	var p resumePoint
 	if err := json.Unmarshal(s.env.Resume, &p); err != nil {
 		return graph.Errorf(graph.BadData, "the checkpoint: %w", err)
 	}
 	err := s.reader.Find(p.Last, p.Next-1)
 	if err == nil {
-		s.place, s.env.First = p, p.Next
+		s.point, s.env.First = p, p.Next
 		if p.Begin != nil {
 			s.beginAt(*p.Begin)
 		}
@@ -220,9 +222,9 @@ func (s *source) run(ctx context.Context, emit func(*Out) error) error {
 		}
 		if n == 0 && s.o.Start > 0 {
 			s.beginAt(f.PTS)
-			s.place.Begin = &f.PTS
+			s.point.Begin = &f.PTS
 		}
-		s.place.Next, s.last = n+1, f
+		s.point.Next, s.last = n+1, f
 		h := &token.Header{Stream: s.stream, Index: n, PTS: f.PTS, Duration: f.Duration}
 		h.Prompts, h.Objects = s.set.At(n)
 		s.doubt(h, f.Lost)
@@ -233,7 +235,8 @@ func (s *source) run(ctx context.Context, emit func(*Out) error) error {
 	return nil
 }
 
-// doubt warns once of a prompt that may be meant for another frame: those that gave no picture are not counted.
+// doubt warns once of a prompt that may be meant for another frame: those that gave no picture are
+// not counted.
 func (s *source) doubt(h *token.Header, lost int) {
 	if lost == 0 || len(h.Prompts) == 0 || s.doubted {
 		return
@@ -243,7 +246,8 @@ func (s *source) doubt(h *token.Header, lost int) {
 		s.stream.ID, h.Index, h.Index+lost, lost)
 }
 
-// skip drops the frames before start. They have to be decoded: only so are frames counted alike in every format.
+// skip drops the frames before start. They have to be decoded: only so are frames counted alike in
+// every format.
 func (s *source) skip(ctx context.Context) error {
 	for n := range s.o.Start {
 		if _, err := s.next(ctx); err == io.EOF {
@@ -277,7 +281,8 @@ func (s *source) next(ctx context.Context) (*media.Frame, error) {
 	return nil, graph.Errorf(graph.Incomplete, "%s: nothing has come for %v (option timeout)", s.stream.ID, s.o.Timeout)
 }
 
-// beginAt moves the beginning of the file to the first frame delivered, so that a copy does not begin with a gap.
+// beginAt moves the beginning of the file to the first frame delivered, so that a copy does not
+// begin with a gap.
 func (s *source) beginAt(pts int64) {
 	if p, ok := s.stream.Picture.(media.Picture); ok {
 		p.Origin = pts

@@ -1,5 +1,6 @@
-// Package decodemask runs the prompt encoder and the mask decoder. It reports what the decoder says and judges
-// nothing: thresholds, blanking and the choice among candidates belong to the select stages.
+// Package decodemask runs the prompt encoder and the mask decoder. It reports what the decoder says
+// and judges nothing: thresholds, blanking and the choice among candidates belong to the select
+// stages.
 package decodemask
 
 import (
@@ -145,7 +146,8 @@ func (d *decoder) maskOutput(f sam2.Features, mask *kernels.Tensor, object int, 
 		Decoded: sam2.Decoded{Masks: low, Tokens: dec.Tokens, IoU: []float32{1}, ObjectLogit: logit}}, nil
 }
 
-// square stretches a mask prompt to the model's square: antialiased bilinear, then >= 0.5. [S,S] of 0 and 1.
+// square stretches a mask prompt to the model's square: antialiased bilinear, then >= 0.5. [S,S] of
+// 0 and 1.
 func (d *decoder) square(m *token.Mask) (*kernels.Tensor, error) {
 	s := kernels.NewScope(d.dev)
 	defer s.Close()

@@ -1,6 +1,6 @@
-// Package dump writes what travels on edges to one safetensors file, for comparing runs and for looking inside.
-// A tensor's key is port/frame/field, with /object before the field where there is one per object:
-// "features/000012/f2", "selection/000012/1/mask".
+// Package dump writes what travels on edges to one safetensors file, for comparing runs and for
+// looking inside. A tensor's key is port/frame/field, with /object before the field where there is
+// one per object: "features/000012/f2", "selection/000012/1/mask".
 package dump
 
 import (

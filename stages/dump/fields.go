@@ -9,7 +9,8 @@ import (
 	"github.com/seed49bbd0e6/tachi/stages/internal/token"
 )
 
-// Each type of token has a function that lists its fields; a new type is a function and a line here.
+// Each type of token has a function that lists its fields; a new type is a function and a line
+// here.
 
 // fields lists what is written of the tokens of one firing.
 func fields(in *token.Taps) []field {

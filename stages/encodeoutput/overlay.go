@@ -8,9 +8,10 @@ import (
 	"github.com/seed49bbd0e6/tachi/stages/internal/token"
 )
 
-// The overlay: each object's mask as a veil of its colour with a contour, its box, and a label with its number and
-// predicted IoU. An object that is lost has none of these; it is announced in the corner, in red. Prompts are drawn
-// on their frame, in white dashes, so that a viewer sees what was asked for.
+// The overlay: each object's mask as a veil of its colour with a contour, its box, and a label with
+// its number and predicted IoU. An object that is lost has none of these; it is announced in the
+// corner, in red. Prompts are drawn on their frame, in white dashes, so that a viewer sees what was
+// asked for.
 
 const veil = 115 // 0.45 of 256
 
@@ -38,8 +39,10 @@ func overlay(v *canvas, frame *token.Header, result *token.Result) {
 	}
 }
 
-// mask lays a veil over the pixels of a mask inside a box and draws its contour t pixels wide within the mask. The picture's edge is no contour. Most of a large mask lies far from its contour: where eight pixels
-// and all that are within t of them belong to the mask, eight are veiled at once, and eight outside are passed over.
+// mask lays a veil over the pixels of a mask inside a box and draws its contour t pixels wide
+// within the mask. The picture's edge is no contour. Most of a large mask lies far from its
+// contour: where eight pixels and all that are within t of them belong to the mask, eight are
+// veiled at once, and eight outside are passed over.
 func (v *canvas) mask(m *token.Mask, box token.Box, t int, c colour, veil, contour int) {
 	if m.W != v.w || m.H != v.h {
 		return // a result of another picture
@@ -76,7 +79,8 @@ func (v *canvas) mask(m *token.Mask, box token.Box, t int, c colour, veil, conto
 // eight reads the next eight pixels of a mask, each 0 or 1.
 func eight(pix []uint8) uint64 { return binary.LittleEndian.Uint64(pix) }
 
-// within reports whether eight pixels from x on, and all within t of them along rows and columns, are in the mask.
+// within reports whether eight pixels from x on, and all within t of them along rows and columns,
+// are in the mask.
 func within(m *token.Mask, x, y, t int) bool {
 	at := y*m.W + x
 	all := eight(m.Pix[at:])

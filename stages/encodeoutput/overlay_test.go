@@ -10,8 +10,9 @@ import (
 	"github.com/seed49bbd0e6/tachi/stages/internal/token"
 )
 
-// tracked makes an object whose mask is the rectangle x0, y0 to x1, y1 (exclusive) of a w*h picture; side*side logits
-// are enlarged to it, so the corners must be whole multiples of w/side and h/side.
+// tracked makes an object whose mask is the rectangle x0, y0 to x1, y1 (exclusive) of a w*h
+// picture; side*side logits are enlarged to it, so the corners must be whole multiples of w/side
+// and h/side.
 func tracked(object, w, h, side, x0, y0, x1, y1 int) *token.Tracked {
 	t := &token.Tracked{Object: object, Side: side, Width: w, Height: h, IoU: 0.93, Appears: true, Logits: make([]float32, side*side)}
 	for i := range t.Logits {
@@ -47,7 +48,7 @@ func (v *canvas) count(c colour) (n int) {
 	return n
 }
 
-func TestObjectHasVeilContourBoxAndLabel(t *testing.T) {
+func TestAnObjectHasVeilContourBoxAndLabel(t *testing.T) {
 	const w, h = 160, 120
 	v := gray(w, h)
 	o := tracked(1, w, h, 40, 40, 60, 80, 90)
@@ -187,7 +188,7 @@ func TestNeighbouringObjectsDiffer(t *testing.T) {
 	}
 }
 
-func TestFontIsWhole(t *testing.T) {
+func TestTheFontHasEveryGlyph(t *testing.T) {
 	seen := map[[glyphH]uint8]rune{}
 	for _, r := range letters {
 		g, ok := font()[r]

@@ -1,7 +1,7 @@
 // Package images is the source that reads a folder of pictures as a video, one picture a frame.
 //
-// JPEG goes through libjpeg-turbo and PNG through Go's own decoder, so that every pixel equals what Pillow gives:
-// parity with the reference, which reads folders, begins here.
+// JPEG goes through libjpeg-turbo and PNG through Go's own decoder, so that every pixel equals what
+// Pillow gives: parity with the reference, which reads folders, begins here.
 package images
 
 import (
@@ -138,8 +138,8 @@ func list(dir string) ([]string, error) {
 	return files, nil
 }
 
-// readable are the endings of pictures that are read, unreadable those of other pictures: without one of these in its place
-// every frame behind it would have another number.
+// readable are the endings of pictures that are read, unreadable those of other pictures: without
+// one of these in its place every frame behind it would have another number.
 var (
 	readable   = []string{".jpg", ".jpeg", ".jpe", ".jfif", ".png"}
 	unreadable = strings.Fields(".webp .bmp .dib .tif .tiff .gif .apng .heic .heif .hif .avif .jxl .exr .hdr .dpx .cin .jp2 .j2k .j2c .jpf .jpx .jpc " +

@@ -54,8 +54,9 @@ func stored(data []byte) (w, h int, err error) {
 	return w, h, nil
 }
 
-// decode turns a file into w*h*3 bytes of RGB, as Pillow's convert("RGB") would. Which decoder reads it is decided by
-// its content, whatever it is called. It is turned as its orientation tag says. w and h are what size said.
+// decode turns a file into w*h*3 bytes of RGB, as Pillow's convert("RGB") would. Which decoder
+// reads it is decided by its content, whatever it is called. It is turned as its orientation tag
+// says. w and h are what size said.
 func decode(data []byte, w, h int) ([]uint8, error) {
 	tag := orientation(data)
 	if tag >= 5 {
@@ -89,8 +90,9 @@ func bytesOf(b []byte) *C.uint8_t { return (*C.uint8_t)(unsafe.SliceData(b)) }
 
 func isPNG(data []byte) bool { return bytes.HasPrefix(data, []byte("\x89PNG\r\n\x1a\n")) }
 
-// flatten writes the colours of a PNG as they are stored: alpha is dropped, not blended; of 16 bits the upper 8 remain
-// (in gray as well, where Pillow would make all but the darkest 255 of 65536 levels white).
+// flatten writes the colours of a PNG as they are stored: alpha is dropped, not blended; of 16 bits
+// the upper 8 remain (in gray as well, where Pillow would make all but the darkest 255 of 65536
+// levels white).
 func flatten(rgb []uint8, img image.Image) error {
 	w := img.Bounds().Dx()
 	// pick copies pixels of step bytes whose red, green and blue stand at the offsets r, g and b.

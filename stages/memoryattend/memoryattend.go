@@ -1,6 +1,6 @@
-// Package memoryattend conditions a frame's vision feature on what is remembered of each object. Which memories are
-// attended to, and with which temporal index, was decided by the policy of the stage that wrote the bank; here they
-// are only read.
+// Package memoryattend conditions a frame's vision feature on what is remembered of each object.
+// Which memories are attended to, and with which temporal index, was decided by the policy of the
+// stage that wrote the bank; here they are only read.
 package memoryattend
 
 import (

@@ -40,8 +40,8 @@ func TestEachObjectIsConditionedOnItsOwnMemories(t *testing.T) {
 	f := b.Features(h)
 	defer f.Release()
 	prompted, old, recent, newest := memory(b, 0, true), memory(b, 5, false), memory(b, 7, false), memory(b, 8, false)
-	// Object 1 has memories too, and must not look at them: it is prompted on this frame. Object 3 was
-	// prompted long ago and attends to its prompt alone.
+	// Object 1 has memories too, and must not look at them: it is prompted on this frame. Object 3
+	// was prompted long ago and attends to its prompt alone.
 	bank := &token.Bank{Objects: []*token.ObjectBank{
 		{Object: 1, Newest: newest, Attend: []token.Slot{{Memory: newest}}},
 		{Object: 2, Prompts: []*token.Memory{prompted}, Recent: []*token.Memory{recent, newest}, Pointers: []*token.Memory{old, recent, newest},
@@ -60,8 +60,8 @@ func TestEachObjectIsConditionedOnItsOwnMemories(t *testing.T) {
 	}
 	b.Same("prompted now", out.Objects[0], plain)
 
-	// Pointers are read while they are fewer than 4 frames old, that of an attended prompt always. Their
-	// distance is counted in the longest, 3. The one of frame 5 is 4 frames old.
+	// Pointers are read while they are fewer than 4 frames old, that of an attended prompt always.
+	// Their distance is counted in the longest, 3. The one of frame 5 is 4 frames old.
 	at := func(m *token.Memory) sam2.Pointer {
 		return sam2.Pointer{Vector: m.Pointer.Tensor, Distance: float64(9-m.Frame) / 3}
 	}

@@ -8,8 +8,8 @@ import (
 	"github.com/seed49bbd0e6/tachi/stages/internal/token"
 )
 
-// bestIoU keeps the memories with the highest predicted IoU among the valid ones, newer ones on a tie,
-// and the frame before.
+// bestIoU keeps the memories with the highest predicted IoU among the valid ones, newer ones on a
+// tie, and the frame before.
 type bestIoU struct {
 	slots int // num_maskmem - 1
 	validity

@@ -1,6 +1,7 @@
-// Package memoryencode turns the chosen mask of a frame into a memory and maintains the bank of each object: exactly
-// what the reference, which keeps every frame, would ever read again, and nothing else. The bank is a token on a
-// feedback edge; a memory is copied into it and owes nothing to the frame it came from.
+// Package memoryencode turns the chosen mask of a frame into a memory and maintains the bank of
+// each object: exactly what the reference, which keeps every frame, would ever read again, and
+// nothing else. The bank is a token on a feedback edge; a memory is copied into it and owes nothing
+// to the frame it came from.
 package memoryencode
 
 import (

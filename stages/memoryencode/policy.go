@@ -8,8 +8,8 @@ import (
 	"github.com/seed49bbd0e6/tachi/stages/internal/token"
 )
 
-// policies are all there are: a new one is its file and a line here. The option's values, the stage's
-// documentation and the schema follow.
+// policies are all there are: a new one is its file and a line here. The option's values, the
+// stage's documentation and the schema follow.
 var policies = []struct {
 	name Policy
 	doc  string
@@ -41,18 +41,21 @@ func policyDoc() string {
 	return strings.Join(all[:last], ", ") + " or " + all[last]
 }
 
-// A policy decides what of an object's past is kept and what the next frame attends to. It sees the bank after a
-// frame: retain drops what will never be read again, attend picks the tracked memories for the next frame.
+// A policy decides what of an object's past is kept and what the next frame attends to. It sees the
+// bank after a frame: retain drops what will never be read again, attend picks the tracked memories
+// for the next frame.
 //
 // The lists are bounded, and exact: they hold everything that keeping every frame would ever read.
 type policy interface {
-	// retain returns the tracked memories still needed, ascending; newest is the frame just made, not in recent.
+	// retain returns the tracked memories still needed, ascending; newest is the frame just made,
+	// not in recent.
 	retain(b *token.ObjectBank, newest *token.Memory) (recent []*token.Memory, keepNewest bool)
-	// attend picks from tracked memories (recent, newest and unselected prompts), ascending, for frame next.
+	// attend picks from tracked memories (recent, newest and unselected prompts), ascending, for
+	// frame next.
 	attend(b *token.ObjectBank, tracked []*token.Memory, next int) []token.Slot
 }
 
-// validity says whether a memory may be attended to later, and why not.
+// validity decides whether a memory may be attended to later, and why not.
 type validity struct{ iou, logit, kf float64 }
 
 func (v validity) check(m *token.Memory) (ok bool, reason string) {

@@ -7,8 +7,8 @@ import (
 	"github.com/seed49bbd0e6/tachi/stages/internal/token"
 )
 
-// recent is plain SAM 2: the frames just before, whatever they hold, each with the index of its distance. With a
-// stride r > 1 the frame before is followed by every r-th one.
+// recent is plain SAM 2: the frames just before, whatever they hold, each with the index of its
+// distance. With a stride r > 1 the frame before is followed by every r-th one.
 type recent struct {
 	slots  int // num_maskmem - 1
 	stride int
@@ -29,7 +29,8 @@ func (p recent) attend(_ *token.ObjectBank, tracked []*token.Memory, next int) [
 	for rel := p.slots; rel >= 1; rel-- {
 		frame := next - 1
 		if rel > 1 {
-			// rounds down for every next >= 2; the remainder of a negative number does no harm, no such frame exists
+			// rounds down for every next >= 2; the remainder of a negative number does no harm, no
+			// such frame exists
 			frame = (next-2)/p.stride*p.stride - (rel-2)*p.stride
 		}
 		for _, m := range tracked {

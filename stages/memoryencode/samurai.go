@@ -7,9 +7,9 @@ import (
 	"github.com/seed49bbd0e6/tachi/stages/internal/token"
 )
 
-// samurai attends to the newest valid memories, by rank, and always to the frame before, valid or not. The object's
-// first two frames are never counted valid. An invalid newest frame takes the place of the oldest valid one for a
-// single frame only, so it must not evict it.
+// samurai attends to the newest valid memories, by rank, and always to the frame before, valid or
+// not. The object's first two frames are never counted valid. An invalid newest frame takes the
+// place of the oldest valid one for a single frame only, so it must not evict it.
 type samurai struct {
 	slots int // num_maskmem - 1
 	validity

@@ -1,4 +1,5 @@
-// Package sam2select chooses among the decoder's candidates as plain SAM 2 does: the highest predicted IoU.
+// Package sam2select chooses among the decoder's candidates as plain SAM 2 does: the highest
+// predicted IoU.
 package sam2select
 
 import (

@@ -2,10 +2,11 @@ package samuraiselect
 
 import "github.com/seed49bbd0e6/tachi/stages/internal/token"
 
-// The motion filter: a Kalman filter of constant velocity over a box (centre x, centre y, aspect ratio w/h, height h),
-// one frame per step, in model pixels. The state has a velocity for each of the four, and the noise scales with the
-// height. All its matrices couple a coordinate only with its own velocity, so the 8-state filter is exactly four
-// filters of two states; only the height's value reaches the other three, through the noise.
+// The motion filter: a Kalman filter of constant velocity over a box (centre x, centre y, aspect
+// ratio w/h, height h), one frame per step, in model pixels. The state has a velocity for each of
+// the four, and the noise scales with the height. All its matrices couple a coordinate only with
+// its own velocity, so the 8-state filter is exactly four filters of two states; only the height's
+// value reaches the other three, through the noise.
 
 const (
 	posWeight = 1.0 / 20
@@ -20,7 +21,8 @@ const (
 	height
 )
 
-// Coordinate is one value and its velocity: their means, and the covariance matrix [[Var, Cov], [Cov, VarV]].
+// Coordinate is one value and its velocity: their means, and the covariance matrix [[Var, Cov],
+// [Cov, VarV]].
 type Coordinate struct{ X, V, Var, Cov, VarV float64 }
 
 // Filter is the state of the motion model of one object: centre x, centre y, aspect ratio, height.
@@ -72,8 +74,8 @@ func (f *Filter) update(z [4]float64) {
 	}
 }
 
-// measure turns the span of a mask into (cx, cy, w/h, h). One without height, the empty one above all,
-// gets height 1.
+// measure turns the span of a mask into (cx, cy, w/h, h). One without height, the empty one above
+// all, gets height 1.
 func measure(span token.Box) [4]float64 {
 	h := span.Height()
 	if h == 0 {

@@ -135,9 +135,10 @@ func TestFourSmallFiltersAreTheFullFilter(t *testing.T) {
 	}
 }
 
-// An object that vanishes with good predicted IoUs drags the filter to the corner. The numbers are those of the
-// upstream class: a 200 px object seen for 15 frames, n empty updates, then the object again where it was.
-func TestEmptyBoxesDragTheFilterAsUpstream(t *testing.T) {
+// An object that vanishes with good predicted IoUs drags the filter to the corner. The numbers are
+// those of the upstream class: a 200 px object seen for 15 frames, n empty updates, then the object
+// again where it was.
+func TestEmptyBoxesPullTheFilterAwayAsUpstream(t *testing.T) {
 	box := token.Box{X0: 400, Y0: 400, X1: 600, Y1: 600}
 	for _, tt := range []struct{ empty, blind int }{{1, 1}, {2, 12}, {3, 15}, {5, 16}, {10, 1}, {30, 2}} {
 		f := initiate(measure(box))
@@ -164,7 +165,7 @@ func TestEmptyBoxesDragTheFilterAsUpstream(t *testing.T) {
 	}
 }
 
-func TestTheFilterStartsWarmsUpAndSpeaks(t *testing.T) {
+func TestTheFilterStartsThenWarmsUpThenWeighsMotion(t *testing.T) {
 	r := rule{frames: 3, iou: 0.3, weight: 0.25}
 	still := token.Box{X0: 100, Y0: 100, X1: 200, Y1: 200}
 	away := token.Box{X0: 600, Y0: 600, X1: 700, Y1: 700}

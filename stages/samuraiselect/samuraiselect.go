@@ -1,9 +1,11 @@
-// Package samuraiselect chooses among the decoder's candidates with SAMURAI's motion model: the predicted IoU, weighed
-// with the overlap between a candidate's box and where a Kalman filter expects the object.
+// Package samuraiselect chooses among the decoder's candidates with SAMURAI's motion model: the
+// predicted IoU, weighed with the overlap between a candidate's box and where a Kalman filter
+// expects the object.
 //
-// The filter goes through three stages. It starts at the box of the best mask; it warms up, taking in the best mask's
-// box as long as the predicted IoU is good, for a number of frames; then its word counts. A poor predicted IoU sends
-// it back to the start. Its state is a token per object, so it cannot leak from one video or object to the next.
+// The filter goes through three stages. It starts at the box of the best mask; it warms up, taking
+// in the best mask's box as long as the predicted IoU is good, for a number of frames; then its
+// word counts. A poor predicted IoU sends it back to the start. Its state is a token per object, so
+// it cannot leak from one video or object to the next.
 package samuraiselect
 
 import (

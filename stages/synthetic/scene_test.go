@@ -27,9 +27,10 @@ func clip(s *Scene) (rgb, masks [][]uint8) {
 	return rgb, masks
 }
 
-// TestTheTableIsFrozen compares clips with the bytes that weights were trained on. It fails when any parameter, or any
-// pixel, changes: then the weights must be trained again, and every result measured again.
-func TestTheTableIsFrozen(t *testing.T) {
+// TestClipsOfTheTableDoNotChange compares clips with the bytes that weights were trained on. It
+// fails when any parameter, or any pixel, changes: then the weights must be trained again, and
+// every result measured again.
+func TestClipsOfTheTableDoNotChange(t *testing.T) {
 	if runtime.GOARCH != "amd64" {
 		t.Skip("other compilers fuse multiplications with additions")
 	}
@@ -65,8 +66,8 @@ func TestAnyFrameCanBeDrawnByItself(t *testing.T) {
 	}
 }
 
-// TestFamiliesKeepTheirPromises looks at clips of the lengths of training and test.
-func TestFamiliesKeepTheirPromises(t *testing.T) {
+// TestEveryFamilyShowsItsEvents looks at clips of the lengths of training and test.
+func TestEveryFamilyShowsItsEvents(t *testing.T) {
 	const w, h, seeds = 96, 96, 25
 	for i := range Families {
 		f := &Families[i]

@@ -1,7 +1,8 @@
-// Package synthetic is a source of made-up video with ground truth: textured things that move, hide each other, look
-// alike and leave, before a textured background that a camera pans over. A clip follows from its family, its seed, its
-// size and its length alone; see Families. Shapes and paths are computed in float64 and most of the rest in integers:
-// the bytes are the same on every machine whose compiler does not fuse multiplications with additions, as on amd64.
+// Package synthetic is a source of made-up video with ground truth: textured things that move, hide
+// each other, look alike and leave, before a textured background that a camera pans over. A clip
+// follows from its family, its seed, its size and its length alone; see Families. Shapes and paths
+// are computed in float64 and most of the rest in integers: the bytes are the same on every machine
+// whose compiler does not fuse multiplications with additions, as on amd64.
 package synthetic
 
 import (

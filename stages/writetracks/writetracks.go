@@ -1,5 +1,5 @@
-// Package writetracks writes where each object is: boxes in LaSOT's text format, and one JSON event per frame and
-// object with every score that led there, so that a lost object can be explained.
+// Package writetracks writes where each object is: boxes in LaSOT's text format, and one JSON event
+// per frame and object with every score that led there, so that a lost object can be explained.
 package writetracks
 
 import (
@@ -70,8 +70,8 @@ type writer struct {
 
 type buffered struct {
 	*bufio.Writer
-	file    *outfile.File // nil when the file was complete before this run
-	through int64         // its size at the checkpoint then
+	file *outfile.File // nil when the file was complete before this run
+	size int64         // its size at the checkpoint then
 }
 
 func open(env *graph.Env, o *Options) (func(context.Context, *In) error, func(error) error, error) {
@@ -126,8 +126,8 @@ func (w *writer) fire(_ context.Context, in *In) error {
 	return nil
 }
 
-// begin settles the names of the boxes files on the first frame, and that each can be written, also those of objects that
-// appear late.
+// begin settles the names of the boxes files on the first frame, and that each can be written, also
+// those of objects that appear late.
 func (w *writer) begin(s *token.Stream) error {
 	if w.begun {
 		return nil
@@ -144,7 +144,8 @@ func (w *writer) begin(s *token.Stream) error {
 	return nil
 }
 
-// box writes one line. An object that appears late gets zeros for the frames before, so that line n is frame n.
+// box writes one line. An object that appears late gets zeros for the frames before, so that line n
+// is frame n.
 func (w *writer) box(t *token.Tracked, frame int) error {
 	if w.o.Path == "" {
 		return nil
@@ -178,7 +179,8 @@ func numbered(path string, object int) string {
 	return fmt.Sprintf("%s-%d%s", strings.TrimSuffix(path, ext), object, ext)
 }
 
-// Names lists the boxes files that there may be under a path: the path itself, or one for each object.
+// Names lists the boxes files that there may be under a path: the path itself, or one for each
+// object.
 func Names(path string) []string {
 	names := []string{path}
 	for object := 1; object <= prompt.MaxObject; object++ {

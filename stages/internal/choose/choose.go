@@ -1,6 +1,6 @@
-// Package choose carries out the choice of a select stage: it blanks objects that do not appear, lets the stage pick one
-// of the candidates, makes the object pointer, and splits the answer into its device side (for the memory encoder)
-// and its host side (for sinks).
+// Package choose carries out the choice of a select stage: it blanks objects that do not appear,
+// lets the stage pick one of the candidates, makes the object pointer, and splits the answer into
+// its device side (for the memory encoder) and its host side (for sinks).
 package choose
 
 import (
@@ -22,8 +22,8 @@ type Choice struct {
 	FilterStage string
 }
 
-// Picker picks one of several candidates. Its spans are those of the candidates' masks in model pixels
-// (see Box.Span), as the reference measures them. It is called for multimask answers only.
+// Picker picks one of several candidates. Its spans are those of the candidates' masks in model
+// pixels (see Box.Span), as the reference measures them. It is called for multimask answers only.
 type Picker func(object int, iou []float32, spans []token.Box) Choice
 
 // Common are the options that select stages share.
@@ -112,7 +112,8 @@ func (c *Chooser) mask(s *kernels.Scope, cand *token.Candidate, chosen int, appe
 	logits = s.Read(mask)
 	if c.FillHoleArea > 0 && s.Err() == nil {
 		fillHoles(logits, side, c.FillHoleArea)
-		// Upstream makes a prompt's memory from the filled mask, a tracked frame's from the unfilled one.
+		// Upstream makes a prompt's memory from the filled mask, a tracked frame's from the
+		// unfilled one.
 		if prompted {
 			s.Write(mask, kernels.HostBytes(logits))
 		}
@@ -120,8 +121,8 @@ func (c *Chooser) mask(s *kernels.Scope, cand *token.Candidate, chosen int, appe
 	return mask, logits
 }
 
-// pointer returns the pointer of the chosen token where the object appears, and the learnt one of "no
-// object" where not. After an error it returns nil.
+// pointer returns the pointer of the chosen token where the object appears, and the learnt one of
+// "no object" where not. After an error it returns nil.
 func (c *Chooser) pointer(s *kernels.Scope, cand *token.Candidate, chosen int, appears bool) *kernels.Tensor {
 	if s.Err() != nil {
 		return nil

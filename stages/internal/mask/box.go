@@ -1,8 +1,8 @@
 package mask
 
-// Box is a rectangle by its corners, in coordinates of a picture: pixel i reaches from i to i+1. So the
-// far sides are exclusive, and the box around pixels 3 to 5 of a row is 3 to 6, of width 3. The zero
-// Box is empty.
+// Box is a rectangle by its corners, in coordinates of a picture: pixel i reaches from i to i+1. So
+// the far sides are exclusive, and the box around pixels 3 to 5 of a row is 3 to 6, of width 3. The
+// zero Box is empty.
 type Box struct{ X0, Y0, X1, Y1 float64 }
 
 // XYWH returns the box of a corner, a width and a height.
@@ -32,9 +32,9 @@ func (b Box) IoU(c Box) float64 {
 	return inter / union
 }
 
-// Span returns the box from the first pixel to the last, whose width is xmax - xmin: one less than the
-// pixels in a row. SAMURAI measures boxes so, and writes them so, as LaSOT's format has them. It is for
-// these two alone. An empty box stays empty; the span of a single pixel is empty too.
+// Span returns the box from the first pixel to the last, whose width is xmax - xmin: one less than
+// the pixels in a row. SAMURAI measures boxes so, and writes them so, as LaSOT's format has them.
+// It is for these two alone. An empty box stays empty; the span of a single pixel is empty too.
 func (b Box) Span() Box {
 	if b.Empty() {
 		return Box{}

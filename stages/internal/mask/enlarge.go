@@ -5,10 +5,10 @@ import "sort"
 // A network's mask is logits on a coarse grid. At the video's resolution it is where the logits,
 // enlarged bilinearly (align_corners=false), are above 0.
 
-// Enlarge returns the mask w x h of logits side x side, and the box around it. It interpolates row by
-// row in float32 with float32 source coordinates, as the reference does. No mean of numbers that are
-// not positive is positive, so only what lies between source columns and rows with a positive logit is
-// looked at.
+// Enlarge returns the mask w x h of logits side x side, and the box around it. It interpolates row
+// by row in float32 with float32 source coordinates, as the reference does. No mean of numbers that
+// are not positive is positive, so only what lies between source columns and rows with a positive
+// logit is looked at.
 func Enlarge(logits []float32, side, w, h int) (*Mask, Box) {
 	m := &Mask{W: w, H: h, Pix: make([]uint8, w*h)}
 	if len(logits) == 0 {
@@ -41,7 +41,8 @@ func Enlarge(logits []float32, side, w, h int) (*Mask, Box) {
 	return m, Box{float64(xmin), float64(ymin), float64(xmax + 1), float64(ymax + 1)}
 }
 
-// positive returns the first and the last column with a positive logit of each row, the side and -1 without one.
+// positive returns the first and the last column with a positive logit of each row, the side and -1
+// without one.
 func positive(logits []float32, side int) (first, last []int) {
 	first, last = make([]int, side), make([]int, side)
 	for y := range side {
@@ -55,7 +56,8 @@ func positive(logits []float32, side int) (first, last []int) {
 	return first, last
 }
 
-// axis returns the two source indices and the weight of the second for each output index of one axis.
+// axis returns the two source indices and the weight of the second for each output index of one
+// axis.
 func axis(in, out int) (lo, hi []int, frac []float32) {
 	lo, hi, frac = make([]int, out), make([]int, out), make([]float32, out)
 	scale := float32(in) / float32(out)

@@ -1,5 +1,5 @@
-// Package mask holds the geometry of binary pictures: the boxes around them, how logits become one at
-// the video's resolution, and how one is read from a PNG. It knows no network and no video.
+// Package mask holds the geometry of binary pictures: the boxes around them, how logits become one
+// at the video's resolution, and how one is read from a PNG. It knows no network and no video.
 package mask
 
 import "bytes"

@@ -22,10 +22,11 @@ import (
 //	  {"object": 3, "frame": 30, "mask": "third.png"}
 //	]}
 //
-// object is 1 to 255 and 1 when left out, frame is 0-based and 0 when left out. box is x, y, width, height; a point
-// is x, y and a label, 1 (on the object, and the default) or 0 (off it). mask is a PNG, relative to this file: one of
-// several objects, as in DAVIS, prompts them all, and then object has to be left out. An entry has a mask, or a box, or
-// points, or a box and points; an object has at most one entry on a frame. Anything else is an error that names the line.
+// object is 1 to 255 and 1 when left out, frame is 0-based and 0 when left out. box is x, y, width,
+// height; a point is x, y and a label, 1 (on the object, and the default) or 0 (off it). mask is a
+// PNG, relative to this file: one of several objects, as in DAVIS, prompts them all, and then
+// object has to be left out. An entry has a mask, or a box, or points, or a box and points; an
+// object has at most one entry on a frame. Anything else is an error that names the line.
 
 const maxFile = 256 << 20
 
@@ -93,7 +94,8 @@ func parseFile(path string, data []byte) ([]entry, error) {
 	return entries, unique(entries)
 }
 
-// unique refuses a second prompt of an object on a frame. Whose a mask without an object is says its picture, later.
+// unique refuses a second prompt of an object on a frame. Whose a mask without an object is says
+// its picture, later.
 func unique(entries []entry) error {
 	type place struct{ object, frame int }
 	seen := make(map[place]bool, len(entries))
@@ -157,7 +159,8 @@ func (r *text) entry(data []byte, start int) (entry, error) {
 	return e, nil
 }
 
-// entryKeys are the keys of a prompt: what each wants, where it goes, and what may be wrong with it.
+// entryKeys are the keys of a prompt: what each wants, where it goes, and what may be wrong with
+// it.
 var entryKeys = map[string]struct {
 	want  string
 	to    func(*entry) any

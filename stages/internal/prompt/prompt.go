@@ -1,9 +1,9 @@
-// Package prompt says where objects are: it turns a user's boxes, points, masks and prompt files into the prompts
-// that frames carry.
+// Package prompt says where objects are: it turns a user's boxes, points, masks and prompt files
+// into the prompts that frames carry.
 //
-// Coordinates are stored pixels of the upright picture, 0-based, fractions allowed; a box is x,y,w,h. Options is embedded in the options
-// of sources. What can be wrong without seeing the video is an error of the options; the rest is checked by Load,
-// against the frame's size.
+// Coordinates are stored pixels of the upright picture, 0-based, fractions allowed; a box is
+// x,y,w,h. Options is embedded in the options of sources. What can be wrong without seeing the
+// video is an error of the options; the rest is checked by Load, against the frame's size.
 package prompt
 
 import (
@@ -16,7 +16,8 @@ import (
 	"github.com/seed49bbd0e6/tachi/stages/internal/token"
 )
 
-// MaxObject is the highest object number: objects are numbered as in an indexed mask picture, whose 0 is background.
+// MaxObject is the highest object number: objects are numbered as in an indexed mask picture, whose
+// 0 is background.
 const MaxObject = 255
 
 // Options are the prompts of a source. Box, Points and Mask speak of object 1 on frame 0.
@@ -80,7 +81,8 @@ func (s *Set) add(frame int, p token.Prompt, m *maskFile) {
 	}
 }
 
-// Load reads the prompts for frames of a size. Boxes that reach outside are clipped, which the warnings say.
+// Load reads the prompts for frames of a size. Boxes that reach outside are clipped, which the
+// warnings say.
 func (o *Options) Load(width, height int) (set *Set, warnings []string, err error) {
 	if err := o.Validate(); err != nil {
 		return nil, nil, &graph.Error{Kind: graph.BadConfig, Err: err}
@@ -136,7 +138,8 @@ func (o *Options) Load(width, height int) (set *Set, warnings []string, err erro
 	return set, warnings, nil
 }
 
-// At returns what a frame's header says: its prompts, ordered by object, and the objects that exist by then.
+// At returns what a frame's header says: its prompts, ordered by object, and the objects that exist
+// by then.
 func (s *Set) At(frame int) (prompts []token.Prompt, objects []int) {
 	if s == nil {
 		return nil, nil
@@ -284,8 +287,8 @@ func clip(box []float64, width, height int, what, size string) (b *token.Box, wa
 	return b, warning, nil
 }
 
-// otherForm asks whether a box is written in another form: its corners, where these fit into the frame and x,y,w,h does
-// not, or fractions of the frame.
+// otherForm asks whether a box is written in another form: its corners, where these fit into the
+// frame and x,y,w,h does not, or fractions of the frame.
 func otherForm(box []float64, width, height int) string {
 	w, h := float64(width), float64(height)
 	a, b, c, d := box[0], box[1], box[2], box[3]

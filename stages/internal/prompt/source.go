@@ -5,11 +5,12 @@ import (
 	"github.com/seed49bbd0e6/tachi/stages/internal/token"
 )
 
-// What every source does with its prompts: it counts them when it is asked what will come, and reads
-// them when it opens, against the size and the length of its stream.
+// What every source does with its prompts: it counts them when it is asked what will come, and
+// reads them when it opens, against the size and the length of its stream.
 
-// ForSource reads the prompts of a source and sets the stream's objects. What is odd about the prompts
-// is logged. Without prompts and without a network there is nothing to prompt, and the set is nil.
+// ForSource reads the prompts of a source and sets the stream's objects. What is odd about the
+// prompts is logged. Without prompts and without a network there is nothing to prompt, and the set
+// is nil.
 func ForSource(env *graph.Env, o *Options, stream *token.Stream) (*Set, error) {
 	if o.Empty() && env.Model == nil {
 		return nil, nil
@@ -38,8 +39,8 @@ func (s *Set) EndsBefore(n int, stream string) error {
 	return nil
 }
 
-// Tally returns how many objects are prompted and how often, for frames of a size. What is wrong with
-// the prompts is told when the source opens; until then they are taken for one object.
+// Tally returns how many objects are prompted and how often, for frames of a size. What is wrong
+// with the prompts is told when the source opens; until then they are taken for one object.
 func (o *Options) Tally(width, height int) (objects int, prompts graph.Prompts) {
 	if o.Empty() {
 		return 0, prompts

@@ -2,10 +2,11 @@ package sam2
 
 import "slices"
 
-// Config describes one network. Its fields are the keys of the reference's YAML files, nested as there, and their
-// tags are the keys' names: ImageEncoder.Trunk.EmbedDim is "image_encoder.trunk.embed_dim". The few fields under
-// sam_mask_decoder are constants in the reference's code. Training-only keys (dropout, drop path, layer scale
-// initialisation) are accepted and change nothing.
+// Config describes one network. Its fields are the keys of the reference's YAML files, nested as
+// there, and their tags are the keys' names: ImageEncoder.Trunk.EmbedDim is
+// "image_encoder.trunk.embed_dim". The few fields under sam_mask_decoder are constants in the
+// reference's code. Training-only keys (dropout, drop path, layer scale initialisation) are
+// accepted and change nothing.
 type Config struct {
 	Name string // of the variant, "2.0" appended for SAM 2.0; for messages, not a key
 
@@ -54,7 +55,8 @@ type ImageEncoderConfig struct {
 	Neck  NeckConfig  `key:"neck"`
 }
 
-// TrunkConfig describes Hiera. Width and heads double at the first block of stages 2, 3 and 4, where the map halves.
+// TrunkConfig describes Hiera. Width and heads double at the first block of stages 2, 3 and 4,
+// where the map halves.
 type TrunkConfig struct {
 	EmbedDim          int     `key:"embed_dim"` // channels of stage 1
 	NumHeads          int     `key:"num_heads"` // of stage 1
@@ -185,7 +187,8 @@ type block struct {
 	last    bool // of its stage
 }
 
-// blocks returns the plan of the trunk. The first block of a stage still has the windows of the stage before it.
+// blocks returns the plan of the trunk. The first block of a stage still has the windows of the
+// stage before it.
 func (t TrunkConfig) blocks() []block {
 	var plan []block
 	width, heads, window := t.EmbedDim, t.NumHeads, t.WindowSpec[0]

@@ -9,7 +9,8 @@ import (
 	"github.com/seed49bbd0e6/tachi/kernels/null"
 )
 
-// drive runs every part of a network once, as one tracked frame with a full bank does, and calls note after each.
+// drive runs every part of a network once, as one tracked frame with a full bank does, and calls
+// note after each.
 func drive(t *testing.T, dev kernels.Device, m *Model, images int, note func(part string)) {
 	t.Helper()
 	c := m.Config()
@@ -93,8 +94,8 @@ func drive(t *testing.T, dev kernels.Device, m *Model, images int, note func(par
 	note("prompts")
 }
 
-// padding returns the products that the reference spends on pad tokens: their projections in and out, and their
-// queries.
+// padding returns the products that the reference spends on pad tokens: their projections in and
+// out, and their queries.
 func padding(c Config) float64 {
 	sum := 0.0
 	for _, b := range c.ImageEncoder.Trunk.blocks() {

@@ -4,7 +4,7 @@ import (
 	"testing"
 )
 
-func TestNamesSurviveTheWayToHuggingFaceAndBack(t *testing.T) {
+func TestNamesAreTheSameAfterHuggingFaceAndBack(t *testing.T) {
 	for _, v := range VariantNames() {
 		c, _ := Variant(v)
 		seen := map[string]string{}

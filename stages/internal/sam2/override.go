@@ -10,12 +10,14 @@ import (
 	"github.com/seed49bbd0e6/tachi/graph"
 )
 
-// A key is a path of tags through Config, so one walk over its type gives the whole list and one reflective setter
-// serves all of them. Some keys of the reference's YAML repeat another one (the width of the model is written in
-// eight places): those follow, unless they are set too, and Check finds where they were set to something else.
+// A key is a path of tags through Config, so one walk over its type gives the whole list and one
+// reflective setter serves all of them. Some keys of the reference's YAML repeat another one (the
+// width of the model is written in eight places): those follow, unless they are set too, and Check
+// finds where they were set to something else.
 
-// Override returns the configuration with keys set by their dotted YAML names. Tables may be nested in the map.
-// All mistakes are returned at once, as Problems; an unknown key comes with the nearest known one.
+// Override returns the configuration with keys set by their dotted YAML names. Tables may be nested
+// in the map. All mistakes are returned at once, as Problems; an unknown key comes with the nearest
+// known one.
 func (c Config) Override(keys map[string]any) (Config, error) {
 	fields := map[string]reflect.Value{}
 	walk(reflect.ValueOf(&c).Elem(), "", func(key string, v reflect.Value) { fields[key] = v })

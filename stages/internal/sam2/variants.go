@@ -6,12 +6,12 @@ import (
 	"strings"
 )
 
-// The published variants differ only in their trunk. SAM 2.0 and 2.1 differ in three tensors that 2.1
-// added and the four flags that use them. nano is ours: the same architecture at 256 x 256 with every
-// width cut and windows that need no padding, small enough to track on one core.
+// The published variants differ only in their trunk. SAM 2.0 and 2.1 differ in three tensors that
+// 2.1 added and the four flags that use them. nano is ours: the same architecture at 256 x 256 with
+// every width cut and windows that need no padding, small enough to track on one core.
 
-// A VariantInfo is one variant. The table below is the only place that knows them: names, help texts,
-// the list of official weights, detection and SAMURAI's weights follow from it.
+// A VariantInfo is one variant. The table below is the only place that knows them: names, help
+// texts, the list of official weights, detection and SAMURAI's weights follow from it.
 type VariantInfo struct {
 	Name     string
 	Official string  // the file of the official weights of SAM 2.1; "" for weights in the program
@@ -55,7 +55,8 @@ const old = "2.0"
 // Variants returns the table: the variants of SAM 2.1 by size.
 func Variants() []VariantInfo { return slices.Clone(variants) }
 
-// VariantNames returns the names that Variant knows: those of SAM 2.1 by size, then those of SAM 2.0.
+// VariantNames returns the names that Variant knows: those of SAM 2.1 by size, then those of SAM
+// 2.0.
 func VariantNames() (names []string) {
 	for _, v := range variants {
 		names = append(names, v.Name)
@@ -123,7 +124,8 @@ func Variant(name string) (Config, error) {
 	return c.Override(nil) // lets the repeated keys follow, and checks
 }
 
-// common is what the YAML files of all variants of SAM 2.1 share, and the reference's defaults behind them.
+// common is what the YAML files of all variants of SAM 2.1 share, and the reference's defaults
+// behind them.
 func common() Config {
 	sine := SineConfig{Normalize: true, Temperature: 10000}
 	rope := RoPEConfig{RopeTheta: 10000, FeatSizes: []int{64, 64}, NumHeads: 1, DownsampleRate: 1, Dropout: 0.1}

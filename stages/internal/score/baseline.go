@@ -6,9 +6,10 @@ import (
 	"github.com/seed49bbd0e6/tachi/stages/internal/mask"
 )
 
-// Baselines are what a tracker must beat: the true box of the first frame held still, and that box moved at a constant
-// velocity, the best for the clip among those that lead from its first place to a later one, chosen by J with the truth
-// at hand. As a mask a box is filled, to the nearest whole pixels.
+// Baselines are what a tracker must beat: the true box of the first frame held still, and that box
+// moved at a constant velocity, the best for the clip among those that lead from its first place to
+// a later one, chosen by J with the truth at hand. As a mask a box is filled, to the nearest whole
+// pixels.
 
 // Areas counts the pixels of a mask in any rectangle.
 type Areas struct {

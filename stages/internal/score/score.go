@@ -1,15 +1,17 @@
-// Package score holds the measures of tracking: the region similarity J of DAVIS for masks, and the success, precision
-// and normalised precision of LaSOT for boxes. The functions are pure; what the protocols leave open is said here.
+// Package score holds the measures of tracking: the region similarity J of DAVIS for masks, and the
+// success, precision and normalised precision of LaSOT for boxes. The functions are pure; what the
+// protocols leave open is said here.
 //
-// DAVIS (Perazzi et al. 2016, semi-supervised): J of a frame is the intersection of the two masks over their union, and
-// 1 when both are empty. The first frame, whose mask is given, and the last are left out. The mean is over the frames of
-// an object, then over objects.
+// DAVIS (Perazzi et al. 2016, semi-supervised): J of a frame is the intersection of the two masks
+// over their union, and 1 when both are empty. The first frame, whose mask is given, and the last
+// are left out. The mean is over the frames of an object, then over objects.
 //
-// LaSOT (Fan et al. 2019, one-pass evaluation): success at a threshold is the share of frames whose boxes overlap by
-// more, and its AUC the mean over the thresholds 0, 0.05 ... 1: an exact result has 20/21. Precision is the share of
-// frames whose centres are at most 20 pixels apart; normalised precision measures the distance in widths and heights of
-// the true box, here at most 0.2. The first result counts as right. A result without a box counts as the last box
-// before. Frames on which the target is absent are left out.
+// LaSOT (Fan et al. 2019, one-pass evaluation): success at a threshold is the share of frames whose
+// boxes overlap by more, and its AUC the mean over the thresholds 0, 0.05 ... 1: an exact result
+// has 20/21. Precision is the share of frames whose centres are at most 20 pixels apart; normalised
+// precision measures the distance in widths and heights of the true box, here at most 0.2. The
+// first result counts as right. A result without a box counts as the last box before. Frames on
+// which the target is absent are left out.
 package score
 
 import (
@@ -22,7 +24,8 @@ import (
 // Box is a rectangle; an empty one means that there is none.
 type Box = mask.Box
 
-// IoU is the intersection of two masks of one size over their union, 1 when both are empty. Pixels are 0 or not.
+// IoU is the intersection of two masks of one size over their union, 1 when both are empty. Pixels
+// are 0 or not.
 func IoU(a, b []uint8) float64 {
 	both, either := 0, 0
 	for i, p := range a {
@@ -80,8 +83,8 @@ const (
 	normalized = 0.2  // of normalised precision
 )
 
-// Track compares boxes, one for each frame. A frame is absent when its flag says so or its true box is empty; nil stands
-// for no flags.
+// Track compares boxes, one for each frame. A frame is absent when its flag says so or its true box
+// is empty; nil stands for no flags.
 func Track(truth, result []Box, absent []bool) (Tracking, error) {
 	switch {
 	case len(result) != len(truth):

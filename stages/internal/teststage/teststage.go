@@ -1,5 +1,5 @@
-// Package teststage opens and fires a single stage beside a tiny network, on the device that tests run
-// on. Only tests import it.
+// Package teststage opens and fires a single stage beside a tiny network, on the device that tests
+// run on. Only tests import it.
 package teststage
 
 import (
@@ -20,8 +20,8 @@ import (
 // The size of the video.
 const Width, Height = 80, 60
 
-// Bench is where a stage is tested. At the end of the test the device must hold nothing: what the stage
-// left allocated, or the test did not release, fails it.
+// Bench is where a stage is tested. At the end of the test the device must hold nothing: what the
+// stage left allocated, or the test did not release, fails it.
 type Bench struct {
 	testing.TB
 	Env   *graph.Env
@@ -29,7 +29,8 @@ type Bench struct {
 	Dev   kernels.Device
 }
 
-// New loads a network with random weights, of the architecture of all variants and as small as it can be.
+// New loads a network with random weights, of the architecture of all variants and as small as it
+// can be.
 func New(t testing.TB) *Bench {
 	t.Helper()
 	c, err := sam2.Variant("nano")

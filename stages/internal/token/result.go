@@ -12,8 +12,8 @@ type Result struct {
 	Objects []*Tracked
 }
 
-// Tracked is where one object is on one frame. Its mask is made when it is first asked for, once for all
-// sinks.
+// Tracked is where one object is on one frame. Its mask is made when it is first asked for, once
+// for all sinks.
 type Tracked struct {
 	Object      int
 	Logits      []float32 // Side*Side low-resolution logits, nil for dry runs

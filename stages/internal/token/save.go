@@ -8,8 +8,9 @@ import (
 	"github.com/seed49bbd0e6/tachi/kernels"
 )
 
-// A bank in a checkpoint. Its lists share memories, and memories share nothing with the device they came from: each is
-// written once, with the tensors that the bank still holds of it, and the lists are indices.
+// A bank in a checkpoint. Its lists share memories, and memories share nothing with the device they
+// came from: each is written once, with the tensors that the bank still holds of it, and the lists
+// are indices.
 
 // savedBank is a Bank as it is written.
 type savedBank struct{ Objects []savedObject }

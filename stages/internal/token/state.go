@@ -7,8 +7,8 @@ import (
 	"github.com/seed49bbd0e6/tachi/stages/internal/sam2"
 )
 
-// Bank is the memory of every object after a frame, the state of the tracker. nil is the empty bank of a new stream.
-// Memories are shared between the banks of successive frames and counted.
+// Bank is the memory of every object after a frame, the state of the tracker. nil is the empty bank
+// of a new stream. Memories are shared between the banks of successive frames and counted.
 type Bank struct {
 	Objects []*ObjectBank // ascending by object
 }
@@ -94,8 +94,8 @@ func (s *Shared) Release() {
 	}
 }
 
-// each calls do for everything that the bank holds a reference to. A tracked frame's pointer is read for longer than its
-// features: each has a life of its own.
+// each calls do for everything that the bank holds a reference to. A tracked frame's pointer is
+// read for longer than its features: each has a life of its own.
 func (o *ObjectBank) each(do func(*Shared)) {
 	for _, m := range o.Prompts {
 		do(m.Features)

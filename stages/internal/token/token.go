@@ -1,9 +1,10 @@
 // Package token holds the types that travel on edges. Host tokens are plain data; tokens that hold
 // device memory implement graph.Resident. A token is immutable once sent.
 //
-// What the network makes and takes are its own structs: a token embeds them and adds whose they are. So
-// token imports sam2, and the network, which works without frames and streams, knows nothing of tokens.
-// In comments on shapes S is sam2.Config.ImageSize, d is Config.Dim and m is Config.MemDim.
+// What the network makes and takes are its own structs: a token embeds them and adds whose they
+// are. So token imports sam2, and the network, which works without frames and streams, knows
+// nothing of tokens. In comments on shapes S is sam2.Config.ImageSize, d is Config.Dim and m is
+// Config.MemDim.
 package token
 
 import (
@@ -35,8 +36,8 @@ func (r Ratio) Float() float64 {
 	return float64(r.Num) / float64(r.Den)
 }
 
-// Header identifies a frame. It is shared by every token derived from the frame, so a stage that needs the prompts
-// or the time of a frame needs no second input.
+// Header identifies a frame. It is shared by every token derived from the frame, so a stage that
+// needs the prompts or the time of a frame needs no second input.
 type Header struct {
 	Stream   *Stream
 	Index    int      // 0-based
@@ -47,7 +48,8 @@ type Header struct {
 	Objects  []int    // every object that exists at this frame (prompted here or before), ascending
 }
 
-// Prompt says where an object is on one frame. Coordinates are stored pixels of the upright picture, fractions allowed.
+// Prompt says where an object is on one frame. Coordinates are stored pixels of the upright
+// picture, fractions allowed.
 type Prompt struct {
 	Object int
 	Box    *Box    // nil without
@@ -103,7 +105,8 @@ func (t *Features) Release() {
 	}
 }
 
-// Conditioned is the vision feature of a frame after memory attention, one per object of the header, in its order.
+// Conditioned is the vision feature of a frame after memory attention, one per object of the
+// header, in its order.
 type Conditioned struct {
 	*Header
 	Dev     kernels.Device
@@ -117,14 +120,16 @@ func (t *Conditioned) Release() {
 	}
 }
 
-// Candidates are the raw answers of the mask decoder, one set per object of the header, in its order.
+// Candidates are the raw answers of the mask decoder, one set per object of the header, in its
+// order.
 type Candidates struct {
 	*Header
 	Dev     kernels.Device
 	Objects []Candidate
 }
 
-// Candidate is the decoder's answer for one object: n masks to choose from, nothing thresholded or blanked yet.
+// Candidate is the decoder's answer for one object: n masks to choose from, nothing thresholded or
+// blanked yet.
 type Candidate struct {
 	Object int
 	sam2.Decoded
