@@ -18,6 +18,10 @@ type Option struct {
 	Type       reflect.Type
 }
 
+// Enum is a type of options, a string, that lists its values: for values that stand in a table, in
+// place of the enum tag.
+type Enum interface{ Enum() []string }
+
 // Options lists the options of a struct in its order; embedded structs are inlined.
 func Options(t reflect.Type) []Option {
 	var out []Option
@@ -42,6 +46,8 @@ func Options(t reflect.Type) []Option {
 		o.Default, o.HasDefault = f.Tag.Lookup("default")
 		if e := f.Tag.Get("enum"); e != "" {
 			o.Enum = strings.Split(e, ",")
+		} else if e, ok := reflect.Zero(f.Type).Interface().(Enum); ok {
+			o.Enum = e.Enum()
 		}
 		out = append(out, o)
 	}

@@ -174,8 +174,8 @@ func (k *checker) frame() {
 	if got.FilterStage != want.Stage {
 		k.Errorf("frame %d: filter stage %q, want %q", want.Frame, got.FilterStage, want.Stage)
 	}
-	if got.Box() != want.Box {
-		k.Errorf("frame %d: box %v, want %v", want.Frame, got.Box(), want.Box)
+	if got.Box().Span().Pixels() != want.Box {
+		k.Errorf("frame %d: box %v, want %v", want.Frame, got.Box().Span().Pixels(), want.Box)
 	}
 	n := strings.Count(string(got.Mask().Pix), "\x01")
 	if max(n-want.Pixels, want.Pixels-n) > 2 { // so far may float32 and float64 differ

@@ -8,7 +8,7 @@ import (
 	"github.com/seed49bbd0e6/tachi/stages/encodeoutput"
 )
 
-// HasVideo says whether this build reads and writes video through FFmpeg.
+// HasVideo reports whether this build reads and writes video through FFmpeg.
 const HasVideo = true
 
 // video are the stages that need FFmpeg.

@@ -4,7 +4,7 @@ package stages
 
 import "github.com/seed49bbd0e6/tachi/graph"
 
-// HasVideo says whether this build reads and writes video through FFmpeg.
+// HasVideo reports whether this build reads and writes video through FFmpeg.
 const HasVideo = false
 
 // video is empty: this build leaves out the stages that need FFmpeg.

@@ -37,8 +37,9 @@ func TestAnObjectOnTheThresholdDoesNotAppear(t *testing.T) {
 			defer s.Close()
 			side, d := model.Config().MaskSide(), model.Config().Dim()
 			cand := &token.Candidates{Header: plainHeader(), Dev: env.Device, Objects: []token.Candidate{{
-				Object: 1, Masks: s.Upload(constant(3*side*side, 5), 3, side, side), Tokens: s.Upload(constant(3*d, 1), 3, d),
-				IoU: []float32{0.5, 0.6, 0.7}, ObjectLogit: c.logit, PointerLogit: c.logit, Multimask: true,
+				Object: 1, PointerLogit: c.logit, Multimask: true,
+				Decoded: sam2.Decoded{Masks: s.Upload(constant(3*side*side, 5), 3, side, side),
+					Tokens: s.Upload(constant(3*d, 1), 3, d), IoU: []float32{0.5, 0.6, 0.7}, ObjectLogit: c.logit},
 			}}}
 			node, err := c.stage.Open(env, c.options)
 			if err != nil {
@@ -83,7 +84,7 @@ func TestAMemoryWithLogitZeroIsThatOfAnAbsentObject(t *testing.T) {
 	}
 	h := plainHeader()
 	out := fire(t, node, &memoryencode.In{
-		Features: &token.Features{Header: h, Dev: env.Device, F2: f2},
+		Features: &token.Features{Header: h, Dev: env.Device, Features: sam2.Features{F2: f2}},
 		Selection: &token.Selection{Header: h, Dev: env.Device, Objects: []token.Selected{
 			{Object: 1, Mask: mask, Pointer: s.Upload(constant(d, 1), d), ObjectLogit: 0, Prompted: true},
 		}},

@@ -97,7 +97,7 @@ func goldenSource(clip []byte, width, height int, run goldenRun) *graph.Stage {
 	prompt := token.Prompt{Object: 1}
 	switch p := run.Prompt; {
 	case p.Box != nil:
-		prompt.Box = &token.Box{X0: p.Box[0], Y0: p.Box[1], X1: p.Box[2], Y1: p.Box[3]}
+		prompt.Box = &token.Box{X0: float64(p.Box[0]), Y0: float64(p.Box[1]), X1: float64(p.Box[2]), Y1: float64(p.Box[3])}
 	case p.Point != nil:
 		prompt.Points = []token.Point{{X: p.Point[0], Y: p.Point[1], Label: 1}}
 	default:

@@ -26,7 +26,7 @@ type overrideFlags struct {
 	Out       string   `short:"o" placeholder:"DIR" help:"Folder for the outputs with relative paths."`
 	Device    string   `placeholder:"NAME" help:"auto, cpu, cuda or cuda:N. auto is the first GPU where this program has one to use."`
 	Precision string   `placeholder:"NAME" help:"auto, f32, bf16 or f16: what products multiply in. auto is f16 on cuda and f32 on the cpu, which has no other."`
-	Variant   string   `placeholder:"NAME" help:"nano, tiny, small, base_plus or large; with 2.0 behind it for SAM 2.0."`
+	Variant   string   `placeholder:"NAME" help:"${variants}."`
 	Weights   string   `placeholder:"PATH" help:"Official .pt or Hugging Face .safetensors checkpoint, or a Hugging Face folder."`
 	Set       []string `placeholder:"KEY=VALUE" sep:"none" help:"Set any key of the file, e.g. --set stages.output.path=x.mp4. May be repeated."`
 }

@@ -22,6 +22,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/seed49bbd0e6/tachi/graph"
+	"github.com/seed49bbd0e6/tachi/stages/model"
 )
 
 // Exit codes, after sysexits.
@@ -76,6 +77,7 @@ func Main(args []string, stdout, stderr io.Writer) int {
 	parser, err := kong.New(&c, kong.Name("tachi"), kong.UsageOnError(), kong.Writers(stdout, stderr),
 		kong.Description("Tracks objects through video with SAM 2.1 and SAMURAI, from one program."),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true, NoExpandSubcommands: true}),
+		kong.Vars{"variants": model.VariantHelp()},
 		kong.KindMapper(reflect.String, kong.MapperFunc(asTyped)),
 		kong.Exit(func(int) { exited = true })) // --help
 	if err != nil {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"path/filepath"
@@ -78,7 +79,7 @@ func (c *modelInfoCmd) Run(a *app) error {
 }
 
 type modelInitCmd struct {
-	Variant   string         `default:"nano" help:"nano, tiny, small, base_plus or large; with 2.0 behind it for SAM 2.0."`
+	Variant   string         `default:"nano" help:"${variants}."`
 	Seed      uint64         `default:"7" help:"What the values follow from."`
 	Config    map[string]any `hidden:""`
 	Out       string         `short:"o" required:"" placeholder:"FILE" help:"Output, .pt or .safetensors."`
@@ -109,17 +110,17 @@ type modelListCmd struct{}
 
 // Run prints the table.
 func (modelListCmd) Run(a *app) error {
-	rows := []struct {
+	type row struct {
 		Variant    string `json:"variant"`
 		Parameters string `json:"parameters"`
 		Size       string `json:"size"`
 		Weights    string `json:"weights"`
-	}{
-		{"nano", "2.6 M", "5 MB", "in the program"},
-		{"tiny", "39.0 M", "156 MB", "sam2.1_hiera_tiny.pt"},
-		{"small", "46.1 M", "184 MB", "sam2.1_hiera_small.pt"},
-		{"base_plus", "80.9 M", "323 MB", "sam2.1_hiera_base_plus.pt"},
-		{"large", "224.4 M", "898 MB", "sam2.1_hiera_large.pt"},
+	}
+	var rows []row
+	for _, v := range stages.Variants() {
+		parameters, size := float64(v.Parameters())/1e6, float64(v.Bytes())/1e6
+		rows = append(rows, row{v.Name, fmt.Sprintf("%.1f M", parameters), fmt.Sprintf("%.0f MB", size),
+			cmp.Or(v.Official, "in the program")})
 	}
 	if a.JSON {
 		for _, r := range rows {

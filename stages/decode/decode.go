@@ -2,8 +2,9 @@
 
 // Package decode is the source that reads videos through FFmpeg.
 //
-// Each frame leaves as RGB in displayed orientation, with its time, its prompts and the audio that belongs to it.
-// Frames are counted from the first one delivered, whatever start says, and so are the frames that prompts name.
+// Each frame leaves as RGB in displayed orientation, with its time, its prompts and the audio that
+// belongs to it. Frames are counted from the first one delivered, whatever start says, and so are
+// the frames that prompts name.
 package decode
 
 import (
@@ -83,7 +84,7 @@ type source struct {
 	stream *token.Stream
 	set    *prompt.Set // nil when nothing is prompted
 
-	place place        // behind the last frame delivered
+	point resumePoint  // behind the last frame delivered
 	last  *media.Frame // that frame
 	read  int          // frames that came from the reader
 
@@ -102,7 +103,7 @@ func imagine(env *graph.Env, o *Options, p graph.Probe, frames int) (out []*Out,
 
 func probe(env *graph.Env, o *Options) (graph.Probe, error) {
 	if !media.Rereadable(string(o.Path)) { // looking would eat the beginning
-		objects, prompts := o.count(1<<20, 1<<20)
+		objects, prompts := o.Tally(1<<20, 1<<20)
 		return graph.Probe{Objects: objects, Prompts: prompts}, nil
 	}
 	look := *env
@@ -113,21 +114,9 @@ func probe(env *graph.Env, o *Options) (graph.Probe, error) {
 	}
 	defer r.Close()
 	s := delivered(r.Stream(), o)
-	objects, prompts := o.count(s.Width, s.Height)
+	objects, prompts := o.Tally(s.Width, s.Height)
 	return graph.Probe{Width: s.Width, Height: s.Height, Frames: s.Frames, Rate: s.Rate.Float(), Objects: objects, Prompts: prompts,
 		Surfaces: r.Surfaces()}, nil
-}
-
-// count counts the prompted objects and the prompts; what is wrong with them is told when the stage opens.
-func (o *Options) count(width, height int) (objects int, prompts graph.Prompts) {
-	if o.Empty() {
-		return 0, prompts
-	}
-	set, _, err := o.Load(width, height)
-	if err != nil {
-		return 1, prompts
-	}
-	return len(set.Objects()), set.Count()
 }
 
 // delivered describes the part of a stream that start and frames select.
@@ -152,7 +141,7 @@ func open(env *graph.Env, o *Options) (func(context.Context, func(*Out) error) e
 		return nil, nil, err
 	}
 	s := &source{o: o, env: env, reader: r, stream: delivered(r.Stream(), o)}
-	if err := s.loadPrompts(); err != nil {
+	if s.set, err = prompt.ForSource(env, &o.Options, s.stream); err != nil {
 		r.Close()
 		return nil, nil, err
 	}
@@ -164,30 +153,31 @@ func open(env *graph.Env, o *Options) (func(context.Context, func(*Out) error) e
 	return s.run, func(error) error { s.reader.Close(); return nil }, nil
 }
 
-// place is where the source is at a checkpoint.
-type place struct {
+// resumePoint is where the source is at a checkpoint.
+type resumePoint struct {
 	Next  int // the frame that comes next
 	Last  media.Mark
 	Begin *int64 // the time of frame 0, when frames before it are left out
 }
 
 func (s *source) save() ([]byte, error) {
-	s.place.Last = media.MarkOf(s.last.PTS, s.last.RGB)
-	return json.Marshal(s.place)
+	s.point.Last = media.MarkOf(s.last.PTS, s.last.RGB)
+	return json.Marshal(s.point)
 }
 
-// resume finds the place of a checkpoint. Where that fails all is read again, which only takes longer.
+// resume finds the frame of a checkpoint. Where that fails all is read again, which only takes
+// longer.
 func (s *source) resume() error {
 	if s.env.Resume == nil {
 		return nil
 	}
-	var p place
+	var p resumePoint
 	if err := json.Unmarshal(s.env.Resume, &p); err != nil {
 		return graph.Errorf(graph.BadData, "the checkpoint: %w", err)
 	}
 	err := s.reader.Find(p.Last, p.Next-1)
 	if err == nil {
-		s.place, s.env.First = p, p.Next
+		s.point, s.env.First = p, p.Next
 		if p.Begin != nil {
 			s.beginAt(*p.Begin)
 		}
@@ -199,25 +189,6 @@ func (s *source) resume() error {
 	s.reader.Close()
 	s.reader, err = s.o.read(s.env)
 	return err
-}
-
-// loadPrompts reads the prompts against the video's size. Without a network there is nothing to prompt.
-func (s *source) loadPrompts() error {
-	if s.o.Empty() && s.env.Model == nil {
-		return nil
-	}
-	set, warnings, err := s.o.Load(s.stream.Width, s.stream.Height)
-	if err != nil {
-		return err
-	}
-	for _, w := range warnings {
-		s.env.Log.Warn().Msg(w)
-	}
-	if n := s.stream.Frames; n > 0 && set.Last() >= n {
-		return graph.Errorf(graph.BadData, "%s: a prompt names frame %d, but there are %d", s.stream.ID, set.Last(), n)
-	}
-	s.set, s.stream.Objects = set, set.Objects()
-	return nil
 }
 
 func (s *source) run(ctx context.Context, emit func(*Out) error) error {
@@ -241,26 +212,22 @@ func (s *source) run(ctx context.Context, emit func(*Out) error) error {
 	for n := s.env.First; s.o.Frames == 0 || n < s.o.Frames; n++ {
 		f, err := s.next(ctx)
 		switch {
-		case err == io.EOF && s.set != nil && s.set.Last() >= n:
-			return graph.Errorf(graph.BadData, "%s: a prompt names frame %d, but there are %d", s.stream.ID, s.set.Last(), n)
 		case err == io.EOF:
-			return nil
+			return s.set.EndsBefore(n, s.stream.ID)
 		case err != nil:
-			if graph.KindOf(err) == graph.Incomplete && s.set != nil && s.set.Last() >= n {
+			if graph.KindOf(err) == graph.Incomplete && s.set.Last() >= n {
 				s.env.Log.Warn().Msgf("%s: a prompt names frame %d, but only %d came", s.stream.ID, s.set.Last(), n)
 			}
 			return err
 		}
 		if n == 0 && s.o.Start > 0 {
 			s.beginAt(f.PTS)
-			s.place.Begin = &f.PTS
+			s.point.Begin = &f.PTS
 		}
-		s.place.Next, s.last = n+1, f
+		s.point.Next, s.last = n+1, f
 		h := &token.Header{Stream: s.stream, Index: n, PTS: f.PTS, Duration: f.Duration}
-		if s.set != nil {
-			h.Prompts, h.Objects = s.set.At(n)
-			s.doubt(h, f.Lost)
-		}
+		h.Prompts, h.Objects = s.set.At(n)
+		s.doubt(h, f.Lost)
 		if err := emit(&Out{&token.Frame{Header: h, RGB: f.RGB, Audio: f.Audio}}); err != nil {
 			return err
 		}
@@ -268,7 +235,8 @@ func (s *source) run(ctx context.Context, emit func(*Out) error) error {
 	return nil
 }
 
-// doubt warns once of a prompt that may be meant for another frame: those that gave no picture are not counted.
+// doubt warns once of a prompt that may be meant for another frame: those that gave no picture are
+// not counted.
 func (s *source) doubt(h *token.Header, lost int) {
 	if lost == 0 || len(h.Prompts) == 0 || s.doubted {
 		return
@@ -278,7 +246,8 @@ func (s *source) doubt(h *token.Header, lost int) {
 		s.stream.ID, h.Index, h.Index+lost, lost)
 }
 
-// skip drops the frames before start. They have to be decoded: only so are frames counted alike in every format.
+// skip drops the frames before start. They have to be decoded: only so are frames counted alike in
+// every format.
 func (s *source) skip(ctx context.Context) error {
 	for n := range s.o.Start {
 		if _, err := s.next(ctx); err == io.EOF {
@@ -312,7 +281,8 @@ func (s *source) next(ctx context.Context) (*media.Frame, error) {
 	return nil, graph.Errorf(graph.Incomplete, "%s: nothing has come for %v (option timeout)", s.stream.ID, s.o.Timeout)
 }
 
-// beginAt moves the beginning of the file to the first frame delivered, so that a copy does not begin with a gap.
+// beginAt moves the beginning of the file to the first frame delivered, so that a copy does not
+// begin with a gap.
 func (s *source) beginAt(pts int64) {
 	if p, ok := s.stream.Picture.(media.Picture); ok {
 		p.Origin = pts

@@ -201,8 +201,9 @@ func TestHwaccelGivesTheSamePictures(t *testing.T) {
 	}
 }
 
-// A prompt behind frames that gave no picture may be meant for another frame: there is a warning, once.
-func TestAPromptBehindMissingFramesIsDoubted(t *testing.T) {
+// A prompt behind frames that gave no picture may be meant for another frame: there is a warning,
+// once.
+func TestAPromptBehindMissingFramesIsWarnedOf(t *testing.T) {
 	b, err := os.ReadFile(clips + "plain.mp4")
 	if err != nil {
 		t.Fatal(err)

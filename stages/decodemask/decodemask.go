@@ -1,5 +1,6 @@
-// Package decodemask runs the prompt encoder and the mask decoder. It reports what the decoder says and judges
-// nothing: thresholds, blanking and the choice among candidates belong to the select stages.
+// Package decodemask runs the prompt encoder and the mask decoder. It reports what the decoder says
+// and judges nothing: thresholds, blanking and the choice among candidates belong to the select
+// stages.
 package decodemask
 
 import (
@@ -81,8 +82,7 @@ type decoder struct {
 }
 
 func (d *decoder) candidate(f *token.Features, conditioned *kernels.Tensor, object int) (token.Candidate, error) {
-	maps := sam2.Features{F0: f.F0, F1: f.F1, F2: f.F2}
-	in := sam2.DecodeInput{F: maps, Conditioned: conditioned}
+	in := sam2.DecodeInput{F: f.Features, Conditioned: conditioned}
 	p := f.Prompt(object)
 	if p != nil && p.Mask != nil {
 		mask, err := d.square(p.Mask)
@@ -91,7 +91,7 @@ func (d *decoder) candidate(f *token.Features, conditioned *kernels.Tensor, obje
 		}
 		defer d.dev.Free(mask)
 		if d.maskAsOutput {
-			return d.maskOutput(maps, mask, object, p.Mask)
+			return d.maskOutput(f.Features, mask, object, p.Mask)
 		}
 		if in.MaskLogits, err = d.lowRes(mask); err != nil {
 			return token.Candidate{}, err
@@ -108,22 +108,20 @@ func (d *decoder) candidate(f *token.Features, conditioned *kernels.Tensor, obje
 	if err != nil {
 		return token.Candidate{}, err
 	}
-	return token.Candidate{Object: object, Masks: dec.Masks, Tokens: dec.Tokens, IoU: dec.IoU,
-		ObjectLogit: dec.ObjectLogit, PointerLogit: dec.ObjectLogit, Multimask: in.Multimask}, nil
+	return token.Candidate{Object: object, Decoded: dec, PointerLogit: dec.ObjectLogit, Multimask: in.Multimask}, nil
 }
 
 // points maps a prompt to model pixels: the box's corners first, then the clicks.
 func (d *decoder) points(p *token.Prompt, s *token.Stream) []sam2.PointPrompt {
 	var out []sam2.PointPrompt
-	add := func(x, y float32, label int) {
-		out = append(out, sam2.PointPrompt{X: x / float32(s.Width) * d.side, Y: y / float32(s.Height) * d.side, Label: label})
+	if b := p.Box; b != nil {
+		out = append(out, sam2.PointPrompt{X: float32(b.X0), Y: float32(b.Y0), Label: sam2.BoxTopLeft},
+			sam2.PointPrompt{X: float32(b.X1), Y: float32(b.Y1), Label: sam2.BoxBottomRight})
 	}
-	if p.Box != nil {
-		add(p.Box.X0, p.Box.Y0, 2)
-		add(p.Box.X1, p.Box.Y1, 3)
-	}
-	for _, q := range p.Points {
-		add(q.X, q.Y, q.Label)
+	out = append(out, p.Points...)
+	for i := range out {
+		q := &out[i]
+		q.X, q.Y = q.X/float32(s.Width)*d.side, q.Y/float32(s.Height)*d.side
 	}
 	return out
 }
@@ -144,11 +142,12 @@ func (d *decoder) maskOutput(f sam2.Features, mask *kernels.Tensor, object int, 
 	}
 	side := low.Dim(-1)
 	low.Shape = []int{1, side, side}
-	return token.Candidate{Object: object, Masks: low, Tokens: dec.Tokens, IoU: []float32{1},
-		ObjectLogit: logit, PointerLogit: dec.ObjectLogit, MaskPrompt: true}, nil
+	return token.Candidate{Object: object, MaskPrompt: true, PointerLogit: dec.ObjectLogit,
+		Decoded: sam2.Decoded{Masks: low, Tokens: dec.Tokens, IoU: []float32{1}, ObjectLogit: logit}}, nil
 }
 
-// square stretches a mask prompt to the model's square: antialiased bilinear, then >= 0.5. [S,S] of 0 and 1.
+// square stretches a mask prompt to the model's square: antialiased bilinear, then >= 0.5. [S,S] of
+// 0 and 1.
 func (d *decoder) square(m *token.Mask) (*kernels.Tensor, error) {
 	s := kernels.NewScope(d.dev)
 	defer s.Close()

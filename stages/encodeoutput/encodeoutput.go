@@ -1,6 +1,7 @@
 //go:build !nomedia
 
-// Package encodeoutput is the sink that draws what was tracked on the frames and writes them as H.264 in mp4.
+// Package encodeoutput is the sink that draws what was tracked on the frames and writes them as
+// H.264 in mp4.
 package encodeoutput
 
 import (
@@ -61,16 +62,17 @@ func check(o *Options, p graph.Probe) error {
 	return nil
 }
 
-// sink is one file. The encoder opens at the first frame, which says how large it is, and again behind each checkpoint:
-// what lies before one is a part that plays by itself. Parts are joined at the end, without encoding anything again.
+// sink is one file. The encoder opens at the first frame, which says how large it is, and again
+// behind each checkpoint: what lies before one is a part that plays by itself. Parts are joined at
+// the end, without encoding anything again.
 type sink struct {
-	o       *Options
-	env     *graph.Env
-	file    *outfile.File // nil behind a checkpoint, before the next frame
-	writer  *media.Writer // nil before the first frame
-	parts   int           // complete ones, beside the file
-	through bool          // the file was complete before this run
-	rgb     []uint8       // the frame being drawn on; tokens are shared and stay as they are
+	o         *Options
+	env       *graph.Env
+	file      *outfile.File // nil behind a checkpoint, before the next frame
+	writer    *media.Writer // nil before the first frame
+	parts     int           // complete ones, beside the file
+	committed bool          // the file was complete before this run
+	rgb       []uint8       // the frame being drawn on; tokens are shared and stay as they are
 }
 
 func open(env *graph.Env, o *Options) (func(context.Context, *In) error, func(error) error, error) {
@@ -80,7 +82,7 @@ func open(env *graph.Env, o *Options) (func(context.Context, *In) error, func(er
 		if err := s.resume(env.Resume); err != nil {
 			return nil, nil, err
 		}
-		if s.through {
+		if s.committed {
 			return func(context.Context, *In) error { return nil }, s.clean, nil
 		}
 	}
@@ -130,7 +132,8 @@ func (s *sink) start(stream *token.Stream) error {
 	return nil
 }
 
-// close makes the file playable, and gives it its name when every frame has passed. Without any frame there is no file.
+// close makes the file playable, and gives it its name when every frame has passed. Without any
+// frame there is no file.
 func (s *sink) close(cause error) error {
 	if s.parts > 0 {
 		return s.join(cause)

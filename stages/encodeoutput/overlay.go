@@ -8,9 +8,10 @@ import (
 	"github.com/seed49bbd0e6/tachi/stages/internal/token"
 )
 
-// The overlay: each object's mask as a veil of its colour with a contour, its box, and a label with its number and
-// predicted IoU. An object that is lost has none of these; it is announced in the corner, in red. Prompts are drawn
-// on their frame, in white dashes, so that a viewer sees what was asked for.
+// The overlay: each object's mask as a veil of its colour with a contour, its box, and a label with
+// its number and predicted IoU. An object that is lost has none of these; it is announced in the
+// corner, in red. Prompts are drawn on their frame, in white dashes, so that a viewer sees what was
+// asked for.
 
 const veil = 115 // 0.45 of 256
 
@@ -38,19 +39,20 @@ func overlay(v *canvas, frame *token.Header, result *token.Result) {
 	}
 }
 
-// mask lays a veil over the pixels of a mask inside a box (x, y, w, h; inclusive) and draws its contour t pixels wide
-// within the mask. The picture's edge is no contour. Most of a large mask lies far from its contour: where eight pixels
-// and all that are within t of them belong to the mask, eight are veiled at once, and eight outside are passed over.
-func (v *canvas) mask(m *token.Mask, box [4]int, t int, c colour, veil, contour int) {
+// mask lays a veil over the pixels of a mask inside a box and draws its contour t pixels wide
+// within the mask. The picture's edge is no contour. Most of a large mask lies far from its
+// contour: where eight pixels and all that are within t of them belong to the mask, eight are
+// veiled at once, and eight outside are passed over.
+func (v *canvas) mask(m *token.Mask, box token.Box, t int, c colour, veil, contour int) {
 	if m.W != v.w || m.H != v.h {
 		return // a result of another picture
 	}
 	veiled := c.over(veil)
-	end := min(box[0]+box[2]+1, m.W)
-	for y := box[1]; y <= box[1]+box[3] && y < m.H; y++ {
+	left, end := int(box.X0), min(int(box.X1), m.W)
+	for y := int(box.Y0); y < min(int(box.Y1), m.H); y++ {
 		row, pix := m.Pix[y*m.W:][:m.W], v.pix[3*y*m.W:][:3*m.W]
 		deep := y >= t && y+t < m.H
-		for x := box[0]; x < end; {
+		for x := left; x < end; {
 			n := 1
 			switch {
 			case x+8 <= end && eight(row[x:]) == 0:
@@ -77,7 +79,8 @@ func (v *canvas) mask(m *token.Mask, box [4]int, t int, c colour, veil, contour 
 // eight reads the next eight pixels of a mask, each 0 or 1.
 func eight(pix []uint8) uint64 { return binary.LittleEndian.Uint64(pix) }
 
-// within says whether eight pixels from x on, and all within t of them along rows and columns, are in the mask.
+// within reports whether eight pixels from x on, and all within t of them along rows and columns,
+// are in the mask.
 func within(m *token.Mask, x, y, t int) bool {
 	at := y*m.W + x
 	all := eight(m.Pix[at:])
@@ -87,7 +90,7 @@ func within(m *token.Mask, x, y, t int) bool {
 	return all == 0x0101010101010101
 }
 
-// onEdge says whether a pixel outside the mask lies within t pixels along a row or column.
+// onEdge reports whether a pixel outside the mask lies within t pixels along a row or column.
 func onEdge(m *token.Mask, x, y, t int) bool {
 	at := y*m.W + x
 	for d := 1; d <= t; d++ {
@@ -102,7 +105,7 @@ func onEdge(m *token.Mask, x, y, t int) bool {
 // box draws where an object is, and its label above the box or, without room there, inside.
 func (v *canvas) box(o *token.Tracked, t int) {
 	b, c := o.Box(), colourOf(o.Object)
-	x0, y0, x1, y1 := b[0], b[1], b[0]+b[2]+1, b[1]+b[3]+1
+	x0, y0, x1, y1 := int(b.X0), int(b.Y0), int(b.X1), int(b.Y1)
 	v.frame(x0-t-1, y0-t-1, x1+t+1, y1+t+1, 1, black, 110)
 	v.frame(x0-t, y0-t, x1+t, y1+t, t, c, opaque)
 	text := fmt.Sprintf("%d %.2f", o.Object, o.IoU)
@@ -126,7 +129,7 @@ func (v *canvas) lost(object, y, t int) int {
 // prompt draws what the user gave.
 func (v *canvas) prompt(p token.Prompt, t int) {
 	if p.Mask != nil {
-		v.mask(p.Mask, [4]int{0, 0, p.Mask.W - 1, p.Mask.H - 1}, t, white, 0, opaque)
+		v.mask(p.Mask, token.Box{X1: float64(p.Mask.W), Y1: float64(p.Mask.H)}, t, white, 0, opaque)
 	}
 	if b := p.Box; b != nil {
 		v.dashes(round(b.X0), round(b.Y0), round(b.X1), round(b.Y1), t, white)
@@ -145,4 +148,4 @@ func (v *canvas) prompt(p token.Prompt, t int) {
 	}
 }
 
-func round(f float32) int { return int(math.Round(float64(f))) }
+func round(f float64) int { return int(math.Round(f)) }

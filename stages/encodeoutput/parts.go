@@ -35,7 +35,7 @@ func (s *sink) endPart() error {
 	err := s.writer.Close()
 	s.writer = nil
 	if err == nil {
-		_, err = s.file.Settle()
+		_, err = s.file.Sync()
 	}
 	if e := s.file.Abandon(); err == nil {
 		err = e
@@ -62,8 +62,8 @@ func (s *sink) resume(data []byte) error {
 			missing = outfile.Errorf(s.part(i), err)
 		}
 	}
-	if outfile.Through(string(s.o.Path)) && (missing != nil || !s.env.Overwrite) {
-		s.through = true
+	if outfile.Committed(string(s.o.Path)) && (missing != nil || !s.env.Overwrite) {
+		s.committed = true
 		return nil
 	}
 	if missing != nil {
@@ -79,7 +79,8 @@ func (s *sink) forget() {
 	}
 }
 
-// clean removes the parts of a file that was complete before this run: the last ones came after the checkpoint.
+// clean removes the parts of a file that was complete before this run: the last ones came after the
+// checkpoint.
 func (s *sink) clean(error) error {
 	for i := range s.parts {
 		os.Remove(s.part(i))
@@ -88,7 +89,8 @@ func (s *sink) clean(error) error {
 	return nil
 }
 
-// join makes one file of all parts. When the run is not through, they stay, for the next one to go on from.
+// join makes one file of all parts. When the run is not complete, they stay, for the next one to go
+// on from.
 func (s *sink) join(cause error) error {
 	if s.writer != nil {
 		if err := s.endPart(); err != nil {

@@ -161,7 +161,7 @@ func (t *Trial) score(r *token.Result) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.j[r.Index] = score.IoU(truth.Pix, mask.Pix)
-	t.boxes[0][r.Index], t.boxes[1][r.Index] = toBox(MaskBox(truth)), toBox(MaskBox(mask))
+	t.boxes[0][r.Index], t.boxes[1][r.Index] = truth.Box(), mask.Box()
 }
 
 // Scores returns the measures of the clip once the run is over.
@@ -184,7 +184,7 @@ func Baselines(ctx context.Context, o synthetic.Options) ([]Scores, error) {
 	var masks []*score.Areas
 	err := o.Play(ctx, func(f *token.Frame) error {
 		m := f.Truth[0].Mask
-		truth, masks = append(truth, toBox(MaskBox(m))), append(masks, score.NewAreas(m.Pix, m.W, m.H))
+		truth, masks = append(truth, m.Box()), append(masks, score.NewAreas(m.Pix, m.W, m.H))
 		return nil
 	})
 	if err != nil {
@@ -202,8 +202,4 @@ func Baselines(ctx context.Context, o synthetic.Options) ([]Scores, error) {
 		out = append(out, s)
 	}
 	return out, nil
-}
-
-func toBox(b [4]int) score.Box {
-	return score.Box{float64(b[0]), float64(b[1]), float64(b[2]), float64(b[3])}
 }

@@ -1,10 +1,8 @@
 package eval
 
 import (
-	"bytes"
 	"fmt"
 	"image"
-	"image/png"
 	"os"
 	"path/filepath"
 	"slices"
@@ -13,6 +11,7 @@ import (
 
 	"github.com/seed49bbd0e6/tachi/graph"
 	"github.com/seed49bbd0e6/tachi/graph/infile"
+	"github.com/seed49bbd0e6/tachi/stages/internal/mask"
 	"github.com/seed49bbd0e6/tachi/stages/internal/score"
 	"github.com/seed49bbd0e6/tachi/stages/internal/token"
 )
@@ -153,7 +152,7 @@ func evalMasks(truth, result string, object int) (map[int]Scores, error) {
 		for _, o := range objects {
 			a, b := only(t, o), only(r, o)
 			j[o] = append(j[o], score.IoU(a.Pix, b.Pix))
-			boxes[o][0], boxes[o][1] = append(boxes[o][0], toBox(MaskBox(a))), append(boxes[o][1], toBox(MaskBox(b)))
+			boxes[o][0], boxes[o][1] = append(boxes[o][0], a.Box()), append(boxes[o][1], b.Box())
 		}
 	}
 	out := map[int]Scores{}
@@ -184,23 +183,13 @@ func pictures(dir string) (names []string, err error) {
 	return names, nil
 }
 
-// maxPixels is the largest mask that is read.
-const maxPixels = 1 << 28
-
 // readMask reads the indices of a palette picture, or the levels of a grey one.
 func readMask(path string) (*token.Mask, error) {
 	data, err := infile.ReadFile(path, 1<<30)
 	if err != nil {
 		return nil, err
 	}
-	about, err := png.DecodeConfig(bytes.NewReader(data))
-	if err == nil && about.Width*about.Height > maxPixels {
-		err = fmt.Errorf("%dx%d pixels are too many", about.Width, about.Height)
-	}
-	if err != nil {
-		return nil, bad("%s: %w", path, err)
-	}
-	img, err := png.Decode(bytes.NewReader(data))
+	img, err := mask.DecodePNG(data, mask.Bounded)
 	if err != nil {
 		return nil, bad("%s: %w", path, err)
 	}
@@ -259,7 +248,7 @@ func readBoxes(path string) (boxes []score.Box, err error) {
 		if len(words) != 4 {
 			return nil, bad("%s:%d: want x,y,w,h, not %s", path, i+1, infile.Brief(line))
 		}
-		var b score.Box
+		var b [4]float64
 		for k, w := range words {
 			if b[k], err = strconv.ParseFloat(w, 64); err != nil {
 				return nil, bad("%s:%d: %s is no number", path, i+1, infile.Brief(w))
@@ -268,7 +257,7 @@ func readBoxes(path string) (boxes []score.Box, err error) {
 				b[k] = 0 // NaN: no box
 			}
 		}
-		boxes = append(boxes, b)
+		boxes = append(boxes, mask.XYWH(b[0], b[1], b[2], b[3]))
 	}
 	return boxes, nil
 }

@@ -1,7 +1,7 @@
 // Package images is the source that reads a folder of pictures as a video, one picture a frame.
 //
-// JPEG goes through libjpeg-turbo and PNG through Go's own decoder, so that every pixel equals what Pillow gives:
-// parity with the reference, which reads folders, begins here.
+// JPEG goes through libjpeg-turbo and PNG through Go's own decoder, so that every pixel equals what
+// Pillow gives: parity with the reference, which reads folders, begins here.
 package images
 
 import (
@@ -138,8 +138,8 @@ func list(dir string) ([]string, error) {
 	return files, nil
 }
 
-// readable are the endings of pictures that are read, unreadable those of other pictures: without one of these in its place
-// every frame behind it would have another number.
+// readable are the endings of pictures that are read, unreadable those of other pictures: without
+// one of these in its place every frame behind it would have another number.
 var (
 	readable   = []string{".jpg", ".jpeg", ".jpe", ".jfif", ".png"}
 	unreadable = strings.Fields(".webp .bmp .dib .tif .tiff .gif .apng .heic .heif .hif .avif .jxl .exr .hdr .dpx .cin .jp2 .j2k .j2c .jpf .jpx .jpc " +
@@ -212,12 +212,7 @@ func probe(env *graph.Env, o *Options) (graph.Probe, error) {
 		return graph.Probe{}, err
 	}
 	p := graph.Probe{Width: s.stream.Width, Height: s.stream.Height, Frames: s.stream.Frames, Rate: s.stream.Rate.Float()}
-	if !o.Empty() {
-		p.Objects = 1
-		if set, _, err := o.Load(p.Width, p.Height); err == nil { // what is wrong is told when the stage opens
-			p.Objects, p.Prompts = len(set.Objects()), set.Count()
-		}
-	}
+	p.Objects, p.Prompts = o.Tally(p.Width, p.Height)
 	return p, nil
 }
 
@@ -226,18 +221,8 @@ func open(env *graph.Env, o *Options) (func(context.Context, func(*Out) error) e
 	if err != nil {
 		return nil, nil, err
 	}
-	if !o.Empty() || env.Model != nil {
-		set, warnings, err := o.Load(s.stream.Width, s.stream.Height)
-		if err != nil {
-			return nil, nil, err
-		}
-		for _, w := range warnings {
-			env.Log.Warn().Msg(w)
-		}
-		if set.Last() >= len(s.files) {
-			return nil, nil, graph.Errorf(graph.BadData, "%s: a prompt names frame %d, but there are %d", s.dir, set.Last(), len(s.files))
-		}
-		s.set, s.stream.Objects = set, set.Objects()
+	if s.set, err = prompt.ForSource(env, &o.Options, s.stream); err != nil {
+		return nil, nil, err
 	}
 	return s.run, nil, nil
 }
@@ -252,9 +237,7 @@ func (s *source) run(ctx context.Context, emit func(*Out) error) error {
 			return err
 		}
 		h := &token.Header{Stream: s.stream, Index: i, PTS: int64(i), Duration: 1, Name: stem(file)}
-		if s.set != nil {
-			h.Prompts, h.Objects = s.set.At(i)
-		}
+		h.Prompts, h.Objects = s.set.At(i)
 		if err := emit(&Out{&token.Frame{Header: h, RGB: rgb}}); err != nil {
 			return err
 		}

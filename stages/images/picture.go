@@ -15,10 +15,8 @@ import (
 	"unsafe"
 
 	"github.com/seed49bbd0e6/tachi/graph/infile"
+	"github.com/seed49bbd0e6/tachi/stages/internal/mask"
 )
-
-// maxPixels bounds what a header may make us allocate.
-const maxPixels = 1 << 28
 
 // size reads the size of a JPEG or PNG file from its header, as it is shown.
 func size(data []byte) (w, h int, err error) {
@@ -50,14 +48,15 @@ func stored(data []byte) (w, h int, err error) {
 		}
 		w, h = int(cw), int(ch)
 	}
-	if w*h > maxPixels {
+	if w*h > mask.MaxPixels {
 		return 0, 0, fmt.Errorf("%dx%d is too large", w, h)
 	}
 	return w, h, nil
 }
 
-// decode turns a file into w*h*3 bytes of RGB, as Pillow's convert("RGB") would. Which decoder reads it is decided by
-// its content, whatever it is called. It is turned as its orientation tag says. w and h are what size said.
+// decode turns a file into w*h*3 bytes of RGB, as Pillow's convert("RGB") would. Which decoder
+// reads it is decided by its content, whatever it is called. It is turned as its orientation tag
+// says. w and h are what size said.
 func decode(data []byte, w, h int) ([]uint8, error) {
 	tag := orientation(data)
 	if tag >= 5 {
@@ -91,8 +90,9 @@ func bytesOf(b []byte) *C.uint8_t { return (*C.uint8_t)(unsafe.SliceData(b)) }
 
 func isPNG(data []byte) bool { return bytes.HasPrefix(data, []byte("\x89PNG\r\n\x1a\n")) }
 
-// flatten writes the colours of a PNG as they are stored: alpha is dropped, not blended; of 16 bits the upper 8 remain
-// (in gray as well, where Pillow would make all but the darkest 255 of 65536 levels white).
+// flatten writes the colours of a PNG as they are stored: alpha is dropped, not blended; of 16 bits
+// the upper 8 remain (in gray as well, where Pillow would make all but the darkest 255 of 65536
+// levels white).
 func flatten(rgb []uint8, img image.Image) error {
 	w := img.Bounds().Dx()
 	// pick copies pixels of step bytes whose red, green and blue stand at the offsets r, g and b.

@@ -1,6 +1,6 @@
-// Package memoryattend conditions a frame's vision feature on what is remembered of each object. Which memories are
-// attended to, and with which temporal index, was decided by the policy of the stage that wrote the bank; here they
-// are only read.
+// Package memoryattend conditions a frame's vision feature on what is remembered of each object.
+// Which memories are attended to, and with which temporal index, was decided by the policy of the
+// stage that wrote the bank; here they are only read.
 package memoryattend
 
 import (
@@ -83,7 +83,7 @@ func condition(model *sam2.Model, limit int, f *token.Features, bank *token.Obje
 	var memories []sam2.Memory
 	attended := map[*token.Memory]bool{}
 	for _, slot := range bank.Attend {
-		memories = append(memories, sam2.Memory{Features: slot.Features.Tensor, TPos: slot.TPos})
+		memories = append(memories, slot.Attended())
 		attended[slot.Memory] = true
 		if slot.Prompted { // the pointer of an attended prompt is read at any distance
 			point(slot.Memory)

@@ -1,6 +1,7 @@
-// Package memoryencode turns the chosen mask of a frame into a memory and maintains the bank of each object: exactly
-// what the reference, which keeps every frame, would ever read again, and nothing else. The bank is a token on a
-// feedback edge; a memory is copied into it and owes nothing to the frame it came from.
+// Package memoryencode turns the chosen mask of a frame into a memory and maintains the bank of
+// each object: exactly what the reference, which keeps every frame, would ever read again, and
+// nothing else. The bank is a token on a feedback edge; a memory is copied into it and owes nothing
+// to the frame it came from.
 package memoryencode
 
 import (
@@ -16,11 +17,11 @@ import (
 
 // Stage is "memory-encode".
 var Stage = graph.NewFlow("memory-encode", "Memory encoder and the bank of memories. The policy says which memories are kept and "+
-	"attended to: samurai (the newest valid ones), recent (plain SAM 2) or best-iou.", open)
+	"attended to: "+policyDoc()+".", open)
 
 // Options are the reference's flags of this step.
 type Options struct {
-	Policy      string  `toml:"policy" default:"samurai" enum:"samurai,recent,best-iou" doc:"which memories the next frame attends to"`
+	Policy      Policy  `toml:"policy" default:"samurai" doc:"which memories the next frame attends to"`
 	IoU         float64 `toml:"memory_bank_iou_threshold" default:"0.5" doc:"a memory is valid when its predicted IoU is above this"`
 	ObjectLogit float64 `toml:"memory_bank_obj_score_threshold" default:"0.0" doc:"a memory is valid when its object logit is above this"`
 	KFScore     float64 `toml:"memory_bank_kf_score_threshold" default:"0.0" doc:"a memory is valid when its motion score, if it has one, is above this"`
@@ -114,13 +115,10 @@ func newKeeper(o *Options, c sam2.Config) *keeper {
 		maxPrompts: sam2.Or(o.MaxPrompts, c.MaxCondFramesInAttn), maxPointers: sam2.Or(o.MaxPointers, c.MaxObjPtrsInEncoder),
 		promptTPos: c.NumMaskmem - 1,
 	}
-	switch slots := c.NumMaskmem - 1; o.Policy {
-	case "samurai":
-		k.policy = samurai{slots, k.validity}
-	case "recent":
-		k.policy = recent{slots, max(sam2.Or(o.Stride, c.MemoryTemporalStrideForEval), 1)}
-	case "best-iou":
-		k.policy = bestIoU{slots, k.validity}
+	for _, p := range policies {
+		if p.name == o.Policy {
+			k.policy = p.open(o, c, k.validity)
+		}
 	}
 	return k
 }

@@ -54,14 +54,13 @@ func Check(p *graph.Plan) error {
 		return graph.Diagnostics{p.Complain("model.variant", "%v", err)}
 	}
 	_, err := config(p.Model)
-	if err == nil {
-		return nil
+	problems, ok := errors.AsType[sam2.Problems](err)
+	if !ok {
+		return err
 	}
 	var all graph.Diagnostics
-	for line := range strings.SplitSeq(errors.Unwrap(err).Error(), "\n") { // one mistake a line, its key first
-		line = strings.TrimPrefix(line, "model: ")
-		key, _, _ := strings.Cut(line, " ")
-		all = append(all, p.Complain("model.config."+strings.TrimSuffix(key, ":"), "%s", line))
+	for _, x := range problems {
+		all = append(all, p.Complain("model.config."+x.Key, "%s", x.Text))
 	}
 	return all
 }
@@ -73,7 +72,7 @@ func Load(dev kernels.Device, s graph.ModelSettings) (*Model, error) {
 		return nil, err
 	}
 	nano := s.Weights == "" || s.Weights == graph.Embedded
-	if nano && s.Variant != "nano" {
+	if v := sam2.FindVariant(s.Variant); nano && !v.Embedded() {
 		return nil, graph.Errorf(graph.BadConfig, "model: no weights of %q in the program, only of nano: give --weights FILE (tachi model list says where the official ones come from)", s.Variant)
 	}
 	file, err := openWeights(s.Weights)
@@ -163,8 +162,21 @@ func WriteRandom(w io.Writer, variant string, keys map[string]any, seed uint64, 
 	return weights.WriteTorch(w, "archive", all)
 }
 
-// Variants are the networks by name.
-func Variants() []string { return sam2.Variants() }
+// VariantInfo is one of the networks that there are.
+type VariantInfo = sam2.VariantInfo
+
+// Variants lists the networks by size.
+func Variants() []VariantInfo { return sam2.Variants() }
+
+// VariantHelp names them for the help of a flag.
+func VariantHelp() string {
+	var names []string
+	for _, v := range sam2.Variants() {
+		names = append(names, v.Name)
+	}
+	last := len(names) - 1
+	return strings.Join(names[:last], ", ") + " or " + names[last] + "; with 2.0 behind it for SAM 2.0"
+}
 
 // Info is what tachi model info prints.
 type ModelInfo struct {

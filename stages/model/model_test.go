@@ -81,3 +81,34 @@ func TestWeightsOfAFolderHaveTheHashOfItsFile(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+func TestMistakesInTheModelAreReportedWhereTheirKeysStand(t *testing.T) {
+	plan := func(variant string, keys map[string]any) *graph.Plan {
+		return &graph.Plan{Model: graph.ModelSettings{Set: true, Variant: variant, Config: keys},
+			Locate: func(key, message string) graph.Diagnostic { return graph.Diagnostic{File: key, Message: message} }}
+	}
+	for _, c := range []struct {
+		plan *graph.Plan
+		want graph.Diagnostics
+	}{
+		{plan("nano", map[string]any{"num_maskmem": 3}), nil},
+		{plan("medium", nil), graph.Diagnostics{{File: "model.variant", Message: `no variant "medium" (there are `}}},
+		{plan("tiny", map[string]any{"num_maskmem": 0, "memory_encoder": map[string]any{"fuser": map[string]any{"layer": map[string]any{"padding": 0}}}}), graph.Diagnostics{
+			{File: "model.config.num_maskmem", Message: "num_maskmem = 0, want 1 to 1000"},
+			{File: "model.config.memory_encoder.fuser.layer", Message: "memory_encoder.fuser.layer: kernel_size = 7 with padding = 0 changes the side"}}},
+		{plan("tiny", map[string]any{"image_sice": 1}), graph.Diagnostics{
+			{File: "model.config.image_sice", Message: `image_sice: no such key; did you mean "image_size"?`}}},
+	} {
+		err := Check(c.plan)
+		got, _ := errors.AsType[graph.Diagnostics](err)
+		if len(got) != len(c.want) || err != nil && got == nil {
+			t.Errorf("%v: %v, want %v", c.plan.Model, err, c.want)
+			continue
+		}
+		for i, w := range c.want {
+			if got[i].File != w.File || !strings.HasPrefix(got[i].Message, w.Message) {
+				t.Errorf("%v: %+v, want %+v", c.plan.Model, got[i], w)
+			}
+		}
+	}
+}

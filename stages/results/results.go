@@ -36,11 +36,8 @@ func (o Object) Lost() bool { return o.tracked.Lost() }
 
 // Box returns the smallest box around the mask in pixels, zeros when the object is lost.
 func (o Object) Box() (x, y, w, h int) {
-	if o.Lost() {
-		return 0, 0, 0, 0
-	}
-	b := o.tracked.Box() // its width is the distance between the outer pixels
-	return b[0], b[1], b[2] + 1, b[3] + 1
+	b := o.tracked.Box().Pixels()
+	return b[0], b[1], b[2], b[3]
 }
 
 // Port returns the first stage that gives results, and its output port; "" when there is none.

@@ -43,7 +43,7 @@ func open(env *graph.Env, _ *Options) (func(context.Context, []*In) ([]*Out, err
 		}
 		out := make([]*Out, len(in))
 		for i, f := range features {
-			out[i] = &Out{&token.Features{Header: in[i].Image.Header, Dev: env.Device, F0: f.F0, F1: f.F1, F2: f.F2}}
+			out[i] = &Out{&token.Features{Header: in[i].Image.Header, Dev: env.Device, Features: f}}
 		}
 		return out, nil
 	}

@@ -1,4 +1,5 @@
-// Package sam2select chooses among the decoder's candidates as plain SAM 2 does: the highest predicted IoU.
+// Package sam2select chooses among the decoder's candidates as plain SAM 2 does: the highest
+// predicted IoU.
 package sam2select
 
 import (
@@ -36,7 +37,7 @@ func open(env *graph.Env, o *Options) (func(context.Context, *In) (*Out, error),
 		return nil, nil, err
 	}
 	fire := func(_ context.Context, in *In) (*Out, error) {
-		sel, res, err := chooser.Choose(in.Candidates, func(_ int, iou []float32, _ [][4]int32) choose.Choice {
+		sel, res, err := chooser.Choose(in.Candidates, func(_ int, iou []float32, _ []token.Box) choose.Choice {
 			return choose.Choice{Index: sam2.Best(iou)}
 		})
 		return &Out{sel, res}, err

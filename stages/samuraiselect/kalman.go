@@ -1,9 +1,12 @@
 package samuraiselect
 
-// The motion filter: a Kalman filter of constant velocity over a box (centre x, centre y, aspect ratio w/h, height h),
-// one frame per step, in model pixels. The state has a velocity for each of the four, and the noise scales with the
-// height. All its matrices couple a coordinate only with its own velocity, so the 8-state filter is exactly four
-// filters of two states; only the height's value reaches the other three, through the noise.
+import "github.com/seed49bbd0e6/tachi/stages/internal/token"
+
+// The motion filter: a Kalman filter of constant velocity over a box (centre x, centre y, aspect
+// ratio w/h, height h), one frame per step, in model pixels. The state has a velocity for each of
+// the four, and the noise scales with the height. All its matrices couple a coordinate only with
+// its own velocity, so the 8-state filter is exactly four filters of two states; only the height's
+// value reaches the other three, through the noise.
 
 const (
 	posWeight = 1.0 / 20
@@ -18,7 +21,8 @@ const (
 	height
 )
 
-// Coordinate is one value and its velocity: their means, and the covariance matrix [[Var, Cov], [Cov, VarV]].
+// Coordinate is one value and its velocity: their means, and the covariance matrix [[Var, Cov],
+// [Cov, VarV]].
 type Coordinate struct{ X, V, Var, Cov, VarV float64 }
 
 // Filter is the state of the motion model of one object: centre x, centre y, aspect ratio, height.
@@ -70,27 +74,22 @@ func (f *Filter) update(z [4]float64) {
 	}
 }
 
-// measure turns inclusive corners into (cx, cy, w/h, h). A box without height, the empty one above all, gets height 1.
-func measure(b [4]int32) [4]float64 {
-	w, h := float64(b[2]-b[0]), float64(b[3]-b[1])
+// measure turns the span of a mask into (cx, cy, w/h, h). One without height, the empty one above
+// all, gets height 1.
+func measure(span token.Box) [4]float64 {
+	h := span.Height()
 	if h == 0 {
 		h = 1
 	}
-	return [4]float64{float64(b[0]+b[2]) / 2, float64(b[1]+b[3]) / 2, w / h, h}
+	return [4]float64{(span.X0 + span.X1) / 2, (span.Y0 + span.Y1) / 2, span.Width() / h, h}
 }
 
-// iou compares the filter's box with a candidate's; 0 for an empty candidate. Neither is clipped to the picture.
-func (f *Filter) iou(b [4]int32) float64 {
-	if b == [4]int32{} {
+// iou compares the filter's box with the span of a candidate; 0 for an empty candidate. Neither is
+// clipped to the picture.
+func (f *Filter) iou(span token.Box) float64 {
+	if span == (token.Box{}) {
 		return 0
 	}
 	w, h := f[aspect].X*f[height].X, f[height].X
-	x0, y0, x1, y1 := f[cx].X-w/2, f[cy].X-h/2, f[cx].X+w/2, f[cy].X+h/2
-	bx0, by0, bx1, by1 := float64(b[0]), float64(b[1]), float64(b[2]), float64(b[3])
-	inter := max(0, min(x1, bx1)-max(x0, bx0)) * max(0, min(y1, by1)-max(y0, by0))
-	union := (x1-x0)*(y1-y0) + (bx1-bx0)*(by1-by0) - inter
-	if union == 0 {
-		return 0
-	}
-	return inter / union
+	return token.Box{X0: f[cx].X - w/2, Y0: f[cy].X - h/2, X1: f[cx].X + w/2, Y1: f[cy].X + h/2}.IoU(span)
 }

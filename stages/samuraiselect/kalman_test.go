@@ -4,6 +4,8 @@ import (
 	"math"
 	"math/rand/v2"
 	"testing"
+
+	"github.com/seed49bbd0e6/tachi/stages/internal/token"
 )
 
 // full is the textbook filter with 8x8 matrices: state (x, y, a, h and their velocities).
@@ -133,10 +135,11 @@ func TestFourSmallFiltersAreTheFullFilter(t *testing.T) {
 	}
 }
 
-// An object that vanishes with good predicted IoUs drags the filter to the corner. The numbers are those of the
-// upstream class: a 200 px object seen for 15 frames, n empty updates, then the object again where it was.
-func TestEmptyBoxesDragTheFilterAsUpstream(t *testing.T) {
-	box := [4]int32{400, 400, 600, 600}
+// An object that vanishes with good predicted IoUs drags the filter to the corner. The numbers are
+// those of the upstream class: a 200 px object seen for 15 frames, n empty updates, then the object
+// again where it was.
+func TestEmptyBoxesPullTheFilterAwayAsUpstream(t *testing.T) {
+	box := token.Box{X0: 400, Y0: 400, X1: 600, Y1: 600}
 	for _, tt := range []struct{ empty, blind int }{{1, 1}, {2, 12}, {3, 15}, {5, 16}, {10, 1}, {30, 2}} {
 		f := initiate(measure(box))
 		for range 15 {
@@ -145,7 +148,7 @@ func TestEmptyBoxesDragTheFilterAsUpstream(t *testing.T) {
 		}
 		for range tt.empty {
 			f.predict()
-			f.update(measure([4]int32{}))
+			f.update(measure(token.Box{}))
 		}
 		blind := 0
 		for {
@@ -162,28 +165,28 @@ func TestEmptyBoxesDragTheFilterAsUpstream(t *testing.T) {
 	}
 }
 
-func TestTheFilterStartsWarmsUpAndSpeaks(t *testing.T) {
+func TestTheFilterStartsThenWarmsUpThenWeighsMotion(t *testing.T) {
 	r := rule{frames: 3, iou: 0.3, weight: 0.25}
-	still := [4]int32{100, 100, 200, 200}
-	away := [4]int32{600, 600, 700, 700}
+	still := token.Box{X0: 100, Y0: 100, X1: 200, Y1: 200}
+	away := token.Box{X0: 600, Y0: 600, X1: 700, Y1: 700}
 	m := &ObjectMotion{}
 	steps := []struct {
 		iou    []float32
-		boxes  [][4]int32
+		boxes  []token.Box
 		index  int
 		stage  string
 		stable int
 	}{
-		{[]float32{0.2, 0.1, 0.0}, [][4]int32{still, away, away}, 0, "start", 1}, // whatever the IoU
-		{[]float32{0.5, 0.9, 0.1}, [][4]int32{away, still, away}, 1, "warm-up", 2},
-		{[]float32{0.3, 0.1, 0.1}, [][4]int32{still, away, away}, 0, "warm-up", 0}, // 0.3 is not above 0.3
-		{[]float32{0.1, 0.9, 0.1}, [][4]int32{away, still, away}, 1, "start", 1},
-		{[]float32{0.1, 0.9, 0.1}, [][4]int32{away, still, away}, 1, "warm-up", 2},
-		{[]float32{0.1, 0.9, 0.1}, [][4]int32{away, still, away}, 1, "warm-up", 3},
-		{[]float32{0.9, 0.8, 0.1}, [][4]int32{away, still, away}, 1, "motion", 3},  // motion overrules a higher IoU
-		{[]float32{0.3, 0.3, 0.3}, [][4]int32{still, still, away}, 0, "motion", 3}, // 0.3 is not below 0.3; the first of equals
-		{[]float32{0.1, 0.2, 0.1}, [][4]int32{still, still, away}, 1, "motion", 0},
-		{[]float32{0.9, 0.2, 0.1}, [][4]int32{away, still, still}, 0, "start", 1},
+		{[]float32{0.2, 0.1, 0.0}, []token.Box{still, away, away}, 0, "start", 1}, // whatever the IoU
+		{[]float32{0.5, 0.9, 0.1}, []token.Box{away, still, away}, 1, "warm-up", 2},
+		{[]float32{0.3, 0.1, 0.1}, []token.Box{still, away, away}, 0, "warm-up", 0}, // 0.3 is not above 0.3
+		{[]float32{0.1, 0.9, 0.1}, []token.Box{away, still, away}, 1, "start", 1},
+		{[]float32{0.1, 0.9, 0.1}, []token.Box{away, still, away}, 1, "warm-up", 2},
+		{[]float32{0.1, 0.9, 0.1}, []token.Box{away, still, away}, 1, "warm-up", 3},
+		{[]float32{0.9, 0.8, 0.1}, []token.Box{away, still, away}, 1, "motion", 3},  // motion overrules a higher IoU
+		{[]float32{0.3, 0.3, 0.3}, []token.Box{still, still, away}, 0, "motion", 3}, // 0.3 is not below 0.3; the first of equals
+		{[]float32{0.1, 0.2, 0.1}, []token.Box{still, still, away}, 1, "motion", 0},
+		{[]float32{0.9, 0.2, 0.1}, []token.Box{away, still, still}, 0, "start", 1},
 	}
 	for i, s := range steps {
 		c := r.pick(m, s.iou, s.boxes)
@@ -197,11 +200,11 @@ func TestTheFilterStartsWarmsUpAndSpeaks(t *testing.T) {
 }
 
 func TestAMaskOfOnePixelAtTheOriginIsTakenForEmpty(t *testing.T) {
-	f := initiate(measure([4]int32{0, 0, 10, 10}))
-	if got := f.iou([4]int32{}); got != 0 {
+	f := initiate(measure(token.Box{X0: 0, Y0: 0, X1: 10, Y1: 10}))
+	if got := f.iou(token.Box{}); got != 0 {
 		t.Errorf("IoU with the box 0,0,0,0 is %v", got)
 	}
-	if got := measure([4]int32{}); got != [4]float64{0, 0, 0, 1} {
+	if got := measure(token.Box{}); got != [4]float64{0, 0, 0, 1} {
 		t.Errorf("the empty box measures %v", got)
 	}
 }

@@ -1,9 +1,11 @@
-// Package samuraiselect chooses among the decoder's candidates with SAMURAI's motion model: the predicted IoU, weighed
-// with the overlap between a candidate's box and where a Kalman filter expects the object.
+// Package samuraiselect chooses among the decoder's candidates with SAMURAI's motion model: the
+// predicted IoU, weighed with the overlap between a candidate's box and where a Kalman filter
+// expects the object.
 //
-// The filter goes through three stages. It starts at the box of the best mask; it warms up, taking in the best mask's
-// box as long as the predicted IoU is good, for a number of frames; then its word counts. A poor predicted IoU sends
-// it back to the start. Its state is a token per object, so it cannot leak from one video or object to the next.
+// The filter goes through three stages. It starts at the box of the best mask; it warms up, taking
+// in the best mask's box as long as the predicted IoU is good, for a number of frames; then its
+// word counts. A poor predicted IoU sends it back to the start. Its state is a token per object, so
+// it cannot leak from one video or object to the next.
 package samuraiselect
 
 import (
@@ -11,7 +13,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
-	"strings"
 
 	"github.com/seed49bbd0e6/tachi/graph"
 	"github.com/seed49bbd0e6/tachi/kernels"
@@ -81,8 +82,8 @@ func open(env *graph.Env, o *Options) (func(context.Context, *In) (*Out, error),
 		if in.Motion != nil {
 			next.Objects = slices.Clone(in.Motion.Objects)
 		}
-		sel, res, err := chooser.Choose(in.Candidates, func(object int, iou []float32, boxes [][4]int32) choose.Choice {
-			return rule.pick(next.find(object), iou, boxes)
+		sel, res, err := chooser.Choose(in.Candidates, func(object int, iou []float32, spans []token.Box) choose.Choice {
+			return rule.pick(next.find(object), iou, spans)
 		})
 		return &Out{sel, res, next}, err
 	}
@@ -91,14 +92,14 @@ func open(env *graph.Env, o *Options) (func(context.Context, *In) (*Out, error),
 
 // weight returns kf_score_weight, which upstream's files set by variant.
 func weight(o *Options, c sam2.Config) float64 {
-	switch {
-	case o.KFWeight != nil:
-		return *o.KFWeight
-	case strings.HasPrefix(c.Name, "large"):
-		return 0.15
+	if v := sam2.FindVariant(c.Name); v != nil {
+		return sam2.Or(o.KFWeight, v.KFWeight)
 	}
-	return 0.25
+	return sam2.Or(o.KFWeight, usualWeight)
 }
+
+// usualWeight is what most of upstream's files say.
+const usualWeight = 0.25
 
 // find returns the entry of an object, made when it is new.
 func (m *Motion) find(object int) *ObjectMotion {
@@ -116,12 +117,12 @@ type rule struct {
 	weight float64
 }
 
-func (r *rule) pick(m *ObjectMotion, iou []float32, boxes [][4]int32) choose.Choice {
+func (r *rule) pick(m *ObjectMotion, iou []float32, spans []token.Box) choose.Choice {
 	f := &m.Filter
 	best := sam2.Best(iou)
 
 	if m.Stable == 0 {
-		*f = initiate(measure(boxes[best]))
+		*f = initiate(measure(spans[best]))
 		m.Stable = 1
 		return choose.Choice{Index: best, FilterStage: "start"}
 	}
@@ -129,7 +130,7 @@ func (r *rule) pick(m *ObjectMotion, iou []float32, boxes [][4]int32) choose.Cho
 	f.predict()
 	if m.Stable < r.frames {
 		if iou[best] > r.iou {
-			f.update(measure(boxes[best]))
+			f.update(measure(spans[best]))
 			m.Stable++
 		} else {
 			m.Stable = 0
@@ -139,14 +140,14 @@ func (r *rule) pick(m *ObjectMotion, iou []float32, boxes [][4]int32) choose.Cho
 
 	motion, score := make([]float64, len(iou)), make([]float64, len(iou))
 	for i := range iou {
-		motion[i] = f.iou(boxes[i])
+		motion[i] = f.iou(spans[i])
 		score[i] = r.weight*motion[i] + float64(float32(1-r.weight)*iou[i])
 	}
 	best = sam2.Best(score)
 	if iou[best] < r.iou {
 		m.Stable = 0
 	} else {
-		f.update(measure(boxes[best]))
+		f.update(measure(spans[best]))
 	}
 	return choose.Choice{Index: best, KFScore: &motion[best], FilterStage: "motion"}
 }

@@ -18,7 +18,6 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/seed49bbd0e6/tachi/graph"
-	"github.com/seed49bbd0e6/tachi/stages/eval"
 	"github.com/seed49bbd0e6/tachi/stages/internal/media"
 	"github.com/seed49bbd0e6/tachi/stages/internal/outfile"
 	"github.com/seed49bbd0e6/tachi/stages/internal/token"
@@ -71,7 +70,7 @@ func writeClip(ctx context.Context, path string, o synthetic.Options, log zerolo
 	var w *media.Writer
 	err = o.Play(ctx, func(f *token.Frame) (err error) {
 		if w == nil {
-			box = eval.MaskBox(f.Truth[0].Mask)
+			box = f.Truth[0].Mask.Box().Pixels()
 			w, err = media.NewWriter(path, media.WriterOptions{Width: o.Width, Height: o.Height,
 				TimeBase: f.Stream.TimeBase, Rate: f.Stream.Rate, CRF: 26, Preset: "slow", Log: log})
 			if err != nil {
@@ -111,7 +110,7 @@ func writeTruth(ctx context.Context, dir string, o synthetic.Options, log zerolo
 			}
 		}
 		objects = len(f.Truth)
-		b := eval.MaskBox(f.Truth[0].Mask)
+		b := f.Truth[0].Mask.Box().Pixels()
 		fmt.Fprintf(&boxes, "%d,%d,%d,%d\n", b[0], b[1], b[2], b[3])
 		flag := 1
 		if f.Truth[0].Visible {

@@ -8,7 +8,7 @@ import (
 	"github.com/seed49bbd0e6/tachi/stages/internal/token"
 )
 
-func TestDrawnFramesComeAgain(t *testing.T) {
+func TestDrawnFramesAreRepeated(t *testing.T) {
 	o := Options{Width: 64, Height: 48, Frames: 9, FPS: 30, Seed: 1, Family: "easy", Drawn: 3}
 	var first [][]byte
 	err := o.Play(t.Context(), func(f *token.Frame) error {

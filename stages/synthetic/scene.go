@@ -5,11 +5,12 @@ import (
 	"math"
 )
 
-// A scene is what a clip's seed decides: a background, a camera, light, and up to five things. Any frame can be drawn
-// without the ones before it.
+// A scene is what a clip's seed decides: a background, a camera, light, and up to five things. Any
+// frame can be drawn without the ones before it.
 //
-// A layout is tried and kept if it shows what its family promises: the target whole on frame 0 with the share of the
-// frame that the table says, hidden or outside when the event is, and seen for half of the clip. Otherwise the next attempt is drawn.
+// A layout is tried and kept if it shows what its family promises: the target whole on frame 0 with
+// the share of the frame that the table says, hidden or outside when the event is, and seen for
+// half of the clip. Otherwise the next attempt is drawn.
 
 // Scene is one clip.
 type Scene struct {
@@ -148,7 +149,8 @@ func (s *Scene) layout(r random) {
 
 func none() *texture { return nil }
 
-// occluder returns a thing that passes in front of the target around a time and is large enough to hide it that long.
+// occluder returns a thing that passes in front of the target around a time and is large enough to
+// hide it that long.
 func (s *Scene) occluder(r random, target *thing, t, lasts, share float64) *thing {
 	side := math.Min(float64(s.Width), float64(s.Height))
 	o := newThing(r, []form{blob, polygon, bar, bar}[r.IntN(4)], none, 0)
@@ -225,7 +227,8 @@ func newCamera(r random, side, w, h float64) camera {
 // jolt returns by how much everything is shaken at a time.
 func (c *camera) jolt(t float64) vec { return vec{c.shake[0].at(t), c.shake[1].at(t)} }
 
-// view returns the map from the frame to the background at a time. Its scale is at most one: texels are no smaller than pixels.
+// view returns the map from the frame to the background at a time. Its scale is at most one: texels
+// are no smaller than pixels.
 func (c *camera) view(t float64) affine {
 	scale := 1 / (1 + c.zoom.amplitude + c.zoom.at(t))
 	m := rotation(c.angle, scale, scale)
@@ -235,7 +238,7 @@ func (c *camera) view(t float64) affine {
 	return m
 }
 
-// promising says whether the layout shows what its family promises. It draws masks only.
+// promising reports whether the layout shows what its family promises. It draws masks only.
 func (s *Scene) promising() bool {
 	seen, whole := s.sight(0)
 	share := float64(whole) / float64(s.Width*s.Height)

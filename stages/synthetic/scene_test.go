@@ -5,8 +5,16 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"os"
+	"path/filepath"
 	"runtime"
+	"strings"
 	"testing"
+
+	"github.com/rs/zerolog"
+
+	"github.com/seed49bbd0e6/tachi/graph"
+	"github.com/seed49bbd0e6/tachi/stages/internal/prompt"
 )
 
 // clip draws a whole clip: pictures and masks, frame after frame.
@@ -19,9 +27,10 @@ func clip(s *Scene) (rgb, masks [][]uint8) {
 	return rgb, masks
 }
 
-// TestTheTableIsFrozen compares clips with the bytes that weights were trained on. It fails when any parameter, or any
-// pixel, changes: then the weights must be trained again, and every result measured again.
-func TestTheTableIsFrozen(t *testing.T) {
+// TestClipsOfTheTableDoNotChange compares clips with the bytes that weights were trained on. It
+// fails when any parameter, or any pixel, changes: then the weights must be trained again, and
+// every result measured again.
+func TestClipsOfTheTableDoNotChange(t *testing.T) {
 	if runtime.GOARCH != "amd64" {
 		t.Skip("other compilers fuse multiplications with additions")
 	}
@@ -57,8 +66,8 @@ func TestAnyFrameCanBeDrawnByItself(t *testing.T) {
 	}
 }
 
-// TestFamiliesKeepTheirPromises looks at clips of the lengths of training and test.
-func TestFamiliesKeepTheirPromises(t *testing.T) {
+// TestEveryFamilyShowsItsEvents looks at clips of the lengths of training and test.
+func TestEveryFamilyShowsItsEvents(t *testing.T) {
 	const w, h, seeds = 96, 96, 25
 	for i := range Families {
 		f := &Families[i]
@@ -199,5 +208,17 @@ func TestCoverageIsTheArea(t *testing.T) {
 	}
 	if sum < 26.999 || sum > 27.001 {
 		t.Errorf("triangle of area 27 covers %v", sum)
+	}
+}
+
+func TestPromptsBeyondTheEndAreRefused(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "prompts.json")
+	if err := os.WriteFile(file, []byte(`{"prompts": [{"frame": 3, "box": [1,1,9,9]}]}`), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	o := &Options{Width: 64, Height: 48, Frames: 3, FPS: 30, Family: "easy", Options: prompt.Options{Prompts: graph.Path(file)}}
+	_, err := Stage.Open(&graph.Env{Log: zerolog.Nop()}, o)
+	if graph.KindOf(err) != graph.BadData || !strings.Contains(err.Error(), "a prompt names frame 3, but there are 3") {
+		t.Error(err)
 	}
 }

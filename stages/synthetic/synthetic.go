@@ -1,7 +1,8 @@
-// Package synthetic is a source of made-up video with ground truth: textured things that move, hide each other, look
-// alike and leave, before a textured background that a camera pans over. A clip follows from its family, its seed, its
-// size and its length alone; see Families. Shapes and paths are computed in float64 and most of the rest in integers:
-// the bytes are the same on every machine whose compiler does not fuse multiplications with additions, as on amd64.
+// Package synthetic is a source of made-up video with ground truth: textured things that move, hide
+// each other, look alike and leave, before a textured background that a camera pans over. A clip
+// follows from its family, its seed, its size and its length alone; see Families. Shapes and paths
+// are computed in float64 and most of the rest in integers: the bytes are the same on every machine
+// whose compiler does not fuse multiplications with additions, as on amd64.
 package synthetic
 
 import (
@@ -18,20 +19,12 @@ import (
 var Stage = graph.WithImagine(graph.WithProbe(graph.NewSource("synthetic", "Made-up video with ground truth, from a seed: a target among other objects. "+
 	"Without a prompt the target, object 1, is prompted with its true box on frame 0.", open),
 	func(_ *graph.Env, o *Options) (graph.Probe, error) {
-		objects, prompts := []int{1}, graph.Prompts{}
-		if !o.Options.Empty() {
-			set, _, err := o.Options.Load(o.Width, o.Height)
-			if err != nil {
-				return graph.Probe{}, err
-			}
-			_, objects = set.At(o.Frames - 1)
-			prompts = set.Count()
-		}
-		return graph.Probe{Width: o.Width, Height: o.Height, Frames: o.Frames, Rate: float64(o.FPS), Objects: len(objects), Prompts: prompts}, nil
+		objects, prompts := o.Tally(o.Width, o.Height)
+		return graph.Probe{Width: o.Width, Height: o.Height, Frames: o.Frames, Rate: float64(o.FPS), Objects: max(objects, 1), Prompts: prompts}, nil
 	}), imagine)
 
 func imagine(_ *graph.Env, o *Options, p graph.Probe, frames int) (out []*Out, err error) {
-	set := prompt.First([]token.Prompt{{Object: 1, Box: &token.Box{X1: float32(o.Width), Y1: float32(o.Height)}}})
+	set := prompt.First([]token.Prompt{{Object: 1, Box: &token.Box{X1: float64(o.Width), Y1: float64(o.Height)}}})
 	if !o.Options.Empty() {
 		if set, _, err = o.Options.Load(o.Width, o.Height); err != nil {
 			return nil, err
@@ -81,18 +74,6 @@ func (o *Options) Scene() *Scene {
 	return New(Find(o.Family), uint64(o.Seed), o.Width, o.Height, o.Frames)
 }
 
-// box returns the box around a mask, its far sides outside the last pixels.
-func box(m *token.Mask) token.Box {
-	b := token.Box{X0: float32(m.W), Y0: float32(m.H)}
-	for i, p := range m.Pix {
-		if p != 0 {
-			x, y := float32(i%m.W), float32(i/m.W)
-			b = token.Box{X0: min(b.X0, x), Y0: min(b.Y0, y), X1: max(b.X1, x+1), Y1: max(b.Y1, y+1)}
-		}
-	}
-	return b
-}
-
 // frame draws frame t with its ground truth.
 func (s *Scene) frame(t int, h *token.Header) *token.Frame {
 	n := s.Width * s.Height
@@ -108,14 +89,10 @@ func (s *Scene) frame(t int, h *token.Header) *token.Frame {
 
 func open(env *graph.Env, o *Options) (func(context.Context, func(*Out) error) error, func(error) error, error) {
 	var set *prompt.Set
-	if !o.Options.Empty() {
-		var warnings []string
+	if !o.Empty() {
 		var err error
-		if set, warnings, err = o.Options.Load(o.Width, o.Height); err != nil {
+		if set, err = prompt.ForSource(env, &o.Options, o.stream()); err != nil {
 			return nil, nil, err
-		}
-		for _, w := range warnings {
-			env.Log.Warn().Msg(w)
 		}
 	}
 	return func(ctx context.Context, emit func(*Out) error) error {
@@ -139,9 +116,14 @@ func (o *Options) Play(ctx context.Context, visit func(*token.Frame) error) erro
 	return o.play(ctx, nil, visit)
 }
 
-func (o *Options) play(ctx context.Context, set *prompt.Set, visit func(*token.Frame) error) error {
-	stream := &token.Stream{ID: "synthetic", Width: o.Width, Height: o.Height, Rate: token.Ratio{Num: o.FPS, Den: 1},
+// stream describes the clip.
+func (o *Options) stream() *token.Stream {
+	return &token.Stream{ID: "synthetic", Width: o.Width, Height: o.Height, Rate: token.Ratio{Num: o.FPS, Den: 1},
 		TimeBase: token.Ratio{Num: 1, Den: o.FPS}, Frames: o.Frames}
+}
+
+func (o *Options) play(ctx context.Context, set *prompt.Set, visit func(*token.Frame) error) error {
+	stream := o.stream()
 	s := o.Scene()
 	var drawn []*token.Frame
 	for t := range o.Frames {
@@ -161,7 +143,7 @@ func (o *Options) play(ctx context.Context, set *prompt.Set, visit func(*token.F
 			drawn = append(drawn, f)
 		}
 		if set == nil {
-			b := box(f.Truth[0].Mask)
+			b := f.Truth[0].Mask.Box()
 			set = prompt.First([]token.Prompt{{Object: 1, Box: &b}})
 		}
 		if t == 0 {

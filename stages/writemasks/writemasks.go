@@ -1,5 +1,5 @@
-// Package writemasks writes a folder of masks as DAVIS does: one 8-bit indexed PNG per frame, pixel value = object id,
-// 0 for background, the lowest id where objects overlap.
+// Package writemasks writes a folder of masks as DAVIS does: one 8-bit indexed PNG per frame, pixel
+// value = object id, 0 for background, the lowest id where objects overlap.
 package writemasks
 
 import (
@@ -35,7 +35,7 @@ func open(env *graph.Env, o *Options) (func(context.Context, *In) error, func(er
 	create := outfile.CreateDir
 	if env.Resume != nil { // pictures of frames after the checkpoint are written again
 		create = outfile.ReopenDir
-		if outfile.DirThrough(string(o.Path)) {
+		if outfile.DirCommitted(string(o.Path)) {
 			env.Save = func() ([]byte, error) { return []byte("{}"), nil }
 			return func(context.Context, *In) error { return nil }, nil, nil
 		}
@@ -103,8 +103,8 @@ func paint(r *token.Result, palette color.Palette) (*image.Paletted, error) {
 	return img, nil
 }
 
-// Palette returns the colours of the PASCAL VOC and DAVIS data sets: the bits of the index, taken three at a time from the lowest,
-// become the bits of red, green and blue from the highest.
+// Palette returns the colours of the PASCAL VOC and DAVIS data sets: the bits of the index, taken
+// three at a time from the lowest, become the bits of red, green and blue from the highest.
 func Palette() color.Palette {
 	p := make(color.Palette, 256)
 	for i := range p {

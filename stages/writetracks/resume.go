@@ -9,8 +9,9 @@ import (
 	"github.com/seed49bbd0e6/tachi/stages/internal/outfile"
 )
 
-// place is where the files are at a checkpoint: how long each is, and what the next lines depend on.
-type place struct {
+// resumePoint is where the files are at a checkpoint: how long each is, and what the next lines
+// depend on.
+type resumePoint struct {
 	Events *int64
 	Boxes  map[int]int64 // by object
 	Lost   map[int]int
@@ -20,7 +21,7 @@ type place struct {
 
 // save brings all lines so far to the disk.
 func (w *writer) save() ([]byte, error) {
-	p := place{Boxes: map[int]int64{}, Lost: w.lost, Several: w.several}
+	p := resumePoint{Boxes: map[int]int64{}, Lost: w.lost, Several: w.several}
 	if w.events != nil {
 		size, err := w.events.settle()
 		if err != nil {
@@ -40,23 +41,23 @@ func (w *writer) save() ([]byte, error) {
 
 func (b *buffered) settle() (int64, error) {
 	if b.file == nil {
-		return b.through, nil
+		return b.size, nil
 	}
 	if err := b.Flush(); err != nil {
 		return 0, err
 	}
-	return b.file.Settle()
+	return b.file.Sync()
 }
 
 // resume opens the files again and cuts them to where they were.
 func (w *writer) resume(data []byte) error {
-	var p place
+	var p resumePoint
 	if err := json.Unmarshal(data, &p); err != nil {
 		return graph.Errorf(graph.BadData, "the checkpoint: %w", err)
 	}
 	reopen := func(path string, size int64) (*buffered, error) {
-		if outfile.Through(path) {
-			return &buffered{Writer: bufio.NewWriter(io.Discard), through: size}, nil
+		if outfile.Committed(path) {
+			return &buffered{Writer: bufio.NewWriter(io.Discard), size: size}, nil
 		}
 		f, err := outfile.Reopen(path, size, w.env.Overwrite)
 		if err != nil {

@@ -1,5 +1,5 @@
-// Package writetracks writes where each object is: boxes in LaSOT's text format, and one JSON event per frame and
-// object with every score that led there, so that a lost object can be explained.
+// Package writetracks writes where each object is: boxes in LaSOT's text format, and one JSON event
+// per frame and object with every score that led there, so that a lost object can be explained.
 package writetracks
 
 import (
@@ -39,7 +39,7 @@ type Event struct {
 	Time        float64  `json:"time"` // seconds
 	Name        string   `json:"name,omitempty"`
 	Object      int      `json:"object"`
-	Box         [4]int   `json:"box"` // x, y, w, h in stored pixels, upright
+	Box         [4]int   `json:"box"` // x, y, w, h in stored pixels, upright; w = xmax - xmin as in LaSOT
 	Prompted    bool     `json:"prompted,omitempty"`
 	Chosen      int      `json:"chosen"`
 	IoU         float32  `json:"predicted_iou"`
@@ -70,8 +70,8 @@ type writer struct {
 
 type buffered struct {
 	*bufio.Writer
-	file    *outfile.File // nil when the file was complete before this run
-	through int64         // its size at the checkpoint then
+	file *outfile.File // nil when the file was complete before this run
+	size int64         // its size at the checkpoint then
 }
 
 func open(env *graph.Env, o *Options) (func(context.Context, *In) error, func(error) error, error) {
@@ -126,8 +126,8 @@ func (w *writer) fire(_ context.Context, in *In) error {
 	return nil
 }
 
-// begin settles the names of the boxes files on the first frame, and that each can be written, also those of objects that
-// appear late.
+// begin settles the names of the boxes files on the first frame, and that each can be written, also
+// those of objects that appear late.
 func (w *writer) begin(s *token.Stream) error {
 	if w.begun {
 		return nil
@@ -144,7 +144,8 @@ func (w *writer) begin(s *token.Stream) error {
 	return nil
 }
 
-// box writes one line. An object that appears late gets zeros for the frames before, so that line n is frame n.
+// box writes one line. An object that appears late gets zeros for the frames before, so that line n
+// is frame n.
 func (w *writer) box(t *token.Tracked, frame int) error {
 	if w.o.Path == "" {
 		return nil
@@ -160,7 +161,7 @@ func (w *writer) box(t *token.Tracked, frame int) error {
 			fmt.Fprintln(out, "0,0,0,0")
 		}
 	}
-	b := t.Box()
+	b := t.Box().Span().Pixels() // LaSOT's width
 	_, err := fmt.Fprintf(out, "%d,%d,%d,%d\n", b[0], b[1], b[2], b[3])
 	return err
 }
@@ -178,7 +179,8 @@ func numbered(path string, object int) string {
 	return fmt.Sprintf("%s-%d%s", strings.TrimSuffix(path, ext), object, ext)
 }
 
-// Names lists the boxes files that there may be under a path: the path itself, or one for each object.
+// Names lists the boxes files that there may be under a path: the path itself, or one for each
+// object.
 func Names(path string) []string {
 	names := []string{path}
 	for object := 1; object <= prompt.MaxObject; object++ {
@@ -191,7 +193,7 @@ func (w *writer) event(h *token.Header, t *token.Tracked, note *token.MemoryNote
 	if w.events == nil {
 		return nil
 	}
-	e := Event{Frame: h.Index, PTS: h.PTS, Time: float64(h.PTS) * h.Stream.TimeBase.Float(), Name: h.Name, Object: t.Object, Box: t.Box(),
+	e := Event{Frame: h.Index, PTS: h.PTS, Time: float64(h.PTS) * h.Stream.TimeBase.Float(), Name: h.Name, Object: t.Object, Box: t.Box().Span().Pixels(),
 		Prompted: h.Prompted(t.Object), Chosen: t.Chosen, IoU: t.IoU, ObjectLogit: t.ObjectLogit, KFScore: t.KFScore, Filter: t.FilterStage}
 	if note != nil {
 		memory := "valid"

@@ -59,10 +59,10 @@ func (r *Reader) audioUntil(end int64) []any {
 	limit := float64(end) * r.video.TimeBase().Float64()
 	unit := r.audio.TimeBase().Float64()
 	n := 0
-	for n < len(r.heard) && float64(r.heard[n].(*Packet).PTS)*unit < limit {
+	for n < len(r.pendingAudio) && float64(r.pendingAudio[n].(*Packet).PTS)*unit < limit {
 		n++
 	}
-	out := r.heard[:n:n]
-	r.heard = r.heard[n:]
+	out := r.pendingAudio[:n:n]
+	r.pendingAudio = r.pendingAudio[n:]
 	return out
 }

@@ -10,9 +10,9 @@ import (
 	"github.com/asticode/go-astiav"
 )
 
-// Damage is seen in four ways. The demuxer marks a packet as corrupt. The decoder marks a picture, or
-// refuses a packet. Some decoders only log an error and show what they have. And a picture may not come
-// at all: then its packet remains in the ledger when a later picture comes.
+// Damage is seen in four ways. The demuxer marks a packet as corrupt. The decoder marks a picture,
+// or refuses a packet. Some decoders only log an error and show what they have. And a picture may
+// not come at all: then its packet remains in the packet log when a later picture comes.
 //
 // Frames are counted as they come. One that gives no picture has no number, as in players.
 
@@ -29,8 +29,8 @@ type Corrupt struct {
 // Any reports whether there is any damage. Joining a stream in the middle is none.
 func (c Corrupt) Any() bool { return c.Shown+c.Skipped+c.Errors > 0 }
 
-// ledger knows which packets the decoder has and what became of them.
-type ledger struct {
+// packetLog knows which packets the decoder has and what became of them.
+type packetLog struct {
 	open     []entry  // packets whose picture has not come
 	sent     int      // packets in all
 	matched  int      // pictures whose packet is known
@@ -40,7 +40,7 @@ type ledger struct {
 	refused  int      // packets since the last picture that the decoder has refused
 	troubled bool     // something was wrong at any time
 	recent   int      // pictures for which trouble is recent
-	grumbles bool     // the decoder logs errors of sound pictures, too
+	noisy    bool     // the decoder logs errors of sound pictures, too
 	marks    [2]*mark // of the packets sent last, nil where there is none
 }
 
@@ -53,23 +53,26 @@ type entry struct {
 	last  bool  // it is the last of the file
 }
 
-// mark is that of a corrupt packet. A jump in time takes it back: there the demuxer misses packets that never were.
+// mark is that of a corrupt packet. A jump in time takes it back: there the demuxer misses packets
+// that never were.
 type mark struct{ void, counted bool }
 
-// enough is how many pictures have to match their packets before one that is missing is believed to be.
+// enough is how many pictures have to match their packets before one that is missing is believed to
+// be.
 const enough = 8
 
-// flagging are the decoders that mark a damaged picture, so that the errors that they log may be about less.
+// flagging are the decoders that mark a damaged picture, so that the errors that they log may be
+// about less.
 var flagging = []string{"h264", "hevc", "vvc", "mpeg1video", "mpeg2video", "mpeg4", "h263", "flv1", "msmpeg4v2", "msmpeg4v3", "wmv1", "wmv2", "vp9", "av1"}
 
-// newLedger is for a video that is read from its beginning, or from where it was sought.
-func (r *Reader) newLedger() ledger {
-	return ledger{loose: !oneToOne(r.video), began: r.finite && !timesJump(r.fc)} // others may be joined in the middle
+// newPacketLog is for a video that is read from its beginning, or from where it was sought.
+func (r *Reader) newPacketLog() packetLog {
+	return packetLog{loose: !oneToOne(r.video), began: r.finite && !timesJump(r.fc)} // others may be joined in the middle
 }
 
 // enter notes a packet that goes to the decoder.
 func (r *Reader) enter(p *astiav.Packet, last bool) {
-	l := &r.ledger
+	l := &r.packetLog
 	if l.sent++; l.sent == 1 {
 		l.animated = animatedWebP(p.Data())
 	}
@@ -96,23 +99,24 @@ func (r *Reader) enter(p *astiav.Packet, last bool) {
 
 // trouble notes that something is wrong near here.
 func (r *Reader) trouble() {
-	r.ledger.troubled, r.ledger.recent = true, reordering
+	r.packetLog.troubled, r.packetLog.recent = true, reordering
 }
 
 // refuse notes that the decoder gave an error instead of a picture.
 func (r *Reader) refuse() {
-	if r.ledger.began {
-		r.ledger.refused++
+	if r.packetLog.began {
+		r.packetLog.refused++
 		r.trouble()
 	}
 }
 
-// excuse takes back the marks before a jump in time. FFmpeg may mark the packet before the one that it means.
+// excuse takes back the marks before a jump in time. FFmpeg may mark the packet before the one that
+// it means.
 func (r *Reader) excuse() {
 	if r.held != nil {
 		r.held.SetFlags(r.held.Flags().Del(astiav.PacketFlagCorrupt))
 	}
-	for _, m := range r.ledger.marks {
+	for _, m := range r.packetLog.marks {
 		if m == nil || m.void {
 			continue
 		}
@@ -122,13 +126,14 @@ func (r *Reader) excuse() {
 	}
 }
 
-// account compares a picture with the packets that were sent, and counts the damage. It reports whether the picture is to be
-// left out: what the last packet of a file gives that ends in the middle of it.
+// account compares a picture with the packets that were sent, and counts the damage. It reports
+// whether the picture is to be left out: what the last packet of a file gives that ends in the
+// middle of it.
 func (r *Reader) account(p picture, f, prev *Frame) (leave bool) {
-	l := &r.ledger
+	l := &r.packetLog
 	decoder := r.complaints.decoder()
 	own, missing := r.match(p.packet, prev == nil)
-	logged := decoder > 0 && !l.grumbles
+	logged := decoder > 0 && !l.noisy
 	quiet := !slices.Contains(flagging, r.video.CodecParameters().CodecID().Name())
 	damaged := p.corrupt || own.mark != nil && !own.mark.void
 	if own.last && prev != nil && (damaged || logged) && r.mayBeCut() {
@@ -136,7 +141,7 @@ func (r *Reader) account(p picture, f, prev *Frame) (leave bool) {
 		return true
 	}
 	damaged = damaged || logged && quiet && prev != nil
-	l.grumbles = l.grumbles || decoder > 0 && !damaged && missing+l.refused == 0
+	l.noisy = l.noisy || decoder > 0 && !damaged && missing+l.refused == 0
 	f.damaged = damaged
 	if r.demuxer > 0 {
 		r.trouble()
@@ -173,10 +178,11 @@ func (r *Reader) account(p picture, f, prev *Frame) (leave bool) {
 	return false
 }
 
-// endsDamaged reports whether frame f, the last one, is to be left out because the file ends in the middle of it. It is for
-// streams without times, in which account cannot know which packet the picture is from.
+// endsDamaged reports whether frame f, the last one, is to be left out because the file ends in the
+// middle of it. It is for streams without times, in which account cannot know which packet the
+// picture is from.
 func (r *Reader) endsDamaged(f *Frame) bool {
-	if !f.damaged || !r.ledger.loose || f.Index == 0 || !r.mayBeCut() {
+	if !f.damaged || !r.packetLog.loose || f.Index == 0 || !r.mayBeCut() {
 		return false
 	}
 	r.corrupt.Shown--
@@ -184,9 +190,10 @@ func (r *Reader) endsDamaged(f *Frame) bool {
 	return true
 }
 
-// match takes the packet of a picture and all before it out of the ledger, and counts those that gave no picture.
+// match takes the packet of a picture and all before it out of the packet log, and counts those
+// that gave no picture.
 func (r *Reader) match(at int64, first bool) (own entry, missing int) {
-	l := &r.ledger
+	l := &r.packetLog
 	if at == astiav.NoPtsValue {
 		l.open, l.loose = nil, true
 		return own, 0
@@ -215,7 +222,7 @@ func (r *Reader) match(at int64, first bool) (own entry, missing int) {
 
 // missed counts what has not come when the video ends. last is the last frame.
 func (r *Reader) missed(last *Frame) {
-	l := &r.ledger
+	l := &r.packetLog
 	missing := 0
 	if l.loose {
 		missing = l.refused
@@ -258,7 +265,8 @@ func hidden(codec astiav.CodecID, data []byte) bool {
 		if data[len(data)-1]&0xe0 == 0xc0 { // several pictures, the last of which is shown
 			return false
 		}
-		// marker, profile (and a bit more of profile 3), show_existing_frame, frame_type, show_frame
+		// marker, profile (and a bit more of profile 3), show_existing_frame, frame_type,
+		// show_frame
 		if profile := data[0] >> 4 & 3; profile == 3 {
 			return data[0]&4 == 0 && data[0]&1 == 0
 		}

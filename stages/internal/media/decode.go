@@ -15,8 +15,9 @@ import (
 // ErrInterrupted is what Next returns after Interrupt.
 var ErrInterrupted = errors.New("interrupted")
 
-// Next returns the frames in order, then why there are no more: io.EOF at a proper end; a graph.Incomplete when the
-// input stops short, after every frame that could be decoded; a graph.BadData when the video changes its size.
+// Next returns the frames in order, then why there are no more: io.EOF at a proper end; a
+// graph.Incomplete when the input stops short, after every frame that could be decoded; a
+// graph.BadData when the video changes its size.
 func (r *Reader) Next() (*Frame, error) {
 	f := r.next
 	if f == nil {
@@ -54,8 +55,8 @@ func (r *Reader) ahead(prev *Frame) (*Frame, error) {
 	}
 }
 
-// finish makes a Frame of the picture just decoded; prev is nil for the first one. There is none where a file ends in the middle
-// of the picture.
+// finish makes a Frame of the picture just decoded; prev is nil for the first one. There is none
+// where a file ends in the middle of the picture.
 func (r *Reader) finish(p picture, prev *Frame) (*Frame, error) {
 	f := &Frame{PTS: p.pts, Duration: p.duration}
 	if f.Duration <= 0 {
@@ -99,7 +100,7 @@ func (r *Reader) finish(p picture, prev *Frame) (*Frame, error) {
 
 // decode leaves the next picture in r.frame. It returns io.EOF when there is none.
 func (r *Reader) decode() (picture, error) {
-	for barren := 0; ; {
+	for emptyPackets := 0; ; {
 		err := r.receive()
 		switch {
 		case err == nil:
@@ -112,15 +113,16 @@ func (r *Reader) decode() (picture, error) {
 			}
 		default: // what this packet held is lost; after the last packet there are only so many left inside
 			r.refuse()
-			if barren++; r.ended && barren > 64 {
+			if emptyPackets++; r.ended && emptyPackets > 64 {
 				return picture{}, io.EOF
 			}
 		}
 	}
 }
 
-// feed gives the decoder one packet of video. In a file it looks one packet further, to know which is the last; elsewhere
-// only behind a packet that is marked as corrupt, because looking takes time there.
+// feed gives the decoder one packet of video. In a file it looks one packet further, to know which
+// is the last; elsewhere only behind a packet that is marked as corrupt, because looking takes time
+// there.
 func (r *Reader) feed() error {
 	for {
 		if !r.ended {
@@ -168,7 +170,8 @@ func (r *Reader) send(p *astiav.Packet, last bool) bool {
 	return true
 }
 
-// read leaves the next packet of video in r.packet, and keeps the audio before it. At the end it sets r.ended.
+// read leaves the next packet of video in r.packet, and keeps the audio before it. At the end it
+// sets r.ended.
 func (r *Reader) read() error {
 	for {
 		r.packet.Unref()
@@ -186,13 +189,13 @@ func (r *Reader) read() error {
 			if !errors.Is(err, astiav.ErrEof) {
 				r.readErr = err
 			}
-			r.hear(r.timeline.settle())
+			r.keepAudio(r.timeline.settle())
 			return nil
 		}
 		r.demuxer += r.complaints.demuxer()
 		switch index := r.packet.StreamIndex(); {
 		case r.audio != nil && index == r.audio.Index():
-			r.hear(r.timeline.sound(newPacket(r.packet)))
+			r.keepAudio(r.timeline.sound(newPacket(r.packet)))
 		case index != r.video.Index():
 		case r.cut() && r.packet.Flags().Has(astiav.PacketFlagCorrupt): // the sample that the cut went through
 		default:
@@ -200,7 +203,7 @@ func (r *Reader) read() error {
 			r.timeline.picture(r.packet, r.step)
 			if r.timeline.jumps.Count > jumps {
 				r.excuse()
-				r.hear(r.timeline.settle())
+				r.keepAudio(r.timeline.settle())
 			}
 			r.measure()
 			return nil
@@ -208,12 +211,12 @@ func (r *Reader) read() error {
 	}
 }
 
-// hear keeps audio for the frames that it is heard with.
-func (r *Reader) hear(packets []any) {
+// keepAudio keeps audio for the frames that it is heard with.
+func (r *Reader) keepAudio(packets []any) {
 	for _, p := range packets {
 		if p := p.(*Packet); p.at() != astiav.NoPtsValue {
 			r.reach(p.at()+p.Duration, r.audio)
 		}
 	}
-	r.heard = append(r.heard, packets...)
+	r.pendingAudio = append(r.pendingAudio, packets...)
 }

@@ -26,7 +26,7 @@ func resident(t *testing.T) int {
 	return pages * os.Getpagesize()
 }
 
-func TestNothingIsLeftBehind(t *testing.T) {
+func TestReadersAndWritersFreeTheirMemory(t *testing.T) {
 	to := filepath.Join(t.TempDir(), "copy.mp4")
 	round := func(n int) {
 		for range n {
@@ -45,8 +45,8 @@ func TestNothingIsLeftBehind(t *testing.T) {
 		}
 	}
 	round(20) // pools fill, libraries set themselves up
-	// Allocators come and go by a few MiB; what leaks grows every time. All the frames of a batch are 39 MiB, the
-	// converters of its readers 10 MiB.
+	// Allocators come and go by a few MiB; what leaks grows every time. All the frames of a batch
+	// are 39 MiB, the converters of its readers 10 MiB.
 	var grown [3]int
 	for i := range grown {
 		before := resident(t)

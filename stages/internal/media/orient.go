@@ -1,14 +1,15 @@
 package media
 
-// orientation is how the stored picture must be turned to be displayed: one of the eight symmetries of a rectangle.
-// With x' = a*x + c*y and y' = b*x + d*y (then moved back to the origin), exactly one of a, c and one of b, d is
-// 1 or -1, as in a display matrix: a quarter turn clockwise is {0, 1, -1, 0}.
+// orientation is how the stored picture must be turned to be displayed: one of the eight symmetries
+// of a rectangle. With x' = a*x + c*y and y' = b*x + d*y (then moved back to the origin), exactly
+// one of a, c and one of b, d is 1 or -1, as in a display matrix: a quarter turn clockwise is {0,
+// 1, -1, 0}.
 type orientation struct{ a, b, c, d int }
 
 var upright = orientation{a: 1, d: 1}
 
-// orient reads a display matrix (rows a b u, c d v, x y w; 16.16 fixed point, u v w 2.30). It reports false for what
-// is not a multiple of a quarter turn, which is left as it is stored.
+// orient reads a display matrix (rows a b u, c d v, x y w; 16.16 fixed point, u v w 2.30). It
+// reports false for what is not a multiple of a quarter turn, which is left as it is stored.
 func orient(m *[9]int32) (orientation, bool) {
 	if m == nil {
 		return upright, true
@@ -34,7 +35,7 @@ func orient(m *[9]int32) (orientation, bool) {
 	return o, true
 }
 
-// turned says whether width and height change places.
+// turned reports whether width and height change places.
 func (o orientation) turned() bool { return o.a == 0 }
 
 // size returns the displayed size of a stored picture.

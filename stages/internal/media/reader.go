@@ -22,11 +22,12 @@ import (
 	"github.com/seed49bbd0e6/tachi/stages/internal/token"
 )
 
-// Reader decodes one video. It opens the container, chooses the streams that play by default and decodes the first
-// picture at once, because only a decoded picture says for certain how large it is and which way up.
+// Reader decodes one video. It opens the container, chooses the streams that play by default and
+// decodes the first picture at once, because only a decoded picture says for certain how large it
+// is and which way up.
 //
-// A Reader runs one picture ahead of its caller: a frame lasts until the next one begins, which no packet says
-// reliably when pictures are reordered, and the audio up to then goes with it.
+// A Reader runs one picture ahead of its caller: a frame lasts until the next one begins, which no
+// packet says reliably when pictures are reordered, and the audio up to then goes with it.
 type Reader struct {
 	name   string
 	log    zerolog.Logger
@@ -44,34 +45,34 @@ type Reader struct {
 	orient        orientation
 	stored        []uint8 // room for a picture before it is turned, nil when the video is upright
 
-	next     *Frame // decoded ahead, nil after the last
-	nextErr  error  // why there is none
-	heard    []any  // audio not yet handed out
-	step     int64  // how long a frame lasts when nothing says so
-	steady   bool   // every frame lasts as long
-	begin    int64  // the time of frame 0
-	timeline timeline
+	next         *Frame // decoded ahead, nil after the last
+	nextErr      error  // why there is none
+	pendingAudio []any  // audio not yet handed out
+	step         int64  // how long a frame lasts when nothing says so
+	steady       bool   // every frame lasts as long
+	begin        int64  // the time of frame 0
+	timeline     timeline
 
-	held      *astiav.Packet // read ahead, nil without
-	lookahead bool           // always read one ahead
-	ended     bool           // no more packets
-	readErr   error          // why there are none, when not for the end of the file
-	patient   func()         // makes standard input block again, nil where it does not matter
+	held            *astiav.Packet // read ahead, nil without
+	lookahead       bool           // always read one ahead
+	ended           bool           // no more packets
+	readErr         error          // why there are none, when not for the end of the file
+	restoreBlocking func()         // makes standard input block again, nil where it does not matter
 
-	ledger     ledger
+	packetLog  packetLog
 	corrupt    Corrupt
 	complaints complaints
 	demuxer    int // errors that it logged since the last frame
 
-	finite   bool    // a file or a pipe
-	fileSize int64   // -1 when unknown
-	sized    size    // what the container says of it
-	promised int     // frames that the container's index promises, 0 when there is none
-	packets  int     // of video, read so far
-	reached  float64 // seconds, the end of the farthest packet read
-	end      int64   // of the last packet, in bytes of the input; 0 when unknown
-	ragged   bool    // the file ends in the middle of a picture
-	fields   bool    // a frame was interlaced
+	finite        bool    // a file or a pipe
+	fileSize      int64   // -1 when unknown
+	sized         size    // what the container says of it
+	indexedFrames int     // frames that the container's index promises, 0 when there is none
+	packets       int     // of video, read so far
+	reached       float64 // seconds, the end of the farthest packet read
+	end           int64   // of the last packet, in bytes of the input; 0 when unknown
+	ragged        bool    // the file ends in the middle of a picture
+	fields        bool    // a frame was interlaced
 }
 
 // Frame is one decoded picture.
@@ -86,7 +87,8 @@ type Frame struct {
 	damaged bool
 }
 
-// Picture is what a Writer needs to know of a source besides its size, so that the copy looks the same.
+// Picture is what a Writer needs to know of a source besides its size, so that the copy looks the
+// same.
 type Picture struct {
 	Aspect              token.Ratio // of a pixel as displayed; zero when square or unknown
 	Primaries, Transfer int         // of the RGB pixels; FFmpeg's numbers (ISO/IEC 23091-2)
@@ -100,8 +102,8 @@ type ReadOptions struct {
 	Log      zerolog.Logger
 }
 
-// Open opens a video: a file, an address that FFmpeg understands, a camera (/dev/video0), or "-" for standard input.
-// What is wrong with it is a graph.BadData that begins with path.
+// Open opens a video: a file, an address that FFmpeg understands, a camera (/dev/video0), or "-"
+// for standard input. What is wrong with it is a graph.BadData that begins with path.
 func Open(path string, o ReadOptions) (*Reader, error) {
 	installLog()
 	r := &Reader{name: path, log: o.Log, packet: astiav.AllocPacket(), frame: astiav.AllocFrame()}
@@ -118,7 +120,7 @@ func (r *Reader) open(path string, o ReadOptions) error {
 		return err
 	}
 	if path == "-" {
-		r.patient = dontBlock(0)
+		r.restoreBlocking = dontBlock(0)
 	}
 	r.fc = astiav.AllocFormatContext()
 	r.stop = newInterrupter(r.fc)
@@ -150,8 +152,8 @@ func (r *Reader) open(path string, o ReadOptions) error {
 	return r.first(size)
 }
 
-// dontBlock lets reads of a silent pipe return, so that FFmpeg, which tries again by and by, sees an interrupt. It returns
-// what makes the pipe as it was.
+// dontBlock lets reads of a silent pipe return, so that FFmpeg, which tries again by and by, sees
+// an interrupt. It returns what makes the pipe as it was.
 func dontBlock(fd int) (restore func()) {
 	flags, err := unix.FcntlInt(uintptr(fd), unix.F_GETFL, 0)
 	if err != nil || flags&unix.O_NONBLOCK != 0 || unix.SetNonblock(fd, true) != nil {
@@ -160,7 +162,8 @@ func dontBlock(fd int) (restore func()) {
 	return func() { _ = unix.SetNonblock(fd, false) }
 }
 
-// locate turns what a user wrote into what FFmpeg opens. size is that of a plain file, -1 for anything else.
+// locate turns what a user wrote into what FFmpeg opens. size is that of a plain file, -1 for
+// anything else.
 func locate(path string) (url string, format *astiav.InputFormat, size int64, err error) {
 	switch {
 	case path == "-":
@@ -241,7 +244,7 @@ func (r *Reader) first(fileSize int64) error {
 	}
 	r.steady = ratio(rate) == ratio(r.video.RFrameRate()) && rate.Num() > 0
 	r.timeline = newTimeline(r.fc, r.video, r.audio, float64(r.step)*tb.Float64())
-	r.ledger = r.newLedger()
+	r.packetLog = r.newPacketLog()
 	_, _ = r.complaints.demuxer(), r.complaints.decoder() // what they said of the file's header
 	p, err := r.decode()
 	switch {
@@ -278,7 +281,7 @@ func (r *Reader) first(fileSize int64) error {
 		if fileSize < 0 {
 			fileSize = math.MaxInt64 // a pipe has to be believed
 		}
-		r.promised, r.stream.Frames = indexed(r.video, fileSize)
+		r.indexedFrames, r.stream.Frames = indexed(r.video, fileSize)
 	}
 	if r.begin = p.pts; p.pts == astiav.NoPtsValue {
 		r.begin = 0
@@ -299,7 +302,7 @@ func (r *Reader) whyNothing() error {
 		return cutShort
 	case r.readErr != nil:
 		return r.readErr
-	case r.ledger.animated || codec == "webp_anim": // FFmpeg 9 has a decoder for it
+	case r.packetLog.animated || codec == "webp_anim": // FFmpeg 9 has a decoder for it
 		return errors.New("it is an animated WebP, which this FFmpeg cannot read")
 	case r.packets == 0:
 		return fmt.Errorf("there is nothing in its %s stream", codec)
@@ -360,9 +363,9 @@ func (r *Reader) Close() {
 		r.fc.CloseInput()
 		r.fc = nil
 	}
-	if r.patient != nil {
-		r.patient()
-		r.patient = nil
+	if r.restoreBlocking != nil {
+		r.restoreBlocking()
+		r.restoreBlocking = nil
 	}
 	if r.stop != nil {
 		r.stop.release()
@@ -388,7 +391,8 @@ func rescale(n int64, num, den int, tb astiav.Rational) int64 {
 	return astiav.RescaleQ(n, astiav.NewRational(num, den), tb)
 }
 
-// Rereadable says whether opening path twice gives the same video twice: false for standard input and named pipes.
+// Rereadable reports whether opening path twice gives the same video twice: false for standard
+// input and named pipes.
 func Rereadable(path string) bool {
 	if path == "-" {
 		return false

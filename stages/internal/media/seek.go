@@ -21,9 +21,9 @@ func MarkOf(pts int64, rgb []uint8) Mark { return Mark{pts, sha256.Sum256(rgb)} 
 // ErrNotFound is what Find returns when a frame is not where its mark says.
 var ErrNotFound = errors.New("the frame is not where it was")
 
-// Find goes on behind the frame of a mark, which was frame number index. It seeks, and believes only a frame of the same time
-// and the same pixels: containers lie about where they are, and streams decode differently after a seek. After an error
-// the Reader can only be closed.
+// Find goes on behind the frame of a mark, which was frame number index. It seeks, and believes
+// only a frame of the same time and the same pixels: containers lie about where they are, and
+// streams decode differently after a seek. After an error the Reader can only be closed.
 func (r *Reader) Find(m Mark, index int) error {
 	if err := r.fc.SeekFrame(r.video.Index(), m.PTS, astiav.NewSeekFlags(astiav.SeekFlagBackward)); err != nil {
 		return ErrNotFound
@@ -57,11 +57,11 @@ func (r *Reader) Find(m Mark, index int) error {
 
 // restart forgets what was read before a seek. Damage that was counted remains.
 func (r *Reader) restart() {
-	r.heard, r.ended, r.readErr, r.ragged = nil, false, nil, false
+	r.pendingAudio, r.ended, r.readErr, r.ragged = nil, false, nil, false
 	if r.held != nil {
 		r.held.Free()
 		r.held = nil
 	}
 	r.timeline = newTimeline(r.fc, r.video, r.audio, float64(r.step)*r.video.TimeBase().Float64())
-	r.ledger = r.newLedger()
+	r.packetLog = r.newPacketLog()
 }

@@ -64,7 +64,8 @@ func sized(path, format string, bytes int64) size {
 	return held
 }
 
-// segmentEnd returns where the first segment of a Matroska file ends, -1 when that is not said, as in one that was recorded live.
+// segmentEnd returns where the first segment of a Matroska file ends, -1 when that is not said, as
+// in one that was recorded live.
 func segmentEnd(f io.ReaderAt) int64 {
 	const header, segment = 0x1a45dfa3, 0x18538067
 	at := int64(0)
@@ -113,7 +114,8 @@ func riffEnd(f io.ReaderAt, bytes int64) int64 {
 	return end
 }
 
-// gifEnd returns the end of a GIF whose last byte is its trailer, or else an end beyond that of the file. Zeros may follow it.
+// gifEnd returns the end of a GIF whose last byte is its trailer, or else an end beyond that of the
+// file. Zeros may follow it.
 func gifEnd(f io.ReaderAt, bytes int64) int64 {
 	const trailer = 0x3b
 	var tail [64]byte
@@ -171,18 +173,19 @@ func (r *Reader) measure() {
 	}
 }
 
-// cut says whether the file lacks what its container says that it has.
-func (r *Reader) cut() bool { return r.promised > r.stream.Frames || r.sized == broken }
+// cut reports whether the file lacks what its container says that it has.
+func (r *Reader) cut() bool { return r.indexedFrames > r.stream.Frames || r.sized == broken }
 
-// certain says whether the container knows what it has, and the file has it.
+// certain reports whether the container knows what it has, and the file has it.
 func (r *Reader) certain() bool {
-	return r.fileSize >= 0 && (r.promised > 0 || r.sized == held) && !r.cut()
+	return r.fileSize >= 0 && (r.indexedFrames > 0 || r.sized == held) && !r.cut()
 }
 
-// mayBeCut says whether damage at the end may come from a cut: streams from a network have no end of their own.
+// mayBeCut reports whether damage at the end may come from a cut: streams from a network have no
+// end of their own.
 func (r *Reader) mayBeCut() bool { return r.finite && !r.certain() }
 
-// verdict says whether the end after frame last is the true one.
+// verdict returns an error unless the end after frame last is the true one.
 func (r *Reader) verdict(last int) error {
 	switch {
 	case r.cut(), r.ragged:
@@ -195,8 +198,9 @@ func (r *Reader) verdict(last int) error {
 	return io.EOF
 }
 
-// tooShort compares what came with the length that the container announces. Some count it from zero although their times begin
-// later, and some do not, so that a video is long enough when it is by either.
+// tooShort compares what came with the length that the container announces. Some count it from zero
+// although their times begin later, and some do not, so that a video is long enough when it is by
+// either.
 func (r *Reader) tooShort() bool {
 	if !headerDuration(r.fc) || r.video.NbFrames() > 0 && int64(r.packets) >= r.video.NbFrames() {
 		return false
@@ -218,7 +222,8 @@ func (r *Reader) announced() float64 {
 	return float64(r.fc.Duration()) / 1e6
 }
 
-// leftOver reports whether bytes lie behind the last picture of a file that holds nothing but pictures: a piece of the next one.
+// leftOver reports whether bytes lie behind the last picture of a file that holds nothing but
+// pictures: a piece of the next one.
 func (r *Reader) leftOver() bool {
 	return r.fc.InputFormat().Name() == "yuv4mpegpipe" && r.end > 0 && position(r.fc) > r.end
 }
@@ -227,17 +232,17 @@ var cutShort = errors.New("the file is cut short")
 
 // early makes the error of an end after frame last that came too soon.
 func (r *Reader) early(last int, why error) error {
-	promised, about := r.promised, ""
-	if promised == 0 && headerDuration(r.fc) {
+	expected, about := r.indexedFrames, ""
+	if expected == 0 && headerDuration(r.fc) {
 		length := r.announced()
 		if strings.HasPrefix(r.fc.InputFormat().Name(), "matroska") { // FFmpeg counts it from zero
 			length -= max(0, float64(r.fc.StartTime())/1e6)
 		}
-		promised, about = int(math.Round(length*r.stream.Rate.Float())), "about "
+		expected, about = int(math.Round(length*r.stream.Rate.Float())), "about "
 	}
 	of := ""
-	if promised > last+1 {
-		of = fmt.Sprintf(" (%d of %s%d)", last+1, about, promised)
+	if expected > last+1 {
+		of = fmt.Sprintf(" (%d of %s%d)", last+1, about, expected)
 	}
 	return graph.Errorf(graph.Incomplete, "%s: ends early after frame %d%s: %w", r.name, last, of, why)
 }

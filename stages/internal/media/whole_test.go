@@ -50,8 +50,9 @@ func real(t *testing.T, some, all []*Frame) {
 	}
 }
 
-// A transport stream and a raw stream promise nothing. They are cut when they end in the middle of a picture, which is left out
-// where the decoder sees it. In the transport stream each picture is one packet, which is there or not.
+// A transport stream and a raw stream promise nothing. They are cut when they end in the middle of
+// a picture, which is left out where the decoder sees it. In the transport stream each picture is
+// one packet, which is there or not.
 func TestAStreamIsCutOnlyInTheMiddleOfAPicture(t *testing.T) {
 	for name, step := range map[string]int{"plain.ts": 188, "raw.h264": 7} {
 		data := fixture(t, name)
@@ -79,7 +80,7 @@ func TestAStreamIsCutOnlyInTheMiddleOfAPicture(t *testing.T) {
 	}
 }
 
-func TestAnAVIPromisesAsManyFramesAsItsHeaderSays(t *testing.T) {
+func TestTheLengthOfAnAVIIsThatOfItsHeader(t *testing.T) {
 	data := fixture(t, "mjpeg.avi")
 	_, err := readAll(t, open(t, temp(t, "cut.avi", data[:len(data)*6/10])))
 	if err == nil || !bytes.HasSuffix([]byte(err.Error()), []byte("of about 30): the file is cut short")) {
@@ -87,7 +88,7 @@ func TestAnAVIPromisesAsManyFramesAsItsHeaderSays(t *testing.T) {
 	}
 }
 
-func TestPromisedSizes(t *testing.T) {
+func TestSizesThatContainersSay(t *testing.T) {
 	header := "\x1a\x45\xdf\xa3\x84abcd"
 	for name, c := range map[string]struct {
 		format, data string

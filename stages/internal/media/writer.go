@@ -15,9 +15,9 @@ import (
 	"github.com/seed49bbd0e6/tachi/stages/internal/token"
 )
 
-// Writer makes an mp4 of H.264 (libx264, 4:2:0, BT.709 in limited range, tagged so) that plays in a browser: the
-// index stands at the front. Audio packets are copied. Sizes are padded to even numbers by repeating the last
-// column and row, because 4:2:0 has no others.
+// Writer makes an mp4 of H.264 (libx264, 4:2:0, BT.709 in limited range, tagged so) that plays in a
+// browser: the index stands at the front. Audio packets are copied. Sizes are padded to even
+// numbers by repeating the last column and row, because 4:2:0 has no others.
 type Writer struct {
 	o      WriterOptions
 	fc     *astiav.FormatContext
@@ -35,11 +35,12 @@ type Writer struct {
 	origin        int64           // pts that becomes time 0
 	hurt          bool            // some of it was damaged
 	tried         bool            // the audio's first packet was
-	heard         int64           // dts of the last audio packet, in the stream's time base
+	lastAudio     int64           // dts of the last audio packet, in the stream's time base
 	err           error           // the first error of the muxer: nothing can be written after it
 }
 
-// WriterOptions say what to write. Width, Height, TimeBase and CRF are needed, the rest may be zero.
+// WriterOptions say what to write. Width, Height, TimeBase and CRF are needed, the rest may be
+// zero.
 type WriterOptions struct {
 	Width, Height int         // of the pictures given to Write
 	TimeBase      token.Ratio // of the times given to Write
@@ -61,7 +62,7 @@ func NewWriter(path string, o WriterOptions) (*Writer, error) {
 	w := &Writer{
 		o: o, frame: astiav.AllocFrame(), packet: astiav.AllocPacket(),
 		width: (o.Width + 1) &^ 1, height: (o.Height + 1) &^ 1,
-		lasts: map[int64]int64{}, origin: o.Picture.Origin, heard: astiav.NoPtsValue,
+		lasts: map[int64]int64{}, origin: o.Picture.Origin, lastAudio: astiav.NoPtsValue,
 	}
 	if err := w.open("file:" + path); err != nil {
 		w.free()
@@ -107,9 +108,9 @@ func (w *Writer) open(url string) (err error) {
 	return nil
 }
 
-// begin writes the head of an mp4. Where a track begins is written in a unit of the movie's, which FFmpeg makes a
-// millisecond: a file in parts would be off by some of that at each joint. Here it is one that suits every track. FFmpeg
-// calls FLAC in mp4 experimental; browsers play it.
+// begin writes the head of an mp4. Where a track begins is written in a unit of the movie's, which
+// FFmpeg makes a millisecond: a file in parts would be off by some of that at each joint. Here it
+// is one that suits every track. FFmpeg calls FLAC in mp4 experimental; browsers play it.
 func begin(fc *astiav.FormatContext) error {
 	unit := 1
 	for _, s := range fc.Streams() {
@@ -204,8 +205,8 @@ func (w *Writer) mute() {
 	w.o.Log.Warn().Msgf("the audio is left out: an mp4 cannot hold %s", w.o.Audio.Codec)
 }
 
-// Write adds a picture of Height rows of Width*3 bytes that is shown from pts for a duration, and the audio that goes
-// with it (of *Packet). pts must increase.
+// Write adds a picture of Height rows of Width*3 bytes that is shown from pts for a duration, and
+// the audio that goes with it (of *Packet). pts must increase.
 func (w *Writer) Write(rgb []uint8, pts, duration int64, audio []any) error {
 	if w.err != nil {
 		return w.err
@@ -239,8 +240,8 @@ func (w *Writer) Write(rgb []uint8, pts, duration int64, audio []any) error {
 	return nil
 }
 
-// pad returns a picture of even size that FFmpeg may read past the end of: the one given if it is such a one (from
-// NewRGB), or a copy on the canvas with its last column or row repeated.
+// pad returns a picture of even size that FFmpeg may read past the end of: the one given if it is
+// such a one (from NewRGB), or a copy on the canvas with its last column or row repeated.
 func (w *Writer) pad(rgb []uint8) []uint8 {
 	if w.width == w.o.Width && w.height == w.o.Height && cap(rgb)-len(rgb) >= slack {
 		return rgb
@@ -315,10 +316,10 @@ func (w *Writer) writeAudio(a *Packet) error {
 	w.tried = true
 	w.packet.SetStreamIndex(w.audio.Index())
 	w.packet.RescaleTs(from, w.audio.TimeBase())
-	if w.heard != astiav.NoPtsValue && w.packet.Dts() <= w.heard {
+	if w.lastAudio != astiav.NoPtsValue && w.packet.Dts() <= w.lastAudio {
 		return nil // times that jump back cannot be written
 	}
-	w.heard = w.packet.Dts()
+	w.lastAudio = w.packet.Dts()
 	err := w.fc.WriteInterleavedFrame(w.packet)
 	if errors.Is(err, astiav.ErrInvaliddata) { // damaged on its way; the pictures are not
 		if !w.hurt {

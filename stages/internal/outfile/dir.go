@@ -16,9 +16,10 @@ type Dir struct {
 	overwrite      bool
 }
 
-// CheckDir says whether CreateDir would succeed as far as that can be told without touching anything.
-// An empty folder is not an output yet and may be taken. A folder is replaced whole, so what holds anything else than
-// files with the extension ext is not an output either, and is never taken.
+// CheckDir reports whether CreateDir would succeed as far as that can be told without touching
+// anything. An empty folder is not an output yet and may be taken. A folder is replaced whole, so
+// what holds anything else than files with the extension ext is not an output either, and is never
+// taken.
 func CheckDir(path, ext string, overwrite bool) error {
 	entries, err := os.ReadDir(path)
 	switch {
@@ -69,8 +70,8 @@ func ReopenDir(path, ext string, overwrite bool) (*Dir, error) {
 	return d, nil
 }
 
-// DirThrough is Through for a folder.
-func DirThrough(path string) bool {
+// DirCommitted is Committed for a folder.
+func DirCommitted(path string) bool {
 	path = filepath.Clean(path)
 	_, err := os.Lstat(path)
 	_, partial := os.Lstat(path + ".partial")
@@ -80,7 +81,8 @@ func DirThrough(path string) bool {
 // Path is the temporary name, to write files into.
 func (d *Dir) Path() string { return d.partial }
 
-// Commit gives the folder its final name. An output that it replaces is removed after the new one stands.
+// Commit gives the folder its final name. An output that it replaces is removed after the new one
+// stands.
 func (d *Dir) Commit() error {
 	if err := CheckDir(d.final, d.ext, d.overwrite); err != nil {
 		return err

@@ -1,8 +1,9 @@
 // Package outfile gives outputs their names only when they are complete.
 //
-// A file is written beside its final name, as overlay.partial.mp4 for overlay.mp4, and renamed when it is whole:
-// whoever finds overlay.mp4 may trust it. The data is synced before the rename, so that the promise survives a
-// power cut. What an interrupted run leaves is a .partial, which the next run overwrites.
+// A file is written beside its final name, as overlay.partial.mp4 for overlay.mp4, and renamed when
+// it is whole: whoever finds overlay.mp4 may trust it. The data is synced before the rename, so
+// that the promise survives a power cut. What an interrupted run leaves is a .partial, which the
+// next run overwrites.
 //
 // Every error of this package is a graph.BadOutput that begins with the path as the user wrote it.
 package outfile
@@ -26,7 +27,7 @@ type File struct {
 	final, partial string
 }
 
-// Check says whether Create would succeed as far as that can be told without touching anything.
+// Check reports whether Create would succeed as far as that can be told without touching anything.
 func Check(path string, overwrite bool) error {
 	info, err := os.Stat(path)
 	switch {
@@ -61,7 +62,8 @@ func Create(path string, overwrite bool) (*File, error) {
 	return &File{File: f, final: path, partial: partial}, nil
 }
 
-// Reopen opens the temporary file that an earlier run has left and cuts it to the size that it had at a checkpoint.
+// Reopen opens the temporary file that an earlier run has left and cuts it to the size that it had
+// at a checkpoint.
 func Reopen(path string, size int64, overwrite bool) (*File, error) {
 	if err := Check(path, overwrite); err != nil {
 		return nil, err
@@ -88,19 +90,19 @@ func Reopen(path string, size int64, overwrite bool) (*File, error) {
 	return &File{File: f, final: path, partial: partial}, nil
 }
 
-// Through says whether an earlier run has come so far that the output has its final name: it was cut off afterwards, and
-// what would be written again is there.
-func Through(path string) bool {
+// Committed reports whether an earlier run already renamed this output to its final name. That run
+// was cut off later, and what it would write again is there.
+func Committed(path string) bool {
 	_, err := os.Lstat(path)
 	_, partial := os.Lstat(Partial(path))
 	return err == nil && errors.Is(partial, fs.ErrNotExist)
 }
 
-// Settle brings what was written to the disk and returns the size.
-func (f *File) Settle() (int64, error) {
-	size, err := f.Seek(0, io.SeekCurrent)
+// Sync brings what was written to the disk and returns the size.
+func (f *File) Sync() (size int64, err error) {
+	size, err = f.Seek(0, io.SeekCurrent)
 	if err == nil {
-		err = f.Sync()
+		err = f.File.Sync()
 	}
 	if err != nil {
 		return 0, Errorf(f.final, err)
@@ -132,7 +134,7 @@ func (f *File) Write(p []byte) (int, error) {
 
 // Commit syncs the file and gives it its final name.
 func (f *File) Commit() error {
-	if err := f.Sync(); err != nil {
+	if err := f.File.Sync(); err != nil {
 		f.Close()
 		return Errorf(f.final, err)
 	}
@@ -165,8 +167,8 @@ func Partial(path string) string {
 	return strings.TrimSuffix(path, ext) + ".partial" + ext
 }
 
-// Errorf makes a BadOutput of an error that writing the output path met. The paths that the os package names
-// are left out, because they may be temporary ones.
+// Errorf makes a BadOutput of an error that writing the output path met. The paths that the os
+// package names are left out, because they may be temporary ones.
 func Errorf(path string, err error) error {
 	if p, ok := errors.AsType[*fs.PathError](err); ok {
 		err = p.Err
@@ -182,7 +184,8 @@ func Errorf(path string, err error) error {
 	return graph.Errorf(graph.BadOutput, "%s: %w", path, err)
 }
 
-// rename moves within a folder and syncs the folder, so that the new name is as durable as the data.
+// rename moves within a folder and syncs the folder, so that the new name is as durable as the
+// data.
 func rename(from, to string) error {
 	if err := os.Rename(from, to); err != nil {
 		return Errorf(to, err)

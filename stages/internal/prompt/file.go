@@ -22,10 +22,11 @@ import (
 //	  {"object": 3, "frame": 30, "mask": "third.png"}
 //	]}
 //
-// object is 1 to 255 and 1 when left out, frame is 0-based and 0 when left out. box is x, y, width, height; a point
-// is x, y and a label, 1 (on the object, and the default) or 0 (off it). mask is a PNG, relative to this file: one of
-// several objects, as in DAVIS, prompts them all, and then object has to be left out. An entry has a mask, or a box, or
-// points, or a box and points; an object has at most one entry on a frame. Anything else is an error that names the line.
+// object is 1 to 255 and 1 when left out, frame is 0-based and 0 when left out. box is x, y, width,
+// height; a point is x, y and a label, 1 (on the object, and the default) or 0 (off it). mask is a
+// PNG, relative to this file: one of several objects, as in DAVIS, prompts them all, and then
+// object has to be left out. An entry has a mask, or a box, or points, or a box and points; an
+// object has at most one entry on a frame. Anything else is an error that names the line.
 
 const maxFile = 256 << 20
 
@@ -93,7 +94,8 @@ func parseFile(path string, data []byte) ([]entry, error) {
 	return entries, unique(entries)
 }
 
-// unique refuses a second prompt of an object on a frame. Whose a mask without an object is says its picture, later.
+// unique refuses a second prompt of an object on a frame. Whose a mask without an object is says
+// its picture, later.
 func unique(entries []entry) error {
 	type place struct{ object, frame int }
 	seen := make(map[place]bool, len(entries))
@@ -128,50 +130,15 @@ func (r *text) errorf(at int, format string, args ...any) error {
 func (r *text) entry(data []byte, start int) (entry, error) {
 	e := entry{file: r, at: start}
 	err := r.object(data, start, func(key string, value []byte, at int) error {
-		switch key {
-		case "object":
-			if err := r.value(value, at, key, "a whole number", &e.object); err != nil {
-				return err
-			}
-			if e.object < 1 || e.object > MaxObject {
-				return r.errorf(at, "object %d is not from 1 to %d", e.object, MaxObject)
-			}
-		case "frame":
-			if err := r.value(value, at, key, "a whole number", &e.frame); err != nil {
-				return err
-			}
-			if e.frame < 0 {
-				return r.errorf(at, "frame %d is negative", e.frame)
-			}
-		case "box":
-			if err := r.value(value, at, key, "[x, y, width, height]", &e.box); err != nil {
-				return err
-			}
-			if len(e.box) != 4 {
-				return r.errorf(at, "box: want [x, y, width, height], not %d numbers", len(e.box))
-			}
-		case "points":
-			if err := r.value(value, at, key, "[[x, y, label], ...]", &e.points); err != nil {
-				return err
-			}
-			if len(e.points) == 0 {
-				return r.errorf(at, "points: want at least one")
-			}
-			if err := (&Options{Points: e.points}).Validate(); err != nil {
-				return r.errorf(at, "%w", err)
-			}
-		case "mask":
-			if err := r.value(value, at, key, "the path of a PNG", &e.mask); err != nil {
-				return err
-			}
-			if e.mask == "" {
-				return r.errorf(at, "mask: want the path of a PNG")
-			}
-			if !filepath.IsAbs(e.mask) {
-				e.mask = filepath.Join(filepath.Dir(r.path), e.mask)
-			}
-		default:
+		f, known := entryKeys[key]
+		if !known {
 			return r.errorf(at, "unknown key %s: want object, frame, box, points or mask", infile.Brief(key))
+		}
+		if err := r.value(value, at, key, f.want, f.to(&e)); err != nil {
+			return err
+		}
+		if err := f.check(&e); err != nil {
+			return r.errorf(at, "%w", err)
 		}
 		return nil
 	})
@@ -186,7 +153,49 @@ func (r *text) entry(data []byte, start int) (entry, error) {
 	if e.object == 0 && e.mask == "" {
 		e.object = 1
 	}
+	if e.mask != "" && !filepath.IsAbs(e.mask) {
+		e.mask = filepath.Join(filepath.Dir(r.path), e.mask)
+	}
 	return e, nil
+}
+
+// entryKeys are the keys of a prompt: what each wants, where it goes, and what may be wrong with
+// it.
+var entryKeys = map[string]struct {
+	want  string
+	to    func(*entry) any
+	check func(*entry) error
+}{
+	"object": {"a whole number", func(e *entry) any { return &e.object }, func(e *entry) error {
+		if e.object < 1 || e.object > MaxObject {
+			return fmt.Errorf("object %d is not from 1 to %d", e.object, MaxObject)
+		}
+		return nil
+	}},
+	"frame": {"a whole number", func(e *entry) any { return &e.frame }, func(e *entry) error {
+		if e.frame < 0 {
+			return fmt.Errorf("frame %d is negative", e.frame)
+		}
+		return nil
+	}},
+	"box": {"[x, y, width, height]", func(e *entry) any { return &e.box }, func(e *entry) error {
+		if len(e.box) != 4 {
+			return fmt.Errorf("box: want [x, y, width, height], not %d numbers", len(e.box))
+		}
+		return nil
+	}},
+	"points": {"[[x, y, label], ...]", func(e *entry) any { return &e.points }, func(e *entry) error {
+		if len(e.points) == 0 {
+			return errors.New("points: want at least one")
+		}
+		return (&Options{Points: e.points}).Validate()
+	}},
+	"mask": {"the path of a PNG", func(e *entry) any { return &e.mask }, func(e *entry) error {
+		if e.mask == "" {
+			return errors.New("mask: want the path of a PNG")
+		}
+		return nil
+	}},
 }
 
 // value decodes one value. null is not one.

@@ -11,11 +11,12 @@ import (
 	"strings"
 
 	"github.com/seed49bbd0e6/tachi/graph/infile"
+	"github.com/seed49bbd0e6/tachi/stages/internal/mask"
 )
 
-// A mask is a PNG of the frame's size. Annotations of several objects, as in DAVIS, hold a number for each pixel, 0 for
-// none; the mask of one object holds black and white, perhaps with soft edges. Which of both it is follows from the
-// picture:
+// A mask is a PNG of the frame's size. Annotations of several objects, as in DAVIS, hold a number
+// for each pixel, 0 for none; the mask of one object holds black and white, perhaps with soft
+// edges. Which of both it is follows from the picture:
 //
 //	palette      the index is the object. A palette of greys from dark to light is a grey picture
 //	grey         objects where the values are small: all below 128, or at most 32 beside 255. Otherwise one object, to
@@ -24,17 +25,20 @@ import (
 //	             the brightest channel, from half on; anything else is an error
 //	with alpha   where the alpha differs from pixel to pixel it is the mask, from half on
 //
-// 255 alone is one object, object 1. Beside other numbers it marks pixels that belong to nobody, as in VOC.
+// 255 alone is one object, object 1. Beside other numbers it marks pixels that belong to nobody, as
+// in VOC.
 
 const maxMask = 256 << 20
 
-// maxNumber is the greatest value of a grey picture that is taken for an object's number beside 255.
+// maxNumber is the greatest value of a grey picture that is taken for an object's number beside
+// 255.
 const maxNumber = 32
 
 // void marks pixels that belong to nobody where objects are numbered.
 const void = 255
 
-// maskFile is a mask in its compressed form: decoded where it is needed, so that a thousand of them take little memory.
+// maskFile is a mask in its compressed form: decoded where it is needed, so that a thousand of them
+// take little memory.
 type maskFile struct {
 	path string
 	data []byte
@@ -64,15 +68,12 @@ func parseMask(path string, data []byte, width, height int) (*maskFile, string, 
 		}
 		return nil, "", fmt.Errorf("is %s, not a PNG picture", what)
 	}
-	config, err := png.DecodeConfig(bytes.NewReader(data))
-	if err != nil {
-		return nil, "", err
-	}
-	// Compared before decoding, so that a picture cannot ask for more memory than a frame takes.
-	if config.Width != width || config.Height != height {
-		return nil, "", fmt.Errorf("the mask is %dx%d, the frame %dx%d", config.Width, config.Height, width, height)
-	}
-	img, err := png.Decode(bytes.NewReader(data))
+	img, err := mask.DecodePNG(data, func(w, h int) error {
+		if w != width || h != height {
+			return fmt.Errorf("the mask is %dx%d, the frame %dx%d", w, h, width, height)
+		}
+		return nil
+	})
 	if err != nil {
 		return nil, "", err
 	}
@@ -127,8 +128,8 @@ func each(img image.Image, at func(x, y int) uint16) []uint16 {
 	return values
 }
 
-// greyRamp returns the levels of a palette that a grey picture was saved with: more than two greys in use, each lighter
-// than the one before. nil for any other palette.
+// greyRamp returns the levels of a palette that a grey picture was saved with: more than two greys
+// in use, each lighter than the one before. nil for any other palette.
 func greyRamp(p color.Palette, values []uint16) []uint16 {
 	var used [256]bool
 	for _, v := range values {
@@ -205,7 +206,8 @@ func one(values []uint16, from uint16) []uint8 {
 	return pix
 }
 
-// grey takes levels up to top for objects where they are small and may be, else for one mask with soft edges.
+// grey takes levels up to top for objects where they are small and may be, else for one mask with
+// soft edges.
 func grey(values []uint16, top uint16, numbered bool) (pix []uint8, ids []int, note string, err error) {
 	all := distinct(values)
 	if len(all) == 0 {

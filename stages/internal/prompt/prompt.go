@@ -1,9 +1,9 @@
-// Package prompt says where objects are: it turns a user's boxes, points, masks and prompt files into the prompts
-// that frames carry.
+// Package prompt says where objects are: it turns a user's boxes, points, masks and prompt files
+// into the prompts that frames carry.
 //
-// Coordinates are stored pixels of the upright picture, 0-based, fractions allowed; a box is x,y,w,h. Options is embedded in the options
-// of sources. What can be wrong without seeing the video is an error of the options; the rest is checked by Load,
-// against the frame's size.
+// Coordinates are stored pixels of the upright picture, 0-based, fractions allowed; a box is
+// x,y,w,h. Options is embedded in the options of sources. What can be wrong without seeing the
+// video is an error of the options; the rest is checked by Load, against the frame's size.
 package prompt
 
 import (
@@ -16,7 +16,8 @@ import (
 	"github.com/seed49bbd0e6/tachi/stages/internal/token"
 )
 
-// MaxObject is the highest object number: objects are numbered as in an indexed mask picture, whose 0 is background.
+// MaxObject is the highest object number: objects are numbered as in an indexed mask picture, whose
+// 0 is background.
 const MaxObject = 255
 
 // Options are the prompts of a source. Box, Points and Mask speak of object 1 on frame 0.
@@ -52,7 +53,7 @@ func (o *Options) Validate() error {
 	return nil
 }
 
-// Set is all the prompts of a video.
+// Set is all the prompts of a video; nil has none.
 type Set struct {
 	prompts []token.Prompt // ordered by frame, then object; a mask that stands in a file is in masks
 	frames  []int          // of prompts
@@ -80,7 +81,8 @@ func (s *Set) add(frame int, p token.Prompt, m *maskFile) {
 	}
 }
 
-// Load reads the prompts for frames of a size. Boxes that reach outside are clipped, which the warnings say.
+// Load reads the prompts for frames of a size. Boxes that reach outside are clipped, which the
+// warnings say.
 func (o *Options) Load(width, height int) (set *Set, warnings []string, err error) {
 	if err := o.Validate(); err != nil {
 		return nil, nil, &graph.Error{Kind: graph.BadConfig, Err: err}
@@ -136,8 +138,12 @@ func (o *Options) Load(width, height int) (set *Set, warnings []string, err erro
 	return set, warnings, nil
 }
 
-// At returns what a frame's header says: its prompts, ordered by object, and the objects that exist by then.
+// At returns what a frame's header says: its prompts, ordered by object, and the objects that exist
+// by then.
 func (s *Set) At(frame int) (prompts []token.Prompt, objects []int) {
+	if s == nil {
+		return nil, nil
+	}
 	first, _ := slices.BinarySearch(s.frames, frame)
 	for i := first; i < len(s.frames) && s.frames[i] == frame; i++ {
 		p := s.prompts[i]
@@ -182,7 +188,7 @@ func (s *Set) Objects() []int {
 
 // Last returns the last prompted frame, -1 when there is none.
 func (s *Set) Last() int {
-	if len(s.frames) == 0 {
+	if s == nil || len(s.frames) == 0 {
 		return -1
 	}
 	return s.frames[len(s.frames)-1]
@@ -231,35 +237,16 @@ func (e *entry) objects(width, height int) (all []entry, note string, err error)
 // prompt checks an entry against the frame's size.
 func (e *entry) prompt(width, height int) (p token.Prompt, warning string, err error) {
 	p.Object = e.object
-	what := fmt.Sprintf("of object %d on frame %d", e.object, e.frame)
-	size := fmt.Sprintf("the %dx%d frame", width, height)
 	if e.picture != nil {
 		p.Mask = &token.Mask{W: width, H: height} // its pixels come when they are asked for
 		return p, "", nil
 	}
+	what := fmt.Sprintf("of object %d on frame %d", e.object, e.frame)
+	size := fmt.Sprintf("the %dx%d frame", width, height)
 	if len(e.box) > 0 {
-		x, y, w, h := e.box[0], e.box[1], e.box[2], e.box[3]
-		text := fmt.Sprintf("box %g,%g,%g,%g %s", x, y, w, h, what)
-		if !finite(e.box) || w <= 0 || h <= 0 {
-			return p, "", fmt.Errorf("%s: width and height must be above zero, inside %s", text, size)
+		if p.Box, warning, err = clip(e.box, width, height, what, size); err != nil {
+			return p, "", err
 		}
-		b := token.Box{
-			X0: float32(max(x, 0)), Y0: float32(max(y, 0)),
-			X1: float32(min(x+w, float64(width))), Y1: float32(min(y+h, float64(height))),
-		}
-		if b.X0 >= b.X1 || b.Y0 >= b.Y1 {
-			return p, "", fmt.Errorf("%s lies outside %s", text, size)
-		}
-		if x < 0 || y < 0 || x+w > float64(width) || y+h > float64(height) {
-			warning = fmt.Sprintf("%s reaches outside %s: clipped to %g,%g,%g,%g", text, size, b.X0, b.Y0, b.X1-b.X0, b.Y1-b.Y0)
-		}
-		if hint := otherForm(e.box, width, height); hint != "" {
-			if warning == "" {
-				warning = text
-			}
-			warning += "; " + hint
-		}
-		p.Box = &b
 	}
 	for _, at := range e.points {
 		x, y, label := at[0], at[1], 1
@@ -274,8 +261,34 @@ func (e *entry) prompt(width, height int) (p token.Prompt, warning string, err e
 	return p, warning, nil
 }
 
-// otherForm asks whether a box is written in another form: its corners, where these fit into the frame and x,y,w,h does
-// not, or fractions of the frame.
+// clip makes a box of x, y, w, h inside the frame. The warning says what was cut off, and what the
+// numbers may have been meant for; what and size name the prompt and the frame.
+func clip(box []float64, width, height int, what, size string) (b *token.Box, warning string, err error) {
+	x, y, w, h := box[0], box[1], box[2], box[3]
+	text := fmt.Sprintf("box %g,%g,%g,%g %s", x, y, w, h, what)
+	if !finite(box) || w <= 0 || h <= 0 {
+		return nil, "", fmt.Errorf("%s: width and height must be above zero, inside %s", text, size)
+	}
+	b = &token.Box{X0: single(max(x, 0)), Y0: single(max(y, 0)),
+		X1: single(min(x+w, float64(width))), Y1: single(min(y+h, float64(height)))}
+	if b.Empty() {
+		return nil, "", fmt.Errorf("%s lies outside %s", text, size)
+	}
+	if x < 0 || y < 0 || x+w > float64(width) || y+h > float64(height) {
+		warning = fmt.Sprintf("%s reaches outside %s: clipped to %g,%g,%g,%g", text, size,
+			float32(b.X0), float32(b.Y0), float32(b.X1)-float32(b.X0), float32(b.Y1)-float32(b.Y0))
+	}
+	if hint := otherForm(box, width, height); hint != "" {
+		if warning == "" {
+			warning = text
+		}
+		warning += "; " + hint
+	}
+	return b, warning, nil
+}
+
+// otherForm asks whether a box is written in another form: its corners, where these fit into the
+// frame and x,y,w,h does not, or fractions of the frame.
 func otherForm(box []float64, width, height int) string {
 	w, h := float64(width), float64(height)
 	a, b, c, d := box[0], box[1], box[2], box[3]
@@ -287,6 +300,9 @@ func otherForm(box []float64, width, height int) string {
 	}
 	return ""
 }
+
+// single rounds a coordinate to the precision that the network takes.
+func single(v float64) float64 { return float64(float32(v)) }
 
 func finite(list []float64) bool {
 	return !slices.ContainsFunc(list, func(v float64) bool { return math.IsNaN(v) || math.IsInf(v, 0) })

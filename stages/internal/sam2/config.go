@@ -1,15 +1,12 @@
 package sam2
 
-import (
-	"errors"
-	"fmt"
-	"slices"
-)
+import "slices"
 
-// Config describes one network. Its fields are the keys of the reference's YAML files, nested as there, and their
-// tags are the keys' names: ImageEncoder.Trunk.EmbedDim is "image_encoder.trunk.embed_dim". The few fields under
-// sam_mask_decoder are constants in the reference's code. Training-only keys (dropout, drop path, layer scale
-// initialisation) are accepted and change nothing.
+// Config describes one network. Its fields are the keys of the reference's YAML files, nested as
+// there, and their tags are the keys' names: ImageEncoder.Trunk.EmbedDim is
+// "image_encoder.trunk.embed_dim". The few fields under sam_mask_decoder are constants in the
+// reference's code. Training-only keys (dropout, drop path, layer scale initialisation) are
+// accepted and change nothing.
 type Config struct {
 	Name string // of the variant, "2.0" appended for SAM 2.0; for messages, not a key
 
@@ -58,7 +55,8 @@ type ImageEncoderConfig struct {
 	Neck  NeckConfig  `key:"neck"`
 }
 
-// TrunkConfig describes Hiera. Width and heads double at the first block of stages 2, 3 and 4, where the map halves.
+// TrunkConfig describes Hiera. Width and heads double at the first block of stages 2, 3 and 4,
+// where the map halves.
 type TrunkConfig struct {
 	EmbedDim          int     `key:"embed_dim"` // channels of stage 1
 	NumHeads          int     `key:"num_heads"` // of stage 1
@@ -189,7 +187,8 @@ type block struct {
 	last    bool // of its stage
 }
 
-// blocks returns the plan of the trunk. The first block of a stage still has the windows of the stage before it.
+// blocks returns the plan of the trunk. The first block of a stage still has the windows of the
+// stage before it.
 func (t TrunkConfig) blocks() []block {
 	var plan []block
 	width, heads, window := t.EmbedDim, t.NumHeads, t.WindowSpec[0]
@@ -216,103 +215,4 @@ func (t TrunkConfig) channels() []int {
 		out[i] = t.EmbedDim << (len(out) - 1 - i)
 	}
 	return out
-}
-
-// Check returns every inconsistency and every setting that this implementation does not have.
-func (c Config) Check() error {
-	var errs []error
-	want := func(ok bool, format string, args ...any) {
-		if !ok {
-			errs = append(errs, fmt.Errorf(format, args...))
-		}
-	}
-	agree := func(key string, got, wanted any) {
-		want(fmt.Sprint(got) == fmt.Sprint(wanted), "%s = %v, want %v", key, got, wanted)
-	}
-	t, n, a, e := c.ImageEncoder.Trunk, c.ImageEncoder.Neck, c.MemoryAttention, c.MemoryEncoder
-
-	count := func(key string, n int) { want(1 <= n && n <= 1000, "%s = %d, want 1 to 1000", key, n) }
-	width := func(key string, n int) { want(1 <= n && n <= 1<<16, "%s = %d, want 1 to 65536", key, n) }
-
-	want(c.ImageSize > 0 && c.ImageSize%32 == 0 && c.ImageSize <= 4096, "image_size = %d, want a multiple of 32 up to 4096", c.ImageSize)
-	count("num_maskmem", c.NumMaskmem)
-	agree("use_high_res_features_in_sam", c.UseHighResFeaturesInSAM, true)
-	agree("directly_add_no_mem_embed", c.DirectlyAddNoMemEmbed, true)
-	agree("soft_no_obj_ptr", c.SoftNoObjPtr, false)
-	agree("non_overlap_masks_for_mem_enc", c.NonOverlapMasksForMemEnc, false)
-	want(c.PredObjScores || !c.FixedNoObjPtr, "fixed_no_obj_ptr needs pred_obj_scores")
-	want(c.UseObjPtrsInEncoder || !c.FixedNoObjPtr, "fixed_no_obj_ptr needs use_obj_ptrs_in_encoder")
-	want(c.AddTposEncToObjPtrs || !c.ProjTposEncInObjPtrs, "proj_tpos_enc_in_obj_ptrs needs add_tpos_enc_to_obj_ptrs")
-
-	agree("image_encoder.scalp", c.ImageEncoder.Scalp, 1)
-	agree("image_encoder.trunk.q_pool", t.QPool, 3)
-	agree("image_encoder.trunk.q_stride", t.QStride, []int{2, 2})
-	agree("image_encoder.trunk.dim_mul", t.DimMul, 2.0)
-	agree("image_encoder.trunk.head_mul", t.HeadMul, 2.0)
-	agree("image_encoder.trunk.return_interm_layers", t.ReturnIntermLayer, true)
-	want(len(t.PosEmbedBkgSize) == 2 && slices.Min(t.PosEmbedBkgSize) > 0,
-		"image_encoder.trunk.window_pos_embed_bkg_spatial_size = %v, want two sizes", t.PosEmbedBkgSize)
-	want(t.EmbedDim > 0 && t.NumHeads > 0 && t.EmbedDim%max(t.NumHeads, 1) == 0,
-		"image_encoder.trunk.embed_dim = %d is not a multiple of num_heads = %d", t.EmbedDim, t.NumHeads)
-	width("image_encoder.trunk.embed_dim", t.EmbedDim)
-	fourStages := len(t.Stages) == 4 && slices.Min(t.Stages) > 0 && slices.Max(t.Stages) <= 1000
-	want(fourStages, "image_encoder.trunk.stages = %v, want four counts of blocks", t.Stages)
-	windows := len(t.WindowSpec) == 4 && slices.Min(t.WindowSpec) > 0
-	want(windows, "image_encoder.trunk.window_spec = %v, want four window sides", t.WindowSpec)
-	if fourStages && windows {
-		w := t.WindowSpec[0]
-		want(c.MaskSide()%w == 0, "image_encoder.trunk.window_spec[0] = %d does not divide image_size/4 = %d", w, c.MaskSide())
-		for i, b := range t.blocks() {
-			want(!b.pool || b.window%2 == 0, "image_encoder.trunk.window_spec: block %d pools inside windows of odd side %d", i, b.window)
-		}
-		agree("image_encoder.neck.backbone_channel_list", n.BackboneChannelList, t.channels())
-	}
-	for _, l := range n.FPNTopDownLevels {
-		want(l == 2 || l == 3, "image_encoder.neck.fpn_top_down_levels = %v: only levels 2 and 3 can be top-down", n.FPNTopDownLevels)
-	}
-	agree("image_encoder.neck.fpn_interp_model", n.FPNInterpModel, "nearest")
-	agree("image_encoder.neck.fuse_type", n.FuseType, "sum")
-
-	d, m := n.DModel, e.OutDim
-	width("image_encoder.neck.d_model", d)
-	want(d%32 == 0, "image_encoder.neck.d_model = %d, want a multiple of 32", d)
-	want(m > 0 && m%4 == 0 && d%max(m, 1) == 0, "memory_encoder.out_dim = %d, want a multiple of 4 that divides d_model = %d", m, d)
-	sine := func(key string, p SineConfig, feats int) {
-		agree(key+".num_pos_feats", p.NumPosFeats, feats)
-		agree(key+".normalize", p.Normalize, true)
-		want(p.Temperature > 0, "%s.temperature = %v, want more than 0", key, p.Temperature)
-	}
-	sine("image_encoder.neck.position_encoding", n.PositionEncoding, d)
-	sine("memory_encoder.position_encoding", e.PositionEncoding, m)
-
-	agree("memory_attention.d_model", a.DModel, d)
-	agree("memory_attention.layer.d_model", a.Layer.DModel, d)
-	count("memory_attention.num_layers", a.NumLayers)
-	width("memory_attention.layer.dim_feedforward", a.Layer.DimFeedforward)
-	want(a.Layer.Activation == "relu" || a.Layer.Activation == "gelu",
-		"memory_attention.layer.activation = %q, want relu or gelu", a.Layer.Activation)
-	rope := func(key string, r RoPEConfig, kv int) {
-		agree(key+".embedding_dim", r.EmbeddingDim, d)
-		agree(key+".kv_in_dim", r.KVInDim, kv)
-		agree(key+".num_heads", r.NumHeads, 1)
-		agree(key+".downsample_rate", r.DownsampleRate, 1)
-		want(r.RopeTheta > 0, "%s.rope_theta = %v, want more than 0", key, r.RopeTheta)
-	}
-	rope("memory_attention.layer.self_attention", a.Layer.SelfAttention, d)
-	rope("memory_attention.layer.cross_attention", a.Layer.CrossAttention, m)
-	agree("memory_attention.layer.cross_attention.rope_k_repeat", a.Layer.CrossAttention.RopeKRepeat, true)
-
-	s := e.MaskDownsampler
-	want(s.Stride == 2 || s.Stride == 4 || s.Stride == 16, "memory_encoder.mask_downsampler.stride = %d, want 2, 4 or 16", s.Stride)
-	want(s.Padding >= 0 && s.KernelSize > 2*s.Padding && s.KernelSize-2*s.Padding <= s.Stride,
-		"memory_encoder.mask_downsampler: kernel_size = %d with padding = %d does not divide the side by stride = %d", s.KernelSize, s.Padding, s.Stride)
-	count("memory_encoder.fuser.num_layers", e.Fuser.NumLayers)
-	f := e.Fuser.Layer
-	agree("memory_encoder.fuser.layer.dim", f.Dim, d)
-	agree("memory_encoder.fuser.layer.use_dwconv", f.UseDWConv, true)
-	want(f.KernelSize%2 == 1 && f.Padding == f.KernelSize/2,
-		"memory_encoder.fuser.layer: kernel_size = %d with padding = %d changes the side", f.KernelSize, f.Padding)
-	width("sam_mask_decoder.mlp_dim", c.MaskDecoder.MLPDim)
-	width("sam_mask_decoder.iou_head_hidden_dim", c.MaskDecoder.IoUHeadHiddenDim)
-	return errors.Join(errs...)
 }

@@ -1,7 +1,9 @@
 package sam2
 
 import (
+	"errors"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -195,6 +197,28 @@ func TestEveryYAMLKeyCanBeSet(t *testing.T) {
 	for _, k := range yamlKeys {
 		if !known[k] {
 			t.Errorf("%s cannot be set", k)
+		}
+	}
+}
+
+func TestAProblemNamesTheKeyThatCanBeSet(t *testing.T) {
+	tiny, _ := Variant("tiny")
+	for _, c := range []struct {
+		set  map[string]any
+		want Problems
+	}{
+		{map[string]any{"num_maskmem": 0, "image_encoder": map[string]any{"trunk": map[string]any{"window_spec": []int{10, 4, 14, 7}}}}, Problems{
+			{"num_maskmem", "num_maskmem = 0, want 1 to 1000"},
+			{"image_encoder.trunk.window_spec", "image_encoder.trunk.window_spec[0] = 10 does not divide image_size/4 = 256"}}},
+		{map[string]any{"memory_encoder.fuser.layer.kernel_size": 5}, Problems{
+			{"memory_encoder.fuser.layer", "memory_encoder.fuser.layer: kernel_size = 5 with padding = 3 changes the side"}}},
+		{map[string]any{"image_size": "large", "scalp": 1}, Problems{
+			{"image_size", "image_size: large is not a whole number"}, {"scalp", "scalp: no such key"}}},
+	} {
+		_, err := tiny.Override(c.set)
+		got, ok := errors.AsType[Problems](err)
+		if !ok || !slices.Equal(got, c.want) {
+			t.Errorf("%v: %#v (%T), want %#v", c.set, got, err, c.want)
 		}
 	}
 }

@@ -7,9 +7,10 @@ import (
 	"github.com/seed49bbd0e6/tachi/kernels"
 )
 
-// The mask decoder. Tokens (object score, IoU, four masks, prompts) and image features attend to each other; then
-// each mask token becomes, through its own MLP, a vector whose products with the upscaled features are that mask's
-// logits. Other MLPs make the predicted IoUs and the object score of their tokens.
+// The mask decoder. Tokens (object score, IoU, four masks, prompts) and image features attend to
+// each other; then each mask token becomes, through its own MLP, a vector whose products with the
+// upscaled features are that mask's logits. Other MLPs make the predicted IoUs and the object score
+// of their tokens.
 
 // DecodeInput is what the mask decoder answers.
 type DecodeInput struct {
@@ -21,12 +22,12 @@ type DecodeInput struct {
 	Stability   *Stability      // for a single mask; nil: always the single-mask token's
 }
 
-// Stability replaces a single mask that depends on the threshold: where the pixels above Delta are fewer than
-// Thresh of those above -Delta, the best of the three candidates is taken instead.
+// Stability replaces a single mask that depends on the threshold: where the pixels above Delta are
+// fewer than Thresh of those above -Delta, the best of the three candidates is taken instead.
 type Stability struct{ Delta, Thresh float32 }
 
-// Decoded is the decoder's answer: n candidates, 3 with Multimask, else 1. Nothing is blanked. The caller frees the
-// tensors.
+// Decoded is the decoder's answer: n candidates, 3 with Multimask, else 1. Nothing is blanked. The
+// caller frees the tensors.
 type Decoded struct {
 	Masks       *kernels.Tensor // f32 [n, S/4, S/4] logits
 	Tokens      *kernels.Tensor // f32 [n, d], for ObjectPointer; a single mask always comes with the single-mask token
@@ -83,7 +84,8 @@ func (b *binder) maskDecoder(c Config) (m maskDecoder) {
 	return m
 }
 
-// upscale enlarges the features k [hw, d] fourfold with the help of the fine maps: [S/4 * S/4, d/8].
+// upscale enlarges the features k [hw, d] fourfold with the help of the fine maps: [S/4 * S/4,
+// d/8].
 func (m *maskDecoder) upscale(s *kernels.Scope, k *kernels.Tensor, f Features) *kernels.Tensor {
 	side := f.F2.Dim(0)
 	u1 := m.up1.apply(s, k.Reshape(1, side, side, k.Dim(-1)), f.F1, kernels.None)
@@ -173,7 +175,7 @@ func (m *Model) decode(in DecodeInput) (Decoded, error) {
 	return out, s.Err()
 }
 
-// holds says whether a mask [1, h, w] of logits is stable.
+// holds reports whether a mask [1, h, w] of logits is stable.
 func (t Stability) holds(s *kernels.Scope, mask *kernels.Tensor) bool {
 	counts := s.New(kernels.I32, 1, 2)
 	s.Do(kernels.CountAbove{X: mask.Reshape(1, mask.Len()), Thresholds: []float32{t.Delta, -t.Delta}, Y: counts})
@@ -192,9 +194,10 @@ func Best[T ~float32 | ~float64](v []T) int {
 	return best
 }
 
-// MaskOutput takes the user's own mask as the answer: mask is f32 {0,1} [S, S]. low is its logits, +-10, reduced to
-// [S/4, S/4]. dec is the decoder's run on the mask as a prompt, on features without any memory; only its token and
-// object logit are meant for use, to make the object pointer. The caller frees low and dec's tensors.
+// MaskOutput takes the user's own mask as the answer: mask is f32 {0,1} [S, S]. low is its logits,
+// +-10, reduced to [S/4, S/4]. dec is the decoder's run on the mask as a prompt, on features
+// without any memory; only its token and object logit are meant for use, to make the object
+// pointer. The caller frees low and dec's tensors.
 func (m *Model) MaskOutput(f Features, mask *kernels.Tensor) (low *kernels.Tensor, dec Decoded, err error) {
 	size, side := m.cfg.ImageSize, m.cfg.MaskSide()
 	if err := shaped("mask prompt", mask, kernels.F32, size, size); err != nil {

@@ -11,8 +11,9 @@ import (
 	"github.com/seed49bbd0e6/tachi/kernels/weights"
 )
 
-// A checkpoint says which network it belongs to by the names and shapes it holds. Comparing it with a configuration
-// gives every difference; comparing it with every variant finds the one it was made for.
+// A checkpoint says which network it belongs to by the names and shapes it holds. Comparing it with
+// a configuration gives every difference; comparing it with every variant finds the one it was made
+// for.
 
 // MismatchError lists how a file differs from what a configuration asks for.
 type MismatchError struct {
@@ -120,8 +121,8 @@ func differences(specs []Spec, f *weights.File) *MismatchError {
 // count returns the number of differences.
 func (e *MismatchError) count() int { return len(e.Missing) + len(e.Unused) + len(e.Wrong) }
 
-// compare returns what a file holds besides what the configuration asks for, and needs no mention as an error; or
-// how it differs.
+// compare returns what a file holds besides what the configuration asks for, and needs no mention
+// as an error; or how it differs.
 func compare(c Config, f *weights.File) (skipped []string, err error) {
 	e := differences(c.Tensors(), f)
 	if e.count() == 0 {
@@ -166,7 +167,7 @@ var published = sync.OnceValue(func() (all []struct {
 	config Config
 	specs  []Spec
 }) {
-	for _, v := range Variants() {
+	for _, v := range VariantNames() {
 		if c, err := Variant(v); err == nil {
 			all = append(all, struct {
 				config Config
@@ -239,8 +240,8 @@ func Detect(file *weights.File) (Info, error) {
 	return info, err
 }
 
-// notFinite says which of the named tensors holds the first NaN or infinity and how many there are, "" when there
-// are none.
+// notFinite says which of the named tensors holds the first NaN or infinity and how many there are,
+// "" when there are none.
 func notFinite(f *weights.File, names []string) (string, error) {
 	first, values, tensors := "", 0, 0
 	for _, name := range names {

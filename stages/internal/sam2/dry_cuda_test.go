@@ -10,7 +10,7 @@ import (
 
 // Every variant, in every precision, asks a GPU only for what it has kernels for.
 func TestEveryVariantFitsTheGPU(t *testing.T) {
-	for _, name := range Variants() {
+	for _, name := range VariantNames() {
 		for _, p := range []cuda.Precision{cuda.Float32, cuda.BFloat16, cuda.Float16} {
 			t.Run(name+" "+p.String(), func(t *testing.T) {
 				dev := cuda.NewDry(p, 132)

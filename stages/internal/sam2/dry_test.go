@@ -9,7 +9,8 @@ import (
 	"github.com/seed49bbd0e6/tachi/kernels/null"
 )
 
-// drive runs every part of a network once, as one tracked frame with a full bank does, and calls note after each.
+// drive runs every part of a network once, as one tracked frame with a full bank does, and calls
+// note after each.
 func drive(t *testing.T, dev kernels.Device, m *Model, images int, note func(part string)) {
 	t.Helper()
 	c := m.Config()
@@ -93,8 +94,8 @@ func drive(t *testing.T, dev kernels.Device, m *Model, images int, note func(par
 	note("prompts")
 }
 
-// padding returns the products that the reference spends on pad tokens: their projections in and out, and their
-// queries.
+// padding returns the products that the reference spends on pad tokens: their projections in and
+// out, and their queries.
 func padding(c Config) float64 {
 	sum := 0.0
 	for _, b := range c.ImageEncoder.Trunk.blocks() {
@@ -121,7 +122,7 @@ func padding(c Config) float64 {
 func TestWorkOfEveryVariant(t *testing.T) {
 	// GFLOP of products. The folds of conv_s0 and conv_s1 turn (C + out)*256 into C*out per pixel.
 	encode := map[string]float64{"tiny": 292.4, "small": 360.1, "base_plus": 646.8, "large": 1822.8}
-	for _, name := range Variants() {
+	for _, name := range VariantNames() {
 		t.Run(name, func(t *testing.T) {
 			dev := null.New()
 			c := variant(t, name)

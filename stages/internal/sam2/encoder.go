@@ -2,9 +2,9 @@ package sam2
 
 import "github.com/seed49bbd0e6/tachi/kernels"
 
-// Hiera, the trunk of the image encoder: patches, then blocks of attention and MLP in four stages. Attention is
-// local to windows, but for a few global blocks in stage 3. The first block of stages 2, 3 and 4 doubles the width
-// and halves the map: it max-pools its queries, and its shortcut.
+// Hiera, the trunk of the image encoder: patches, then blocks of attention and MLP in four stages.
+// Attention is local to windows, but for a few global blocks in stage 3. The first block of stages
+// 2, 3 and 4 doubles the width and halves the map: it max-pools its queries, and its shortcut.
 
 // trunk holds the weights of Hiera.
 type trunk struct {
@@ -65,9 +65,10 @@ func (t *trunk) stage(s *kernels.Scope, i int, x *kernels.Tensor) *kernels.Tenso
 	return x
 }
 
-// apply runs one block on a map [B, H, W, in], consumes it, and returns [B, H, W, out], halved by pooling. What a window makes
-// hangs on nothing outside it, so a large map goes through the block in bands of whole windows: what lies between its layers
-// is then a part of what it would be for the whole map, and still in a cache when it is read.
+// apply runs one block on a map [B, H, W, in], consumes it, and returns [B, H, W, out], halved by
+// pooling. What a window makes depends on nothing outside it, so a large map goes through the block
+// in bands of whole windows: what lies between its layers is then a part of what it would be for
+// the whole map, and still in a cache when it is read.
 func (k *hieraBlock) apply(s *kernels.Scope, x *kernels.Tensor) *kernels.Tensor {
 	y, step := x, 1
 	if k.pool {

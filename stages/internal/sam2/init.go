@@ -8,16 +8,17 @@ import (
 	"github.com/seed49bbd0e6/tachi/kernels/weights"
 )
 
-// A random checkpoint, for tests and benchmarks: every value follows from the tensor's name, its index and a seed,
-// by integer arithmetic and two float32 roundings, so that any program can make the same one. The hash of the name
-// (FNV-1a) and the seed start a SplitMix64 sequence whose top 24 bits are a number in [-1, 1); it is scaled and
-// shifted by what the tensor is, so that signals neither die nor explode on their way through the network.
+// A random checkpoint, for tests and benchmarks: every value follows from the tensor's name, its
+// index and a seed, by integer arithmetic and two float32 roundings, so that any program can make
+// the same one. The hash of the name (FNV-1a) and the seed start a SplitMix64 sequence whose top 24
+// bits are a number in [-1, 1); it is scaled and shifted by what the tensor is, so that signals
+// neither die nor explode on their way through the network.
 
 // golden is the SplitMix64 increment, 2^64 over the golden ratio.
 const golden = 0x9E3779B97F4A7C15
 
-// Init returns the tensors of a random checkpoint under their official names, in the order of Tensors. Values are
-// made when they are read.
+// Init returns the tensors of a random checkpoint under their official names, in the order of
+// Tensors. Values are made when they are read.
 func Init(c Config, seed uint64) iter.Seq2[string, *weights.Tensor] {
 	return func(yield func(string, *weights.Tensor) bool) {
 		for _, s := range c.Tensors() {
@@ -59,7 +60,7 @@ func spread(s Spec) (scale, centre float32) {
 	return float32(math.Sqrt(3 / float64(s.Len()/s.Shape[0]))), 0 // variance 1/fan-in
 }
 
-// isEmbedding says whether the last two parts of a name are those of a learned vector.
+// isEmbedding reports whether the last two parts of a name are those of a learned vector.
 func isEmbedding(tail []string) bool {
 	for _, part := range tail {
 		for _, mark := range []string{"embed", "token", "tpos_enc", "no_obj_ptr", "no_mem"} {

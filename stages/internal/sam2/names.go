@@ -9,10 +9,11 @@ import (
 	"github.com/seed49bbd0e6/tachi/kernels/weights"
 )
 
-// Checkpoints come under two sets of names: the official ones, and those of the Hugging Face model. The tensors are
-// the same but for the four point embeddings, which are four tensors there and the rows of one here. The rules below
-// translate both ways: in a pattern # is a number, and a final * is the rest of the name. The first rule that fits
-// decides, so the general rule of a part stands last.
+// Checkpoints come under two sets of names: the official ones, and those of the Hugging Face model.
+// The tensors are the same but for the four point embeddings, which are four tensors there and the
+// rows of one here. The rules below translate both ways: in a pattern # is a number, and a final *
+// is the rest of the name. The first rule that fits decides, so the general rule of a part stands
+// last.
 
 // rules pairs official names with Hugging Face names.
 var rules = []struct{ official, hf string }{
@@ -102,8 +103,8 @@ const (
 	tiedTo          = "prompt_encoder.shared_embedding.positional_embedding"
 )
 
-// huggingFace returns the Hugging Face name of an official one. Tensors that are rows of another carry their row,
-// the others -1.
+// huggingFace returns the Hugging Face name of an official one. Tensors that are rows of another
+// carry their row, the others -1.
 func huggingFace(official string) (name string, row int) {
 	if rest, ok := strings.CutPrefix(official, pointEmbeddings); ok && len(rest) > 0 {
 		return pointEmbed, int(rest[0] - '0')
@@ -116,7 +117,8 @@ func huggingFace(official string) (name string, row int) {
 	return official, -1
 }
 
-// fromHuggingFace returns the official name of a Hugging Face one; row matters for the point embeddings only.
+// fromHuggingFace returns the official name of a Hugging Face one; row matters for the point
+// embeddings only.
 func fromHuggingFace(name string, row int) string {
 	switch name {
 	case pointEmbed:
@@ -167,7 +169,8 @@ func isHuggingFace(f *weights.File) bool {
 	return false
 }
 
-// findForeign returns the name and the type of an official tensor that the file holds and that cannot be read.
+// findForeign returns the name and the type of an official tensor that the file holds and that
+// cannot be read.
 func findForeign(f *weights.File, hf bool, official string) (name, typ string) {
 	name = official
 	if hf {
@@ -215,7 +218,7 @@ func fetch(f *weights.File, hf bool, spec Spec) ([]float32, error) {
 	return v[row*spec.Len():][:spec.Len()], nil
 }
 
-// floating says whether a stored type can be a weight.
+// floating reports whether a stored type can be a weight.
 func floating(dt kernels.DType) bool {
 	return dt == kernels.F32 || dt == kernels.F16 || dt == kernels.BF16
 }

@@ -4,8 +4,8 @@ import (
 	"testing"
 )
 
-func TestNamesSurviveTheWayToHuggingFaceAndBack(t *testing.T) {
-	for _, v := range Variants() {
+func TestNamesAreTheSameAfterHuggingFaceAndBack(t *testing.T) {
+	for _, v := range VariantNames() {
 		c, _ := Variant(v)
 		seen := map[string]string{}
 		for _, s := range c.Tensors() {

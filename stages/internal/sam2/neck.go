@@ -7,9 +7,10 @@ import (
 	"github.com/seed49bbd0e6/tachi/kernels"
 )
 
-// The neck is a feature pyramid of 1x1 convolutions. Level 3 (stage 4) is dropped after it has been added, doubled,
-// to level 2 (stage 3): the vision feature F2. Levels 1 and 0 receive nothing from above and are read only by the
-// mask decoder's conv_s1 and conv_s0, 1x1 convolutions too, so each pair is one map: W = Ws Wn, b = Ws bn + bs.
+// The neck is a feature pyramid of 1x1 convolutions. Level 3 (stage 4) is dropped after it has been
+// added, doubled, to level 2 (stage 3): the vision feature F2. Levels 1 and 0 receive nothing from
+// above and are read only by the mask decoder's conv_s1 and conv_s0, 1x1 convolutions too, so each
+// pair is one map: W = Ws Wn, b = Ws bn + bs.
 
 // Features is what the encoder makes of one image. S is Config.ImageSize, d is Config.Dim.
 type Features struct {
@@ -17,6 +18,9 @@ type Features struct {
 	F1 *kernels.Tensor // f32 [S/8, S/8, d/4]
 	F2 *kernels.Tensor // f32 [S/16, S/16, d], the vision feature
 }
+
+// All returns the maps, the finest first.
+func (f *Features) All() []*kernels.Tensor { return []*kernels.Tensor{f.F0, f.F1, f.F2} }
 
 // neck holds the weights of the pyramid.
 type neck struct {
@@ -37,7 +41,8 @@ func (b *binder) neck(c Config) (n neck) {
 	return n
 }
 
-// composed binds two 1x1 convolutions, outer [out, mid] after inner [mid, in], as the one map [out, in].
+// composed binds two 1x1 convolutions, outer [out, mid] after inner [mid, in], as the one map [out,
+// in].
 func (b *binder) composed(outer, inner string, out, mid, in int) linear {
 	wo, bo := b.values(outer+".weight", out, mid, 1, 1), b.values(outer+".bias", out)
 	wi, bi := b.values(inner+".weight", mid, in, 1, 1), b.values(inner+".bias", mid)
@@ -45,8 +50,8 @@ func (b *binder) composed(outer, inner string, out, mid, in int) linear {
 	return linear{b.pack(w, out, in), b.upload(bias, out)}
 }
 
-// Encode runs the image encoder on images f32 [S, S, 3] as Preprocess makes them. The features of an image do not
-// depend on the others. The caller frees them.
+// Encode runs the image encoder on images f32 [S, S, 3] as Preprocess makes them. The features of
+// an image do not depend on the others. The caller frees them.
 func (m *Model) Encode(images []*kernels.Tensor) ([]Features, error) {
 	s := kernels.NewScope(m.dev)
 	defer s.Close()
@@ -56,7 +61,8 @@ func (m *Model) Encode(images []*kernels.Tensor) ([]Features, error) {
 	if n == 0 {
 		return out, nil
 	}
-	// Stages 1 and 2 have enough tokens in one image to fill a device, and the largest temporaries: image by image.
+	// Stages 1 and 2 have enough tokens in one image to fill a device, and the largest temporaries:
+	// image by image.
 	mid := s.F32(n, size/8, size/8, m.neck.level1In())
 	for i, image := range images {
 		if err := shaped("encode: image", image, kernels.F32, size, size, 3); err != nil {

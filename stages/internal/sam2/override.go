@@ -6,32 +6,33 @@ import (
 	"math"
 	"reflect"
 	"slices"
-	"strings"
 
 	"github.com/seed49bbd0e6/tachi/graph"
 )
 
-// A key is a path of tags through Config, so one walk over its type gives the whole list and one reflective setter
-// serves all of them. Some keys of the reference's YAML repeat another one (the width of the model is written in
-// eight places): those follow, unless they are set too, and Check finds where they were set to something else.
+// A key is a path of tags through Config, so one walk over its type gives the whole list and one
+// reflective setter serves all of them. Some keys of the reference's YAML repeat another one (the
+// width of the model is written in eight places): those follow, unless they are set too, and Check
+// finds where they were set to something else.
 
-// Override returns the configuration with keys set by their dotted YAML names. Tables may be nested in the map.
-// All mistakes are returned at once; an unknown key comes with the nearest known one.
+// Override returns the configuration with keys set by their dotted YAML names. Tables may be nested
+// in the map. All mistakes are returned at once, as Problems; an unknown key comes with the nearest
+// known one.
 func (c Config) Override(keys map[string]any) (Config, error) {
 	fields := map[string]reflect.Value{}
 	walk(reflect.ValueOf(&c).Elem(), "", func(key string, v reflect.Value) { fields[key] = v })
 	flat := map[string]any{}
 	flatten(flat, "", keys)
 
-	var errs problems
+	var errs Problems
 	for _, key := range slices.Sorted(maps.Keys(flat)) {
 		field, ok := fields[key]
 		if !ok {
-			errs.add("%s: no such key%s", key, suggest(key, slices.Collect(maps.Keys(fields))))
+			errs.add(key, ": no such key%s", suggest(key, slices.Collect(maps.Keys(fields))))
 			continue
 		}
 		if err := assign(field, flat[key]); err != nil {
-			errs.add("%s: %v", key, err)
+			errs.add(key, ": %v", err)
 		}
 	}
 	if len(errs) > 0 {
@@ -155,13 +156,6 @@ func number(v reflect.Value) (float64, bool) {
 	}
 	return 0, false
 }
-
-// problems is a list of mistakes that is one error.
-type problems []string
-
-func (p *problems) add(format string, args ...any) { *p = append(*p, fmt.Sprintf(format, args...)) }
-
-func (p problems) Error() string { return strings.Join(p, "\n") }
 
 // suggest returns `; did you mean "x"?` for the nearest known word, or nothing when none is near.
 func suggest(word string, known []string) string {

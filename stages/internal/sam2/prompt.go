@@ -6,17 +6,26 @@ import (
 	"github.com/seed49bbd0e6/tachi/kernels"
 )
 
-// The prompt encoder. Points, and box corners as points labelled 2 and 3, become tokens: a Fourier encoding of the
-// pixel's centre plus an embedding of the label. A padding token always follows the points, and without any point
-// there are two of them. A mask prompt becomes a dense map that is added to the image features; without one, a
-// learned vector is added everywhere. Tokens are few, so they are made on the host.
+// The prompt encoder. Points, and box corners as points labelled 2 and 3, become tokens: a Fourier
+// encoding of the pixel's centre plus an embedding of the label. A padding token always follows the
+// points, and without any point there are two of them. A mask prompt becomes a dense map that is
+// added to the image features; without one, a learned vector is added everywhere. Tokens are few,
+// so they are made on the host.
 
-// PointPrompt is a click (Label 1 on the object, 0 off it) or a corner of a box (2 top left, 3 bottom right), in
-// pixels of the S x S image.
+// PointPrompt is a click or a corner of a box. For the network its place is in pixels of the S x S
+// image.
 type PointPrompt struct {
 	X, Y  float32
 	Label int
 }
+
+// The labels of points.
+const (
+	OffObject      = iota // a click
+	OnObject              // a click
+	BoxTopLeft            // a corner of a box
+	BoxBottomRight        // the other
+)
 
 // promptEncoder holds its weights. Vectors of d floats stay on the host.
 type promptEncoder struct {
@@ -70,8 +79,8 @@ func (p *promptEncoder) tokens(points []PointPrompt) ([]float32, error) {
 	return append(out, p.notAPoint...), nil
 }
 
-// source returns what the decoder attends to, [hw, d]: the conditioned features plus the mask prompt
-// [S/4, S/4] of logits, or plus the embedding of no mask when it is nil.
+// source returns what the decoder attends to, [hw, d]: the conditioned features plus the mask
+// prompt [S/4, S/4] of logits, or plus the embedding of no mask when it is nil.
 func (p *promptEncoder) source(s *kernels.Scope, conditioned, logits *kernels.Tensor) *kernels.Tensor {
 	if logits == nil {
 		return add(s, conditioned, p.noMask)

@@ -1,10 +1,15 @@
 package score
 
-import "math"
+import (
+	"math"
 
-// Baselines are what a tracker must beat: the true box of the first frame held still, and that box moved at a constant
-// velocity, the best for the clip among those that lead from its first place to a later one, chosen by J with the truth
-// at hand. As a mask a box is filled, to the nearest whole pixels.
+	"github.com/seed49bbd0e6/tachi/stages/internal/mask"
+)
+
+// Baselines are what a tracker must beat: the true box of the first frame held still, and that box
+// moved at a constant velocity, the best for the clip among those that lead from its first place to
+// a later one, chosen by J with the truth at hand. As a mask a box is filled, to the nearest whole
+// pixels.
 
 // Areas counts the pixels of a mask in any rectangle.
 type Areas struct {
@@ -27,8 +32,8 @@ func NewAreas(pix []uint8, w, h int) *Areas {
 
 // IoU compares the mask with a filled box.
 func (a *Areas) IoU(b Box) float64 {
-	x0, y0 := a.clip(b[0], a.w), a.clip(b[1], a.h)
-	x1, y1 := a.clip(b[0]+b[2], a.w), a.clip(b[1]+b[3], a.h)
+	x0, y0 := a.clip(b.X0, a.w), a.clip(b.Y0, a.h)
+	x1, y1 := a.clip(b.X1, a.w), a.clip(b.Y1, a.h)
 	at := func(x, y int) int { return int(a.sum[y*(a.w+1)+x]) }
 	box, whole := 0, at(a.w, a.h)
 	both := 0
@@ -53,9 +58,8 @@ func ConstantVelocity(truth []Box, masks []*Areas) []Box {
 		if k == 0 || t.Empty() {
 			continue
 		}
-		first := truth[0]
-		dx, dy := t[0]+t[2]/2-first[0]-first[2]/2, t[1]+t[3]/2-first[1]-first[3]/2
-		boxes := moved(first, len(truth), dx/float64(k), dy/float64(k))
+		dx, dy := apart(t, truth[0])
+		boxes := moved(truth[0], len(truth), dx/float64(k), dy/float64(k))
 		if j := Mean(Fill(boxes, masks)); j > most {
 			best, most = boxes, j
 		}
@@ -75,7 +79,7 @@ func Fill(boxes []Box, masks []*Areas) []float64 {
 func moved(b Box, n int, dx, dy float64) []Box {
 	out := make([]Box, n)
 	for i := range out {
-		out[i] = Box{b[0] + dx*float64(i), b[1] + dy*float64(i), b[2], b[3]}
+		out[i] = mask.XYWH(b.X0+dx*float64(i), b.Y0+dy*float64(i), b.Width(), b.Height())
 	}
 	return out
 }

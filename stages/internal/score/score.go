@@ -1,39 +1,31 @@
-// Package score holds the measures of tracking: the region similarity J of DAVIS for masks, and the success, precision
-// and normalised precision of LaSOT for boxes. The functions are pure; what the protocols leave open is said here.
+// Package score holds the measures of tracking: the region similarity J of DAVIS for masks, and the
+// success, precision and normalised precision of LaSOT for boxes. The functions are pure; what the
+// protocols leave open is said here.
 //
-// DAVIS (Perazzi et al. 2016, semi-supervised): J of a frame is the intersection of the two masks over their union, and
-// 1 when both are empty. The first frame, whose mask is given, and the last are left out. The mean is over the frames of
-// an object, then over objects.
+// DAVIS (Perazzi et al. 2016, semi-supervised): J of a frame is the intersection of the two masks
+// over their union, and 1 when both are empty. The first frame, whose mask is given, and the last
+// are left out. The mean is over the frames of an object, then over objects.
 //
-// LaSOT (Fan et al. 2019, one-pass evaluation): success at a threshold is the share of frames whose boxes overlap by
-// more, and its AUC the mean over the thresholds 0, 0.05 ... 1: an exact result has 20/21. Precision is the share of
-// frames whose centres are at most 20 pixels apart; normalised precision measures the distance in widths and heights of
-// the true box, here at most 0.2. The first result counts as right. A result without a box counts as the last box
-// before. Frames on which the target is absent are left out.
+// LaSOT (Fan et al. 2019, one-pass evaluation): success at a threshold is the share of frames whose
+// boxes overlap by more, and its AUC the mean over the thresholds 0, 0.05 ... 1: an exact result
+// has 20/21. Precision is the share of frames whose centres are at most 20 pixels apart; normalised
+// precision measures the distance in widths and heights of the true box, here at most 0.2. The
+// first result counts as right. A result without a box counts as the last box before. Frames on
+// which the target is absent are left out.
 package score
 
 import (
 	"fmt"
 	"math"
+
+	"github.com/seed49bbd0e6/tachi/stages/internal/mask"
 )
 
-// Box is x, y, width, height. It is empty when its width or height is not positive.
-type Box [4]float64
+// Box is a rectangle; an empty one means that there is none.
+type Box = mask.Box
 
-// Empty says whether there is no box.
-func (b Box) Empty() bool { return !(b[2] > 0 && b[3] > 0) }
-
-// IoU is the intersection of two boxes over their union, 0 when one is empty.
-func (b Box) IoU(c Box) float64 {
-	w := min(b[0]+b[2], c[0]+c[2]) - max(b[0], c[0])
-	h := min(b[1]+b[3], c[1]+c[3]) - max(b[1], c[1])
-	if b.Empty() || c.Empty() || w <= 0 || h <= 0 {
-		return 0
-	}
-	return w * h / (b[2]*b[3] + c[2]*c[3] - w*h)
-}
-
-// IoU is the intersection of two masks of one size over their union, 1 when both are empty. Pixels are 0 or not.
+// IoU is the intersection of two masks of one size over their union, 1 when both are empty. Pixels
+// are 0 or not.
 func IoU(a, b []uint8) float64 {
 	both, either := 0, 0
 	for i, p := range a {
@@ -79,6 +71,11 @@ type Tracking struct {
 	Frames     int     // that count
 }
 
+// apart returns how far the centre of a box is from that of another.
+func apart(b, from Box) (dx, dy float64) {
+	return b.X0 + b.Width()/2 - from.X0 - from.Width()/2, b.Y0 + b.Height()/2 - from.Y0 - from.Height()/2
+}
+
 // Thresholds of the measures.
 const (
 	steps      = 20   // of success between 0 and 1
@@ -86,8 +83,8 @@ const (
 	normalized = 0.2  // of normalised precision
 )
 
-// Track compares boxes, one for each frame. A frame is absent when its flag says so or its true box is empty; nil stands
-// for no flags.
+// Track compares boxes, one for each frame. A frame is absent when its flag says so or its true box
+// is empty; nil stands for no flags.
 func Track(truth, result []Box, absent []bool) (Tracking, error) {
 	switch {
 	case len(result) != len(truth):
@@ -115,14 +112,14 @@ func Track(truth, result []Box, absent []bool) (Tracking, error) {
 				s.AUC++
 			}
 		}
-		dx, dy := r[0]+r[2]/2-t[0]-t[2]/2, r[1]+r[3]/2-t[1]-t[3]/2
+		dx, dy := apart(r, t)
 		if r.Empty() {
 			continue // no box so far
 		}
 		if math.Hypot(dx, dy) <= pixels {
 			s.Precision++
 		}
-		if math.Hypot(dx/t[2], dy/t[3]) <= normalized {
+		if math.Hypot(dx/t.Width(), dy/t.Height()) <= normalized {
 			s.Normalized++
 		}
 	}

@@ -4,6 +4,8 @@ import (
 	"math"
 	"strings"
 	"testing"
+
+	"github.com/seed49bbd0e6/tachi/stages/internal/mask"
 )
 
 func near(t *testing.T, what string, got, want float64) {
@@ -11,16 +13,6 @@ func near(t *testing.T, what string, got, want float64) {
 	if math.Abs(got-want) > 1e-12 {
 		t.Errorf("%s is %v, want %v", what, got, want)
 	}
-}
-
-func TestBoxesOverlap(t *testing.T) {
-	a := Box{0, 0, 10, 10}
-	near(t, "half beside", a.IoU(Box{5, 0, 10, 10}), 50.0/150)
-	near(t, "inside", a.IoU(Box{2, 2, 5, 4}), 0.2)
-	near(t, "the same", a.IoU(a), 1)
-	near(t, "touching", a.IoU(Box{10, 0, 10, 10}), 0)
-	near(t, "empty", a.IoU(Box{}), 0)
-	near(t, "both empty", Box{}.IoU(Box{}), 0)
 }
 
 func TestMasksOverlap(t *testing.T) {
@@ -50,9 +42,9 @@ func TestRegionLeavesOutTheFirstAndTheLastFrame(t *testing.T) {
 //
 // IoU > t at 0, 0.05 ... 1 holds for 20, 7, 7 and 14 of 21 thresholds.
 func TestTrackingByHand(t *testing.T) {
-	box := Box{0, 0, 40, 20}
+	box := mask.XYWH(0, 0, 40, 20)
 	truth := []Box{box, box, box, box, box}
-	result := []Box{{500, 500, 1, 1}, {20, 0, 40, 20}, {}, {900, 0, 40, 20}, {0, 4, 40, 20}}
+	result := []Box{mask.XYWH(500, 500, 1, 1), mask.XYWH(20, 0, 40, 20), {}, mask.XYWH(900, 0, 40, 20), mask.XYWH(0, 4, 40, 20)}
 	absent := []bool{false, false, false, true, false}
 	s, err := Track(truth, result, absent)
 	if err != nil {
@@ -64,21 +56,21 @@ func TestTrackingByHand(t *testing.T) {
 	if s.Frames != 4 {
 		t.Errorf("%d frames count, want 4", s.Frames)
 	}
-	result[1][0] = 20.5 // now more than 20 pixels, on two frames
+	result[1] = mask.XYWH(20.5, 0, 40, 20) // now more than 20 pixels, on two frames
 	if s, _ = Track(truth, result, absent); s.Precision != 0.5 {
 		t.Errorf("precision beyond 20 pixels is %v", s.Precision)
 	}
 }
 
 func TestAnEmptyTrueBoxIsAbsence(t *testing.T) {
-	truth := []Box{{0, 0, 5, 5}, {}, {0, 0, 5, 5}}
-	s, err := Track(truth, []Box{{0, 0, 5, 5}, {90, 90, 5, 5}, {0, 0, 5, 5}}, nil)
+	truth := []Box{mask.XYWH(0, 0, 5, 5), {}, mask.XYWH(0, 0, 5, 5)}
+	s, err := Track(truth, []Box{mask.XYWH(0, 0, 5, 5), mask.XYWH(90, 90, 5, 5), mask.XYWH(0, 0, 5, 5)}, nil)
 	if err != nil || s.Frames != 2 {
 		t.Fatalf("%d frames count, want 2: %v", s.Frames, err)
 	}
 	near(t, "AUC of exact boxes", s.AUC, 20.0/21)
 	// The rule of the last box: what was found while the target was absent is held.
-	s, _ = Track(truth, []Box{{0, 0, 5, 5}, {90, 90, 5, 5}, {}}, nil)
+	s, _ = Track(truth, []Box{mask.XYWH(0, 0, 5, 5), mask.XYWH(90, 90, 5, 5), {}}, nil)
 	near(t, "AUC after a false alarm", s.AUC, 10.0/21)
 }
 
@@ -107,10 +99,10 @@ func TestBaselines(t *testing.T) {
 		for y := 1; y < 3; y++ {
 			pix[y*w+1+3*i], pix[y*w+2+3*i] = 1, 1
 		}
-		truth, masks = append(truth, Box{float64(1 + 3*i), 1, 2, 2}), append(masks, NewAreas(pix, w, h))
+		truth, masks = append(truth, mask.XYWH(float64(1+3*i), 1, 2, 2)), append(masks, NewAreas(pix, w, h))
 	}
 	near(t, "held", Mean(Fill(Held(truth), masks)), 0.25)
 	near(t, "constant velocity", Mean(Fill(ConstantVelocity(truth, masks), masks)), 1)
-	near(t, "a box half outside", masks[0].IoU(Box{-3, 1, 5, 2}), 2.0/6)
-	near(t, "nothing and nothing", NewAreas(make([]uint8, w*h), w, h).IoU(Box{-9, 0, 3, 3}), 1)
+	near(t, "a box half outside", masks[0].IoU(mask.XYWH(-3, 1, 5, 2)), 2.0/6)
+	near(t, "nothing and nothing", NewAreas(make([]uint8, w*h), w, h).IoU(mask.XYWH(-9, 0, 3, 3)), 1)
 }

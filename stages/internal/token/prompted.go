@@ -10,5 +10,5 @@ func (h *Header) Prompt(object int) *Prompt {
 	return nil
 }
 
-// Prompted says whether an object is prompted on this frame.
+// Prompted reports whether an object is prompted on this frame.
 func (h *Header) Prompted(object int) bool { return h.Prompt(object) != nil }

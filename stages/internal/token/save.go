@@ -8,8 +8,9 @@ import (
 	"github.com/seed49bbd0e6/tachi/kernels"
 )
 
-// A bank in a checkpoint. Its lists share memories, and memories share nothing with the device they came from: each is
-// written once, with the tensors that the bank still holds of it, and the lists are indices.
+// A bank in a checkpoint. Its lists share memories, and memories share nothing with the device they
+// came from: each is written once, with the tensors that the bank still holds of it, and the lists
+// are indices.
 
 // savedBank is a Bank as it is written.
 type savedBank struct{ Objects []savedObject }
@@ -108,80 +109,87 @@ func (*Bank) Load(dev kernels.Device, data []byte) (any, error) {
 	b := &Bank{}
 	for i := range in.Objects {
 		o, err := in.Objects[i].load(dev)
-		if o != nil {
-			b.Objects = append(b.Objects, o)
-		}
 		if err != nil {
 			b.Release()
 			return nil, fmt.Errorf("bank of object %d: %w", in.Objects[i].Object, err)
 		}
+		b.Objects = append(b.Objects, o)
 	}
 	return b, nil
 }
 
-// load makes an object's bank. The object that comes with an error holds what there was, to be released.
+// load makes an object's bank.
 func (s *savedObject) load(dev kernels.Device) (*ObjectBank, error) {
-	o := &ObjectBank{Object: s.Object, First: s.First}
-	memories := make([]*Memory, len(s.Memories))
-	var made []*Shared // with the reference they were made with
-	defer func() {
-		for _, t := range made {
-			t.Release()
-		}
-	}()
+	l := loader{memories: make([]*Memory, len(s.Memories))}
+	defer l.release()
 	for i := range s.Memories {
-		m := &s.Memories[i]
-		memories[i] = &Memory{Frame: m.Frame, IoU: m.IoU, ObjectLogit: m.ObjectLogit, KFScore: m.KFScore, Prompted: m.Prompted}
-		for _, part := range []struct {
-			from *savedTensor
-			to   **Shared
-		}{{&m.Features, &memories[i].Features}, {&m.Pointer, &memories[i].Pointer}} {
-			if part.from.Shape == nil {
-				continue
-			}
-			t, err := part.from.load(dev)
-			if err != nil {
-				return nil, err
-			}
-			*part.to = Share(dev, t)
-			made = append(made, *part.to)
-		}
+		l.memories[i] = l.memory(dev, &s.Memories[i])
 	}
-	list := func(indices []int, features, pointer bool) ([]*Memory, error) {
-		var out []*Memory
-		for _, i := range indices {
-			if i < 0 || i >= len(memories) || features && memories[i].Features == nil || pointer && memories[i].Pointer == nil {
-				return nil, fmt.Errorf("memory %d of %d is not there", i, len(memories))
-			}
-			out = append(out, memories[i])
-		}
-		return out, nil
-	}
-	var errs [5]error
-	o.Prompts, errs[0] = list(s.Prompts, true, true)
-	o.Recent, errs[1] = list(s.Recent, true, false)
-	o.Pointers, errs[2] = list(s.Pointers, false, true)
+	o := &ObjectBank{Object: s.Object, First: s.First, Prompts: l.list(s.Prompts, true, true), Recent: l.list(s.Recent, true, false),
+		Pointers: l.list(s.Pointers, false, true)}
 	if s.Newest >= 0 {
-		var newest []*Memory
-		if newest, errs[3] = list([]int{s.Newest}, true, false); len(newest) > 0 {
-			o.Newest = newest[0]
-		}
+		o.Newest = l.at(s.Newest, true, false)
 	}
 	for _, slot := range s.Attend {
-		ms, err := list([]int{slot.Memory}, true, false)
-		if err != nil {
-			errs[4] = err
-			break
-		}
-		o.Attend = append(o.Attend, Slot{ms[0], slot.TPos})
+		o.Attend = append(o.Attend, Slot{l.at(slot.Memory, true, false), slot.TPos})
 	}
-	for _, err := range errs {
-		if err != nil {
-			return nil, err
-		}
+	if l.err != nil {
+		return nil, l.err
 	}
 	o.Retain()
 	return o, nil
+}
+
+// loader makes the memories of an object's bank. After an error it does nothing more.
+type loader struct {
+	memories []*Memory
+	made     []*Shared // with the reference they were made with
+	err      error
+}
+
+// release drops those references: the bank has its own.
+func (l *loader) release() {
+	for _, t := range l.made {
+		t.Release()
+	}
+}
+
+// memory makes one memory with the tensors that were saved of it.
+func (l *loader) memory(dev kernels.Device, m *savedMemory) *Memory {
+	return &Memory{Frame: m.Frame, IoU: m.IoU, ObjectLogit: m.ObjectLogit, KFScore: m.KFScore, Prompted: m.Prompted,
+		Features: l.shared(dev, &m.Features), Pointer: l.shared(dev, &m.Pointer)}
+}
+
+func (l *loader) shared(dev kernels.Device, s *savedTensor) *Shared {
+	if s.Shape == nil || l.err != nil {
+		return nil
+	}
+	t, err := s.load(dev)
+	if err != nil {
+		l.err = err
+		return nil
+	}
+	l.made = append(l.made, Share(dev, t))
+	return l.made[len(l.made)-1]
+}
+
+// at returns a memory by its index, which must have the tensors that its list holds.
+func (l *loader) at(i int, features, pointer bool) *Memory {
+	switch {
+	case l.err != nil:
+		return nil
+	case i < 0 || i >= len(l.memories) || features && l.memories[i].Features == nil || pointer && l.memories[i].Pointer == nil:
+		l.err = fmt.Errorf("memory %d of %d is not there", i, len(l.memories))
+		return nil
+	}
+	return l.memories[i]
+}
+
+func (l *loader) list(indices []int, features, pointer bool) (out []*Memory) {
+	for _, i := range indices {
+		out = append(out, l.at(i, features, pointer))
+	}
+	return out
 }
 
 func (s *savedTensor) load(dev kernels.Device) (*kernels.Tensor, error) {

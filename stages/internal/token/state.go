@@ -4,10 +4,11 @@ import (
 	"sync/atomic"
 
 	"github.com/seed49bbd0e6/tachi/kernels"
+	"github.com/seed49bbd0e6/tachi/stages/internal/sam2"
 )
 
-// Bank is the memory of every object after a frame, the state of the tracker. nil is the empty bank of a new stream.
-// Memories are shared between the banks of successive frames and counted.
+// Bank is the memory of every object after a frame, the state of the tracker. nil is the empty bank
+// of a new stream. Memories are shared between the banks of successive frames and counted.
 type Bank struct {
 	Objects []*ObjectBank // ascending by object
 }
@@ -30,6 +31,11 @@ type Slot struct {
 	TPos int // index into maskmem_tpos_enc: 0 for the newest, num_maskmem-1 for a prompt
 }
 
+// Attended is the slot as memory attention takes it.
+func (s Slot) Attended() sam2.Memory {
+	return sam2.Memory{Features: s.Features.Tensor, TPos: s.TPos}
+}
+
 // Find returns the bank of an object, nil when it has none.
 func (b *Bank) Find(object int) *ObjectBank {
 	if b != nil {
@@ -42,11 +48,22 @@ func (b *Bank) Find(object int) *ObjectBank {
 	return nil
 }
 
+// Latest returns the newest memory of the object.
+func (o *ObjectBank) Latest() *Memory {
+	newest := o.Newest
+	for _, list := range [][]*Memory{o.Prompts, o.Recent} {
+		if n := len(list); n > 0 && (newest == nil || list[n-1].Frame > newest.Frame) {
+			newest = list[n-1]
+		}
+	}
+	return newest
+}
+
 // Memory is one remembered frame of one object.
 type Memory struct {
 	Frame       int
-	Features    *Shared // bf16 [S/16 * S/16, 64]
-	Pointer     *Shared // f32 [256]
+	Features    *Shared // bf16 [S/16 * S/16, m]
+	Pointer     *Shared // f32 [d]
 	IoU         float32
 	ObjectLogit float32
 	KFScore     *float64
@@ -77,8 +94,8 @@ func (s *Shared) Release() {
 	}
 }
 
-// each calls do for everything that the bank holds a reference to. A tracked frame's pointer is read for longer than its
-// features: each has a life of its own.
+// each calls do for everything that the bank holds a reference to. A tracked frame's pointer is
+// read for longer than its features: each has a life of its own.
 func (o *ObjectBank) each(do func(*Shared)) {
 	for _, m := range o.Prompts {
 		do(m.Features)

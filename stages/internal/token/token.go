@@ -1,8 +1,17 @@
-// Package token holds the types that travel on edges. Host tokens are plain data; tokens that hold device memory
-// implement graph.Resident. A token is immutable once sent.
+// Package token holds the types that travel on edges. Host tokens are plain data; tokens that hold
+// device memory implement graph.Resident. A token is immutable once sent.
+//
+// What the network makes and takes are its own structs: a token embeds them and adds whose they
+// are. So token imports sam2, and the network, which works without frames and streams, knows
+// nothing of tokens. In comments on shapes S is sam2.Config.ImageSize, d is Config.Dim and m is
+// Config.MemDim.
 package token
 
-import "github.com/seed49bbd0e6/tachi/kernels"
+import (
+	"github.com/seed49bbd0e6/tachi/kernels"
+	"github.com/seed49bbd0e6/tachi/stages/internal/mask"
+	"github.com/seed49bbd0e6/tachi/stages/internal/sam2"
+)
 
 // Stream describes the video that a frame belongs to. One value is shared by all its frames.
 type Stream struct {
@@ -27,8 +36,8 @@ func (r Ratio) Float() float64 {
 	return float64(r.Num) / float64(r.Den)
 }
 
-// Header identifies a frame. It is shared by every token derived from the frame, so a stage that needs the prompts
-// or the time of a frame needs no second input.
+// Header identifies a frame. It is shared by every token derived from the frame, so a stage that
+// needs the prompts or the time of a frame needs no second input.
 type Header struct {
 	Stream   *Stream
 	Index    int      // 0-based
@@ -39,7 +48,8 @@ type Header struct {
 	Objects  []int    // every object that exists at this frame (prompted here or before), ascending
 }
 
-// Prompt says where an object is on one frame. Coordinates are stored pixels of the upright picture, fractions allowed.
+// Prompt says where an object is on one frame. Coordinates are stored pixels of the upright
+// picture, fractions allowed.
 type Prompt struct {
 	Object int
 	Box    *Box    // nil without
@@ -47,20 +57,14 @@ type Prompt struct {
 	Mask   *Mask   // excludes Box and Points
 }
 
-// Box is a rectangle by its corners, x1 and y1 exclusive in the sense of coordinates: width is X1-X0.
-type Box struct{ X0, Y0, X1, Y1 float32 }
+// Box is a rectangle in the picture.
+type Box = mask.Box
 
 // Point is a click; Label 1 is on the object, 0 is off it.
-type Point struct {
-	X, Y  float32
-	Label int
-}
+type Point = sam2.PointPrompt
 
 // Mask is a binary picture.
-type Mask struct {
-	W, H int
-	Pix  []uint8 // W*H, 0 or 1
-}
+type Mask = mask.Mask
 
 // Frame is one decoded picture in host memory.
 type Frame struct {
@@ -87,23 +91,26 @@ type Image struct {
 // Release frees the pixels.
 func (t *Image) Release() { t.Dev.Free(t.Pixels) }
 
-// Features is what the image encoder makes of a frame. S is the network's image size.
+// Features is what the image encoder makes of a frame.
 type Features struct {
 	*Header
 	Dev kernels.Device
-	F0  *kernels.Tensor // f32 [S/4, S/4, 32], level 0 after conv_s0
-	F1  *kernels.Tensor // f32 [S/8, S/8, 64], level 1 after conv_s1
-	F2  *kernels.Tensor // f32 [S/16, S/16, 256], the vision feature
+	sam2.Features
 }
 
 // Release frees the maps.
-func (t *Features) Release() { t.Dev.Free(t.F0); t.Dev.Free(t.F1); t.Dev.Free(t.F2) }
+func (t *Features) Release() {
+	for _, x := range t.All() {
+		t.Dev.Free(x)
+	}
+}
 
-// Conditioned is the vision feature of a frame after memory attention, one per object of the header, in its order.
+// Conditioned is the vision feature of a frame after memory attention, one per object of the
+// header, in its order.
 type Conditioned struct {
 	*Header
 	Dev     kernels.Device
-	Objects []*kernels.Tensor // f32 [S/16 * S/16, 256]
+	Objects []*kernels.Tensor // f32 [S/16 * S/16, d]
 }
 
 // Release frees the maps.
@@ -113,20 +120,19 @@ func (t *Conditioned) Release() {
 	}
 }
 
-// Candidates are the raw answers of the mask decoder, one set per object of the header, in its order.
+// Candidates are the raw answers of the mask decoder, one set per object of the header, in its
+// order.
 type Candidates struct {
 	*Header
 	Dev     kernels.Device
 	Objects []Candidate
 }
 
-// Candidate is the decoder's answer for one object: n masks to choose from, nothing thresholded or blanked yet.
+// Candidate is the decoder's answer for one object: n masks to choose from, nothing thresholded or
+// blanked yet.
 type Candidate struct {
-	Object       int
-	Masks        *kernels.Tensor // f32 [n, S/4, S/4] logits
-	Tokens       *kernels.Tensor // f32 [n, 256], the mask tokens that belong to them
-	IoU          []float32       // n predicted IoUs
-	ObjectLogit  float32
+	Object int
+	sam2.Decoded
 	Multimask    bool    // chosen among several by the select stage; false: n is 1
 	MaskPrompt   bool    // the masks are the user's own mask: IoU 1, ObjectLogit +-10, PointerLogit decides the pointer
 	PointerLogit float32 // object logit of the decoder run that made Tokens; equals ObjectLogit unless MaskPrompt
@@ -151,7 +157,7 @@ type Selection struct {
 type Selected struct {
 	Object      int
 	Mask        *kernels.Tensor // f32 [S/4, S/4] logits, -1024 everywhere when the object does not appear
-	Pointer     *kernels.Tensor // f32 [256]
+	Pointer     *kernels.Tensor // f32 [d]
 	ObjectLogit float32
 	IoU         float32  // predicted IoU of the chosen candidate
 	KFScore     *float64 // motion IoU of the chosen candidate, nil when the filter had no say
