@@ -117,7 +117,7 @@ func (modelListCmd) Run(a *app) error {
 		Weights    string `json:"weights"`
 	}
 	var rows []row
-	for _, v := range stages.Variants() {
+	for _, v := range model.Variants() {
 		parameters, size := float64(v.Parameters())/1e6, float64(v.Bytes())/1e6
 		rows = append(rows, row{v.Name, fmt.Sprintf("%.1f M", parameters), fmt.Sprintf("%.0f MB", size),
 			cmp.Or(v.Official, "in the program")})
