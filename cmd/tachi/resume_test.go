@@ -87,9 +87,14 @@ func (p *tachi) files(out string) map[string]string {
 	return all
 }
 
-// Killed at fifty random instants and taken up again each time, runs leave what a run leaves that nobody disturbs: boxes,
-// events, masks and the overlay, byte for byte, and nothing else.
+// Killed at fifty random instants (five with -short) and taken up again each time, runs leave what a run leaves that nobody
+// disturbs: boxes, events, masks and the overlay, byte for byte, and nothing else.
 func TestAKilledRunGoesOnWhereItWas(t *testing.T) {
+	enough := 50
+	if testing.Short() {
+		enough = 5
+		t.Log("5 kills instead of 50")
+	}
 	p := newTachi(t)
 	begun := time.Now()
 	if err := p.start("whole").Run(); err != nil {
@@ -102,7 +107,7 @@ func TestAKilledRunGoesOnWhereItWas(t *testing.T) {
 	}
 	r := rand.New(rand.NewPCG(50, 50))
 	kills, resumed, runs := 0, 0, 0
-	for kills < 50 {
+	for kills < enough {
 		runs++
 		out := fmt.Sprint("run", runs)
 		for done := false; !done; {
@@ -145,7 +150,7 @@ func TestAKilledRunGoesOnWhereItWas(t *testing.T) {
 		}
 	}
 	t.Logf("%d kills of %d runs, %d times gone on; a run takes %v", kills, runs, resumed, long)
-	if resumed < 10 {
+	if resumed < enough/5 {
 		t.Errorf("only %d of %d killed runs had a checkpoint", resumed, kills)
 	}
 }

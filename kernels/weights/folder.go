@@ -187,7 +187,7 @@ func complete(path, folder string, parts []string) ([]string, error) {
 func readSmall(path string, limit int64) ([]byte, error) {
 	info, err := os.Stat(path)
 	if err == nil && !info.Mode().IsRegular() {
-		return nil, fmt.Errorf("%s: not a regular file", path)
+		return nil, irregular(path, info.Mode())
 	}
 	f, err := os.Open(path)
 	if p, ok := errors.AsType[*fs.PathError](err); ok {

@@ -201,7 +201,7 @@ func mapFile(path string) ([]byte, error) {
 	case err != nil:
 		return nil, err
 	case !info.Mode().IsRegular():
-		return nil, fmt.Errorf("%s: not a regular file", path)
+		return nil, irregular(path, info.Mode())
 	case info.Size() == 0:
 		return nil, fmt.Errorf("%s: the file is empty", path)
 	}
@@ -210,6 +210,20 @@ func mapFile(path string) ([]byte, error) {
 		return nil, fmt.Errorf("%s: map %d bytes: %w", path, info.Size(), err)
 	}
 	return data, nil
+}
+
+// irregular is the error for what is no regular file.
+func irregular(path string, mode fs.FileMode) error {
+	what := "a device"
+	switch {
+	case mode.IsDir():
+		what = "a folder"
+	case mode&fs.ModeNamedPipe != 0:
+		what = "a pipe"
+	case mode&fs.ModeSocket != 0:
+		what = "a socket"
+	}
+	return fmt.Errorf("%s: is %s, not a regular file", path, what)
 }
 
 // parse tells the format from the first bytes and reads the header.

@@ -366,12 +366,14 @@ func ExampleOpen() {
 }
 
 // Opening a named pipe for reading waits for somebody to write, unless it is told not to.
-func TestPipeIsRefusedAtOnce(t *testing.T) {
+func TestPipesAndDevicesAreRefusedAtOnce(t *testing.T) {
 	pipe := filepath.Join(t.TempDir(), "pipe.pt")
 	if err := unix.Mkfifo(pipe, 0o666); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Open(pipe); err == nil || !strings.Contains(err.Error(), "pipe.pt: not a regular file") {
-		t.Fatalf("error %v", err)
+	for path, want := range map[string]string{pipe: "pipe.pt: is a pipe, not a regular file", "/dev/null": "/dev/null: is a device, not a regular file"} {
+		if _, err := Open(path); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("error %v, want %s", err, want)
+		}
 	}
 }
