@@ -58,29 +58,34 @@ func paths(plan *graph.Plan, visit func(key, path string, out bool)) {
 func checkOutputs(plan *graph.Plan) error {
 	type taken struct {
 		key, path string
-		input     bool // a folder of pictures may hold outputs as well
+		input     bool     // a folder of pictures may hold outputs as well
+		names     []string // of the files that may be written for the path
 	}
 	var bad graph.Diagnostics
 	var seen []taken
 	paths(plan, func(key, path string, out bool) {
 		if !out && path != "-" {
-			seen = append(seen, taken{key, absolute(path), true})
+			seen = append(seen, taken{key, absolute(path), true, []string{absolute(path)}})
 		}
 	})
 	if w := plan.Model.Weights; w != "" && w != graph.Embedded {
-		seen = append(seen, taken{"model.weights", absolute(w), true})
+		seen = append(seen, taken{"model.weights", absolute(w), true, []string{absolute(w)}})
 	}
 	for _, o := range outputs(plan) {
 		full := absolute(o.path)
+		names := output.Names(o.stage, full)
 		for _, s := range seen {
+			both := slices.IndexFunc(names, func(n string) bool { return slices.Contains(s.names, n) })
 			switch {
+			case full != s.path && both >= 0:
+				bad = append(bad, plan.Complain(o.key, "%s would replace %s: with several objects both write %s", o.key, s.key, names[both]))
 			case full == s.path:
 				bad = append(bad, plan.Complain(o.key, "%s would replace %s: both are %s", o.key, s.key, o.path))
 			case strings.HasPrefix(s.path, full+"/") || !s.input && strings.HasPrefix(full, s.path+"/"):
 				bad = append(bad, plan.Complain(o.key, "%s and %s lie within each other: %s, %s", o.key, s.key, full, s.path))
 			}
 		}
-		seen = append(seen, taken{o.key, full, false})
+		seen = append(seen, taken{o.key, full, false, names})
 	}
 	if bad == nil {
 		return nil

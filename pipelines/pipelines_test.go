@@ -109,3 +109,13 @@ func TestASharedModelIsThatOfThePipeline(t *testing.T) {
 		t.Error(err) // says what was not returned
 	}
 }
+
+// With several objects the tracks of each have a number in their name: another output must not have that name.
+func TestNumberedTracksDoNotReplaceAnotherOutput(t *testing.T) {
+	for other, clash := range map[string]bool{"tracks-1.txt": true, "tracks-7.txt": true, "tracks-x.txt": false, "tracks-1.jsonl": false} {
+		_, err := Load("samurai.toml", Overrides{Set: []string{"stages.tracks.path=tracks.txt", "stages.tracks.events=" + other}})
+		if clash != (err != nil) || clash && !strings.Contains(err.Error(), "with several objects both write") {
+			t.Errorf("%s: error %v", other, err)
+		}
+	}
+}

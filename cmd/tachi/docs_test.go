@@ -44,20 +44,6 @@ func TestGeneratedDocumentationIsCurrent(t *testing.T) {
 	section(t, "../../README.md", "pipeline", "```toml\n"+string(pipeline)+"```\n")
 }
 
-// A pipeline file is checked because it is there, not because a list names it.
-func TestEveryPipelineFileIsValid(t *testing.T) {
-	files, err := filepath.Glob("../../pipelines/*.toml")
-	if err != nil || len(files) == 0 {
-		t.Fatal("no pipeline files", err)
-	}
-	for _, file := range files {
-		var out, complaints bytes.Buffer
-		if code := Main([]string{"validate", "--no-environment", file}, &out, &complaints); code != exitDone {
-			t.Errorf("%s: exit code %d\n%s", file, code, complaints.String())
-		}
-	}
-}
-
 // whole compares a file.
 func whole(t *testing.T, path string, want []byte) {
 	t.Helper()
