@@ -42,8 +42,8 @@ type opTime struct {
 	kernels.Cost
 }
 
-// Narrow implements kernels.Narrower.
-func (r *recorder) Narrow() kernels.DType { return kernels.NarrowOf(r.Device) }
+// OperandType implements kernels.HalfPrecision.
+func (r *recorder) OperandType() kernels.DType { return kernels.OperandType(r.Device) }
 
 // again is how often an op is done on a device that queues: alone, it would take no longer than the way there and back. What
 // is made in place is then not what it should be, but only for a firing whose results nobody gets.
@@ -57,7 +57,7 @@ func (r *recorder) Do(op kernels.Op) error {
 		return r.Device.Do(op)
 	}
 	times := 1
-	if _, ok := r.Device.(kernels.Batcher); ok {
+	if _, ok := kernels.Find[kernels.Batcher](r.Device); ok {
 		times = again
 	}
 	err := r.Device.Sync()
@@ -129,7 +129,7 @@ type opLine struct {
 
 // roofline measures the ops of every stage.
 func (c *benchCmd) roofline(a *app, e *engine) error {
-	dev, ok := e.dev.(limited)
+	dev, ok := kernels.Find[limited](e.dev)
 	if !ok {
 		return usagef("--roofline: %s does not say what it can do at most; --device cpu does", e.dev.Info().Name)
 	}

@@ -86,7 +86,7 @@ func (d *Device) Do(op kernels.Op) error {
 	if err := op.Check(); err != nil {
 		return err
 	}
-	if kernels.Narrowed(op) {
+	if kernels.HasHalf(op) {
 		return &kernels.UnsupportedError{Device: "cpu", Op: op.Name() + " of 16-bit factors"}
 	}
 	switch op := op.(type) {

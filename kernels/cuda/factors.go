@@ -5,7 +5,7 @@ import "github.com/seed49bbd0e6/tachi/kernels"
 // Factors are float32, or the 16 bits that the device multiplies in.
 
 // Narrow returns the type that the device keeps factors in.
-func (d *Device) Narrow() kernels.DType {
+func (d *Device) OperandType() kernels.DType {
 	switch d.precision {
 	case BFloat16:
 		return kernels.BF16
@@ -18,7 +18,7 @@ func (d *Device) Narrow() kernels.DType {
 // narrows wants tensors to be in float32 or in the device's own 16 bits.
 func (d *Device) narrows(op string, ts ...*kernels.Tensor) error {
 	for _, t := range ts {
-		if t.DType != kernels.F32 && t.DType != d.Narrow() {
+		if t.DType != kernels.F32 && t.DType != d.OperandType() {
 			return &kernels.UnsupportedError{Device: "cuda", Op: op + " of " + t.DType.String() + " in " + d.precision.String()}
 		}
 	}
