@@ -135,7 +135,7 @@ func TestEveryAttentionKernel(t *testing.T) {
 }
 
 // Keys and values in 16 bits, of a kernel's width, are not copied.
-func TestAttentionReadsFactorsInPlace(t *testing.T) {
+func TestAttentionReadsHalfOperandsInPlace(t *testing.T) {
 	d := open(t, BFloat16)
 	of := func(dt kernels.DType, shape ...int) *kernels.Tensor { return &kernels.Tensor{DType: dt, Shape: shape} }
 	for _, c := range []struct {

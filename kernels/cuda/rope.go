@@ -19,7 +19,7 @@ type ropeArgs struct {
 }
 
 func (d *Device) rope(op kernels.RoPE) error {
-	if err := d.narrows(op.Name(), op.X, op.Y); err != nil {
+	if err := d.readable(op.Name(), op.X, op.Y); err != nil {
 		return err
 	}
 	n, c, p := op.X.Dim(0), op.X.Dim(1), op.Cos.Dim(0)

@@ -232,7 +232,7 @@ func mapCases() []Case {
 	return cases
 }
 
-// mustBeClear refuses a case whose box hangs on rounding: an enlarged logit near 0 but not 0.
+// mustBeClear refuses a case whose box depends on rounding: an enlarged logit near 0 but not 0.
 func mustBeClear(v []float32, n, h, w, oh, ow int) {
 	if !isClear(v, n, h, w, oh, ow) {
 		panic("kerneltest: an enlarged logit is too near to 0 for an exact box")
