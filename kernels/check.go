@@ -6,35 +6,42 @@ import (
 	"strconv"
 )
 
-// Every op checks itself before a device touches memory. A check reads as a list of wishes; the first one that
-// is not met is the error, and it names the op, the operand, what it is and what it should be:
+// Every op checks itself before a device touches memory. A check reads as a list of requirements:
+//
+//	want := check("linear")
+//	want.rows("X", o.X, operandTypes, some)
+//
+// Each method of the checker is one requirement; the first that fails is the error, which names the op,
+// the operand, what it is and what it should be:
 //
 //	linear: W is f32[96,64], want packed f32[96,147]
 //
-// What a message would be made of is boxed only where there is one: a GPU waits for the next op while this one is checked.
+// Arguments are boxed only on failure: Check is on the launch path.
 //
-// Sizes come from the operands through dim, which is 0 for an operand that is missing, so a check needs no
-// guards: the wish that the operand exists comes first and its error wins.
+// Sizes come from the operands through dim, which is 0 for an operand that is missing, so a check needs
+// no guards: that the operand exists is required first, and that error wins.
 
 // some stands for any length of an axis, at least 1.
 const some = -1
 
-// factors stands for the types that what is multiplied may have: f32, or what a Narrower keeps such things in.
-const factors DType = 0xff
+// operandTypes stands for the types that a Product operand may have: f32, f16 or bf16.
+const operandTypes DType = 0xff
 
-// is says whether a type is the wanted one.
-func (d DType) is(want DType) bool { return d == want || want == factors && (d == F32 || d.narrow()) }
+// is reports whether a type is the wanted one.
+func (d DType) is(want DType) bool {
+	return d == want || want == operandTypes && (d == F32 || d.half())
+}
 
-// narrow says whether a type is a floating point one of 16 bits.
-func (d DType) narrow() bool { return d == F16 || d == BF16 }
+// half reports whether a type is a floating point one of 16 bits.
+func (d DType) half() bool { return d == F16 || d == BF16 }
 
-// wishes collects the first complaint about the operands of one op.
-type wishes struct {
+// checker keeps the first requirement on the operands of one op that is not met.
+type checker struct {
 	op  string
 	err error
 }
 
-func wish(op string) *wishes { return &wishes{op: op} }
+func check(op string) *checker { return &checker{op: op} }
 
 // dim returns the length of axis i (negative: from the last), 0 where there is no tensor or no such axis.
 func dim(t *Tensor, i int) int {
@@ -58,118 +65,126 @@ func length(t *Tensor) int {
 	return t.Len()
 }
 
-// that complains, in the words given, unless ok.
-func (w *wishes) that(ok bool, format string, args ...any) {
+// that requires ok, and otherwise fails in the words given.
+func (c *checker) that(ok bool, format string, args ...any) {
 	if !ok {
-		w.fail(format, args...)
+		c.fail(format, args...)
 	}
 }
 
-// fail complains, in the words given, if nothing did before.
-func (w *wishes) fail(format string, args ...any) {
-	if w.err == nil {
-		w.err = fmt.Errorf(w.op+": "+format, args...)
+// fail records an error in the words given, if nothing failed before.
+func (c *checker) fail(format string, args ...any) {
+	if c.err == nil {
+		c.err = fmt.Errorf(c.op+": "+format, args...)
 	}
 }
 
-// shape wants a row-major tensor of exactly these axes; some is any length.
-func (w *wishes) shape(operand string, t *Tensor, dt DType, dims ...int) {
+// shape requires a row-major tensor of exactly these axes; some is any length.
+func (c *checker) shape(operand string, t *Tensor, dt DType, dims ...int) {
 	ok := t != nil && t.DType.is(dt) && t.Layout == RowMajor && len(t.Shape) == len(dims)
 	for i := 0; ok && i < len(dims); i++ {
 		ok = t.Shape[i] >= 1 && (dims[i] == some || t.Shape[i] == dims[i])
 	}
 	if !ok {
-		w.fail("%s is %v, want %v%s", operand, describe(t), dt, axes(slices.Clone(dims)))
+		c.fail("%s is %v, want %v%s", operand, describe(t), dt, axes(slices.Clone(dims)))
 	}
-	w.inside(operand, t)
+	c.inside(operand, t)
 }
 
-// rows wants a row-major tensor [..., width]; some is any width.
-func (w *wishes) rows(operand string, t *Tensor, dt DType, width int) {
+// rows requires a row-major tensor [..., width]; some is any width.
+func (c *checker) rows(operand string, t *Tensor, dt DType, width int) {
 	ok := t != nil && t.DType.is(dt) && t.Layout == RowMajor && len(t.Shape) >= 1 && t.Len() >= 1 &&
 		(width == some || t.Dim(-1) == width)
 	if !ok {
-		w.fail("%s is %v, want %v[...,%s]", operand, describe(t), dt, axis(width))
+		c.fail("%s is %v, want %v[...,%s]", operand, describe(t), dt, axis(width))
 	}
-	w.inside(operand, t)
+	c.inside(operand, t)
 }
 
-// size wants a row-major tensor of n elements under any shape; some is any number.
-func (w *wishes) size(operand string, t *Tensor, dt DType, n int) {
+// size requires a row-major tensor of n elements under any shape; some is any number.
+func (c *checker) size(operand string, t *Tensor, dt DType, n int) {
 	ok := t != nil && t.DType.is(dt) && t.Layout == RowMajor && t.Len() >= 1 && (n == some || t.Len() == n)
 	if !ok {
-		w.fail("%s is %v, want %v of %s elements", operand, describe(t), dt, axis(n))
+		c.fail("%s is %v, want %v of %s elements", operand, describe(t), dt, axis(n))
 	}
-	w.inside(operand, t)
+	c.inside(operand, t)
 }
 
-// packed wants weights [n, k] in the device's own order.
-func (w *wishes) packed(operand string, t *Tensor, n, k int) {
+// packed requires weights [n, k] in the device's own order.
+func (c *checker) packed(operand string, t *Tensor, n, k int) {
 	ok := t != nil && t.DType == F32 && t.Layout == Packed && len(t.Shape) == 2 &&
 		t.Shape[0] >= 1 && t.Shape[1] >= 1 &&
 		(n == some || t.Shape[0] == n) && (k == some || t.Shape[1] == k)
 	if !ok {
-		w.fail("%s is %v, want packed f32%s", operand, describe(t), axes([]int{n, k}))
+		c.fail("%s is %v, want packed f32%s", operand, describe(t), axes([]int{n, k}))
 	} else if t.Buf == nil {
-		w.fail("%s has no memory", operand)
+		c.fail("%s has no memory", operand)
 	}
 }
 
-// residual wants nil, or an f32 tensor whose length divides that of y; it is y itself or lies apart from it.
-func (w *wishes) residual(operand string, res, y *Tensor) {
+// residual requires nil, or an f32 tensor whose length divides that of y; it is y itself or does not
+// overlap it.
+func (c *checker) residual(operand string, res, y *Tensor) {
 	if res == nil {
 		return
 	}
 	ok := res.DType == F32 && res.Layout == RowMajor && res.Len() >= 1 && length(y)%res.Len() == 0
 	if !ok {
-		w.fail("%s is %v, want an f32 length that divides the %d elements of Y", operand, describe(res), length(y))
+		c.fail("%s is %v, want an f32 length that divides the %d elements of Y", operand, describe(res), length(y))
 	}
-	w.inside(operand, res)
-	w.inPlace(operand, res, y)
+	c.inside(operand, res)
+	c.inPlace(operand, res, y)
 }
 
-// apart wants the result not to share memory with an operand.
-func (w *wishes) apart(operand string, x, y *Tensor) {
+// bias requires nil or [n].
+func (c *checker) bias(operand string, b *Tensor, n int) {
+	if b != nil {
+		c.shape(operand, b, F32, n)
+	}
+}
+
+// apart requires the result not to share memory with an operand.
+func (c *checker) apart(operand string, x, y *Tensor) {
 	if overlap(x, y) {
-		w.fail("Y overlaps %s", operand)
+		c.fail("Y overlaps %s", operand)
 	}
 }
 
-// inPlace wants the result to be the operand, or not to share memory with it.
-func (w *wishes) inPlace(operand string, x, y *Tensor) {
+// inPlace requires the result to be the operand, or not to share memory with it.
+func (c *checker) inPlace(operand string, x, y *Tensor) {
 	same := x != nil && y != nil && x.Off == y.Off && x.Len() == y.Len() && x.DType == y.DType
 	if !same && overlap(x, y) {
-		w.fail("Y overlaps a part of %s", operand)
+		c.fail("Y overlaps a part of %s", operand)
 	}
 }
 
-// vectors wants rows of 16-bit elements to be cut into pieces that are whole vectors of 16 bytes.
-func (w *wishes) vectors(operand string, t *Tensor, piece int) {
-	if t != nil && t.DType.narrow() && piece%8 != 0 {
-		w.fail("%s is %v, want a multiple of 8 in a row, and in a head, of 16-bit elements", operand, describe(t))
+// vectors requires rows of 16-bit elements to be pieces that are whole vectors of 16 bytes.
+func (c *checker) vectors(operand string, t *Tensor, piece int) {
+	if t != nil && t.DType.half() && piece%8 != 0 {
+		c.fail("%s is %v, want a multiple of 8 in a row, and in a head, of 16-bit elements", operand, describe(t))
 	}
 }
 
-// act wants a known activation.
-func (w *wishes) act(a Act) {
+// act requires a known activation.
+func (c *checker) act(a Act) {
 	if a > Step {
-		w.fail("no such activation: %d", a)
+		c.fail("no such activation: %d", a)
 	}
 }
 
-// inside wants the elements to lie inside the buffer.
-func (w *wishes) inside(operand string, t *Tensor) {
-	if w.err != nil || t == nil {
+// inside requires the elements to lie inside the buffer.
+func (c *checker) inside(operand string, t *Tensor) {
+	if c.err != nil || t == nil {
 		return
 	}
 	if t.Buf == nil {
-		w.fail("%s has no memory", operand)
+		c.fail("%s has no memory", operand)
 	} else if t.Off < 0 || (t.Off+t.Len())*t.DType.Size() > t.Buf.Bytes() {
-		w.fail("%s is %v from element %d, but its buffer has %d bytes", operand, describe(t), t.Off, t.Buf.Bytes())
+		c.fail("%s is %v from element %d, but its buffer has %d bytes", operand, describe(t), t.Off, t.Buf.Bytes())
 	}
 }
 
-// overlap says whether two tensors share bytes.
+// overlap reports whether two tensors share bytes.
 func overlap(a, b *Tensor) bool {
 	if a == nil || b == nil || a.Buf == nil || a.Buf != b.Buf {
 		return false
@@ -177,8 +192,6 @@ func overlap(a, b *Tensor) bool {
 	aLo, bLo := a.Off*a.DType.Size(), b.Off*b.DType.Size()
 	return aLo < bLo+b.Bytes() && bLo < aLo+a.Bytes()
 }
-
-// What messages are made of is put into words only when there is a message: a check is part of every op.
 
 // described is a tensor for messages.
 type described Tensor
@@ -216,15 +229,4 @@ func (a axis) String() string {
 		return "n"
 	}
 	return strconv.Itoa(int(a))
-}
-
-// bytesOf sums the bytes of the operands that are there, each counted once.
-func bytesOf(ts ...*Tensor) float64 {
-	var n float64
-	for _, t := range ts {
-		if t != nil {
-			n += float64(t.Bytes())
-		}
-	}
-	return n
 }

@@ -83,7 +83,7 @@ func TestCheckSaysWhatIsWrong(t *testing.T) {
 
 // An op without any operand is a mistake, not a crash.
 func TestEmptyOpsAreRefused(t *testing.T) {
-	for _, op := range []Op{Linear{}, MatMulNT{}, Conv2D{}, DepthwiseConv{}, UpConv{}, Attention{}, WindowAttention{}, RoPE{}, LayerNorm{}, Add{},
+	for _, op := range []Op{Linear{}, MatMulNT{}, Conv2D{}, DepthwiseConv{}, UpConv{}, Attention{}, WindowAttention{}, RotaryAttention{}, RoPE{}, LayerNorm{}, Add{},
 		Activate{}, Cast{}, Fill{}, MaxPool{}, UpsampleAdd{}, Resize{}, Preprocess{}, MaskBoxes{}, CountAbove{}} {
 		if err := op.Check(); err == nil || !strings.HasPrefix(err.Error(), op.Name()+": ") {
 			t.Errorf("%T: error is %v, want one that begins with %q", op, err, op.Name())

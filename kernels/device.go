@@ -31,64 +31,62 @@ type Device interface {
 	Close() error
 }
 
-// Sizer is a device that can say how much memory of its own choice things take, for plans.
+// The interfaces below are capabilities that a device may have besides. Find asks for one.
+
+// Sizer is implemented by devices that need memory of their own, so that plans can count it.
 type Sizer interface {
 	PackedBytes(n, k int) int // of weights [n, k] from Pack
-	ScratchBytes(op Op) int   // of an op, beside its operands
+	ScratchBytes(op Op) int   // kept by the device for an op, beside its operands
 }
 
-// Narrower is a device that multiplies in 16 bits, and rather keeps in them what is made to be multiplied.
-type Narrower interface {
-	Narrow() DType // F16 or BF16; F32 says that it does not
+// Borrower is implemented by devices that need memory for an op only while it is carried out. A Scope
+// takes it from where its temporaries are.
+type Borrower interface {
+	BorrowedBytes(op Op) int
 }
 
-// NarrowOf returns what a device, or the one it stands before, keeps factors in.
-func NarrowOf(d Device) DType {
-	if n, ok := find[Narrower](d); ok {
-		return n.Narrow()
+// Batcher is implemented by devices that take several ops at once for less than one by one.
+type Batcher interface {
+	Borrower
+	Batch() Batch
+}
+
+// Batch is ops that are recorded and not begun. They may use memory that was freed after they were
+// recorded, as long as it is not given back to the device.
+type Batch interface {
+	// Do records an op that has been checked, with the memory that it borrows, nil where that is none.
+	Do(op Op, scratch *Tensor) error
+	// Flush queues what was recorded, in order.
+	Flush() error
+}
+
+// HalfPrecision is implemented by devices that multiply in f16 or bf16 and prefer to store Product
+// operands in that type.
+type HalfPrecision interface {
+	OperandType() DType // F16 or BF16, or F32 where it is switched off
+}
+
+// OperandType returns the type in which a device prefers to store Product operands.
+func OperandType(d Device) DType {
+	if h, ok := Find[HalfPrecision](d); ok {
+		return h.OperandType()
 	}
 	return F32
 }
 
-// find returns the first that is a T: a device, the one it stands before, and so on.
-func find[T any](d Device) (t T, ok bool) {
+// Find returns the first that is a T of a device, the device that it wraps, and so on. A device that
+// wraps another says so with a method Unwrap; one without it hides the capabilities of the other.
+func Find[T any](d Device) (t T, ok bool) {
 	for {
 		if t, ok = d.(T); ok {
 			return t, true
 		}
-		over, before := d.(interface{ Unwrap() Device })
-		if !before {
+		outer, wraps := d.(interface{ Unwrap() Device })
+		if !wraps {
 			return t, false
 		}
-		d = over.Unwrap()
+		d = outer.Unwrap()
 	}
-}
-
-// Narrowed says whether an operand of an op is in 16 bits that could be float32. Cast is not meant.
-func Narrowed(op Op) bool {
-	any := func(ts ...*Tensor) bool {
-		for _, t := range ts {
-			if t != nil && t.DType.narrow() {
-				return true
-			}
-		}
-		return false
-	}
-	switch op := op.(type) {
-	case Linear:
-		return any(op.X, op.Y)
-	case Attention:
-		return any(op.Q, op.K, op.V, op.Y)
-	case WindowAttention:
-		return any(op.QKV, op.Y)
-	case RotaryAttention:
-		return any(op.Q, op.X, op.V, op.Y)
-	case RoPE:
-		return any(op.X, op.Y)
-	case LayerNorm:
-		return any(op.Y)
-	}
-	return false
 }
 
 // Info describes a device for logs, plans and benchmarks.

@@ -6,49 +6,28 @@ package kernels
 //
 // An Arena's workspace is the scope's from its beginning to Close.
 //
-// Where the device is a Batcher, ops are handed to it together: before anything crosses to the host or from it, before
-// results are kept, and at Err and Close. So inside a scope uploads and downloads go through the scope.
+// Where the device is a Batcher, ops are handed to it together: before anything crosses to the host or
+// from it, before results are kept, and at Err and Close. So inside a scope uploads and downloads go
+// through the scope.
 type Scope struct {
-	Dev      Device
-	batch    Batch    // nil where the device takes ops one by one
-	borrower Borrower // nil where no op borrows
-	narrow   DType    // what factors are kept in
-	temps    map[*Tensor]struct{}
-	leave    func() // the workspace; nil where there is none
-	err      error
-}
-
-// Batcher is a device that takes several ops at once for less than one by one.
-type Batcher interface {
-	Borrower
-	Batch() Batch
-}
-
-// Batch is ops that the device has not begun. They may use memory that was freed after they were done here, as long as it
-// is not the device's own again.
-type Batch interface {
-	// Do notes an op that has been checked, with the memory that it borrows, nil where that is none.
-	Do(op Op, scratch *Tensor) error
-	// Flush queues what was noted, in order.
-	Flush() error
-}
-
-// Borrower is a device some of whose ops need memory for themselves alone, which a scope takes from where it has its
-// temporaries.
-type Borrower interface {
-	BorrowedBytes(op Op) int
+	Dev         Device
+	arena       *Arena   // nil where results and temporaries are the device's own
+	batch       Batch    // nil where the device takes ops one by one
+	borrower    Borrower // nil where no op borrows
+	operandType DType
+	temps       map[*Tensor]struct{}
+	err         error
 }
 
 // NewScope returns an empty scope on a device. Close it with a defer.
 func NewScope(d Device) *Scope {
-	s := &Scope{Dev: d, narrow: NarrowOf(d), temps: map[*Tensor]struct{}{}}
-	if b, ok := find[Batcher](d); ok {
+	s := &Scope{Dev: d, operandType: OperandType(d), temps: map[*Tensor]struct{}{}}
+	if b, ok := Find[Batcher](d); ok {
 		s.batch = b.Batch()
 	}
-	s.borrower, _ = find[Borrower](d)
-	if a, ok := d.(*Arena); ok {
-		a.Enter()
-		s.leave = a.Leave
+	s.borrower, _ = Find[Borrower](d)
+	if s.arena, _ = Find[*Arena](d); s.arena != nil {
+		s.arena.Enter()
 	}
 	return s
 }
@@ -76,16 +55,13 @@ func (s *Scope) New(dt DType, shape ...int) *Tensor {
 	return &Tensor{DType: dt, Shape: shape}
 }
 
-// Result returns a tensor for the caller: one that Keep will hand over, from the device's memory for what outlives a
-// computation where it has one apart.
+// Result returns a tensor that Keep will hand to the caller. On an Arena it comes from the memory of
+// results, which outlive a computation.
 func (s *Scope) Result(dt DType, shape ...int) *Tensor {
-	arena, ok := s.Dev.(interface {
-		AllocResult(dt DType, shape ...int) (*Tensor, error)
-	})
-	if !ok || s.err != nil {
+	if s.arena == nil || s.err != nil {
 		return s.New(dt, shape...)
 	}
-	t, err := arena.AllocResult(dt, shape...)
+	t, err := s.arena.AllocResult(dt, shape...)
 	if err != nil {
 		s.err = err
 		return &Tensor{DType: dt, Shape: shape}
@@ -97,20 +73,20 @@ func (s *Scope) Result(dt DType, shape ...int) *Tensor {
 // F32 is New for the usual element type.
 func (s *Scope) F32(shape ...int) *Tensor { return s.New(F32, shape...) }
 
-// Narrow returns the type that the device keeps factors in.
-func (s *Scope) Narrow() DType { return s.narrow }
+// OperandType returns the type in which the device prefers to store Product operands.
+func (s *Scope) OperandType() DType { return s.operandType }
 
 // fewRows are not worth rounding.
 const fewRows = 32
 
-// Factors is New for what is made to be multiplied, in heads of the given number: in 16 bits where the device wants that
-// and the shape allows it.
-func (s *Scope) Factors(heads int, shape ...int) *Tensor {
+// Operand allocates a temporary that is only ever read by matrix products: in the device's operand type
+// if rows, and heads in them, are multiples of 8, and there are enough rows, else in float32.
+func (s *Scope) Operand(heads int, shape ...int) *Tensor {
 	t := Tensor{Shape: shape}
 	if t.Rows() < fewRows || t.Dim(-1)/heads%8 != 0 {
 		return s.F32(shape...)
 	}
-	return s.New(s.narrow, shape...)
+	return s.New(s.operandType, shape...)
 }
 
 // Upload returns a temporary with the given float32 content.
@@ -184,8 +160,8 @@ func (s *Scope) Free(ts ...*Tensor) {
 	}
 }
 
-// Keep hands results to the caller, who frees them. They are kept only if the computation succeeds: after an error Close
-// frees them with the rest.
+// Keep hands results to the caller, who frees them. They are kept only if the computation succeeds:
+// after an error Close frees them with the rest.
 func (s *Scope) Keep(ts ...*Tensor) {
 	s.flush()
 	if s.err != nil {
@@ -216,9 +192,9 @@ func (s *Scope) Close() error {
 		s.Dev.Free(t)
 	}
 	clear(s.temps)
-	if s.leave != nil {
-		s.leave()
-		s.leave = nil
+	if s.arena != nil {
+		s.arena.Leave()
+		s.arena = nil
 	}
 	return s.err
 }

@@ -36,7 +36,7 @@ func (d DType) Size() int {
 }
 
 func (d DType) String() string {
-	if d == factors {
+	if d == operandTypes {
 		return "f32 or 16-bit"
 	}
 	if names := [...]string{"f32", "f16", "bf16", "u8", "i32"}; int(d) < len(names) {
@@ -45,7 +45,7 @@ func (d DType) String() string {
 	return fmt.Sprintf("dtype(%d)", d)
 }
 
-// Layout says how the elements lie in memory.
+// Layout is how the elements lie in memory.
 type Layout uint8
 
 const (

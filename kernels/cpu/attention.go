@@ -59,7 +59,7 @@ func (d *Device) attend(h heads) error {
 				C.long(h.d), C.long(h.dv), C.long(b), C.long(b+1), of(head))
 		})
 	}
-	most := int(C.call_queries(d.isa, C.long(h.nq), C.long(h.d), C.long(h.dv)))
+	most := int(C.call_attendqueries(d.isa, C.long(h.nq), C.long(h.d), C.long(h.dv)))
 	starts := d.runs(h.nq, h.n, most, 2*int(d.isa.group))
 	d.parallel((len(starts)-1)*h.n, func(i, w int) {
 		head, q0, q1 := i%h.n, starts[i/h.n], starts[i/h.n+1]
@@ -80,7 +80,7 @@ func (d *Device) attention(op kernels.Attention) error {
 	return d.attend(h)
 }
 
-// windowAttention does some windows in a task; see window.h. A map that is one window is like any attention, unless queries are
+// windowAttention does some windows in a task; see attention_window.h. A map that is one window is like any attention, unless queries are
 // pooled, which no network does there.
 func (d *Device) windowAttention(op kernels.WindowAttention) error {
 	batch, h, w, c := op.QKV.Dim(0), op.QKV.Dim(1), op.QKV.Dim(2), op.Y.Dim(3)
@@ -130,7 +130,7 @@ func window(op kernels.WindowAttention) C.window {
 	return win
 }
 
-// rotaryAttention does a block of queries in a task; see rotary.h.
+// rotaryAttention does a block of queries in a task; see attention_rotary.h.
 func (d *Device) rotaryAttention(op kernels.RotaryAttention) error {
 	nq := op.Q.Dim(0)
 	size, once := d.scratch(op)

@@ -90,7 +90,7 @@ static inline __attribute__((always_inline)) void weigh(const int nv, long n, co
 // begin packs queries.
 static void begin(attention *a, const float *const *q, float scale) {
     for (long i = 0; i < a->nq; i += a->lanes) {
-        columns(a->q + i * a->d, a->lanes, q + i, a->nq - i, a->d, scale * 1.44269504f);
+        transposed(a->q + i * a->d, a->lanes, q + i, a->nq - i, a->d, scale * 1.44269504f);
         for (long j = i; j < i + a->lanes; j++) a->m[j] = -INFINITY, a->l[j] = 0;
         memset(a->o + i * a->dv, 0, 4 * a->lanes * a->dv);
     }
@@ -111,11 +111,11 @@ static inline __attribute__((always_inline)) void copykey(const int w, float *k,
             vstore(to + j, left - j >= VL ? vload(value + c + j) : vload_n(value + c + j, left - j));
 }
 
-// blocksof says how many blocks nk keys are, of nearly the same size, and blocksize the floats that each has room for once it is
+// keyblocks says how many blocks nk keys are, of nearly the same size, and blocksize the floats that each has room for once it is
 // copied.
-static long blocksof(long nk, long d, long dv) { return (nk + keysof(d, dv) - 1) / keysof(d, dv); }
+static long keyblocks(long nk, long d, long dv) { return (nk + keysof(d, dv) - 1) / keysof(d, dv); }
 static long blocksize(int nv, long nk, long d, long dv) {
-    long blocks = most(1, blocksof(nk, d, dv)), n = (nk + blocks - 1) / blocks;
+    long blocks = most(1, keyblocks(nk, d, dv)), n = (nk + blocks - 1) / blocks;
     return n * d + (dv + HEIGHT(nv) - 1) / HEIGHT(nv) * strip(nv, n);
 }
 
@@ -123,7 +123,7 @@ static long blocksize(int nv, long nk, long d, long dv) {
 static void copykeys(const float *k, long ldk, const float *v, long ldv, long nk, long d, long dv, long b0, long b1, float *to) {
     for (long b = b0; b < b1; b++) {
         float *at = to + b * blocksize(3, nk, d, dv);
-        long blocks = blocksof(nk, d, dv), k0 = b * nk / blocks, n = (b + 1) * nk / blocks - k0;
+        long blocks = keyblocks(nk, d, dv), k0 = b * nk / blocks, n = (b + 1) * nk / blocks - k0;
         for (long i = 0; i < n; i++)
             copykey(TALL, at, at + n * d, i, n, d, dv, k + (k0 + i) * ldk, v + (k0 + i) * ldv);
     }
@@ -142,7 +142,7 @@ static inline __attribute__((always_inline)) void attendto(attention *a, const i
 static void end(attention *a, float *const *y) {
     for (long i = 0; i < a->nq; i += a->lanes) {
         for (long j = i; j < i + a->lanes; j += VL) vstore(a->l + j, 1.0f / vload(a->l + j));
-        rows(y + i, a->o + i * a->dv, a->lanes, least(a->nq - i, a->lanes), a->dv, a->l + i);
+        transposed_back(y + i, a->o + i * a->dv, a->lanes, least(a->nq - i, a->lanes), a->dv, a->l + i);
     }
 }
 
@@ -157,7 +157,7 @@ static long attendwork(long nq, long d, long dv) {
     state(&r, copies(nq) ? 3 : 2, attendqueries(nq, d, dv), d, dv);
     return r.used;
 }
-static long attendonce(long nq, long nk, long d, long dv) { return copies(nq) ? blocksof(nk, d, dv) * blocksize(3, nk, d, dv) : 0; }
+static long attendonce(long nq, long nk, long d, long dv) { return copies(nq) ? keyblocks(nk, d, dv) * blocksize(3, nk, d, dv) : 0; }
 
 // attend does queries q0..q1, at most attendqueries, of one head. copied has all blocks of its keys, or is null where it copies none.
 static void attend(const float *q, long ldq, const float *k, long ldk, const float *v, long ldv, const float *copied, float *y,
@@ -168,7 +168,7 @@ static void attend(const float *q, long ldq, const float *k, long ldk, const flo
     room r = {work};
     attention a = state(&r, copied ? 3 : 2, q1 - q0, d, dv);
     begin(&a, from, scale);
-    long blocks = blocksof(nk, d, dv);
+    long blocks = keyblocks(nk, d, dv);
     for (long b = 0; b < blocks; b++) {
         long k0 = b * nk / blocks, n = (b + 1) * nk / blocks - k0;
         if (copied) {

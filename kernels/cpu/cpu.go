@@ -1,10 +1,11 @@
 // Package cpu carries out the ops of package kernels on the processor: float32, all cores, own kernels in C.
 //
-// One text of each kernel is compiled for several instruction sets (isa_*.c) and the best one that the processor
-// has is picked when a Device is made; the environment variable TACHI_CPU=plain|avx2|avx512 picks another. Go
-// splits an op into tasks, each one call into C that runs for some ten microseconds to milliseconds, and the
-// device's workers take them in turn. Every element of a result is computed by one fixed sequence of operations, so that results
-// depend neither on the number of workers, nor on the split into tasks, nor on the batch.
+// One text of each kernel is compiled for several instruction sets (isa_*.c) and the best one that the
+// processor has is picked when a Device is made; the environment variable TACHI_CPU=plain|avx2|avx512
+// picks another. Go splits an op into tasks, each one call into C that runs for some ten microseconds to
+// milliseconds, and the device's workers take them in turn. Every element of a result is computed by one
+// fixed sequence of operations, so that results depend neither on the number of workers, nor on the
+// split into tasks, nor on the batch.
 package cpu
 
 // #cgo CFLAGS: -O3 -Wall -Wno-psabi
@@ -33,14 +34,13 @@ var _ kernels.Device = (*Device)(nil)
 
 var processors = goruntime.GOMAXPROCS(0)
 
-// Processors returns how many threads Go ran Go code on when the program began, which honours the quota of the container and
-// GOMAXPROCS. A device raises GOMAXPROCS above it.
+// Processors returns how many threads Go ran Go code on when the program began, which honours the quota
+// of the container and GOMAXPROCS. A device raises GOMAXPROCS above it.
 func Processors() int { return processors }
 
-// spare is how many threads Go may run Go code on beside the workers. Those are in C nearly all the time. Where that leaves Go no
-// idle place, it takes the place of each call into C at once, and wakes a thread to see what could be done there: nothing,
-// on a core that a worker has use for. Where there are idle places it leaves calls of less than 10 ms alone. Decoding and
-// encoding take some too.
+// spare is how many Ps (threads that may run Go code) there are beside the workers. Workers sit in cgo.
+// Without idle Ps the scheduler retakes the P of every cgo call at once and wakes a thread that competes
+// with a worker; with idle Ps it ignores calls under 10 ms. Decoding and encoding use some too.
 const spare = 4
 
 // New returns a device with a number of workers, 0 for one for each processor. It raises GOMAXPROCS above that.
@@ -86,7 +86,7 @@ func (d *Device) Do(op kernels.Op) error {
 	if err := op.Check(); err != nil {
 		return err
 	}
-	if kernels.Narrowed(op) {
+	if kernels.HasHalf(op) {
 		return &kernels.UnsupportedError{Device: "cpu", Op: op.Name() + " of 16-bit factors"}
 	}
 	switch op := op.(type) {

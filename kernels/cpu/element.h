@@ -61,7 +61,7 @@ static inline uint16_t f16of(float x) {
     return sign | (a + 0xfff + (a >> 13 & 1) - (112u << 23)) >> 13;
 }
 
-static inline float fromf16(uint16_t h) {
+static inline float floatoff16(uint16_t h) {
     uint32_t sign = (uint32_t)(h & 0x8000) << 16, e = h & 0x7c00, a = h & 0x7fff;
     if (e == 0) return floatof(sign | bitsof(a * 0x1p-24f));
     return floatof(sign | ((a << 13) + ((e == 0x7c00 ? 224u : 112u) << 23)));
@@ -84,10 +84,10 @@ static void tof16(const float *x, uint16_t *y, long n) {
     for (; i < n; i++) y[i] = f16of(x[i]);
 }
 
-static void fromf16s(const uint16_t *x, float *y, long n) {
+static void fromf16(const uint16_t *x, float *y, long n) {
     long i = 0;
 #if defined(__F16C__)
     for (; i + 8 <= n; i += 8) _mm256_storeu_ps(y + i, _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)(x + i))));
 #endif
-    for (; i < n; i++) y[i] = fromf16(x[i]);
+    for (; i < n; i++) y[i] = floatoff16(x[i]);
 }

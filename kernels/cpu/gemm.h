@@ -143,7 +143,7 @@ static inline __attribute__((always_inline)) void finishinside(const vf *tile, l
     for (; m > 0; m--, tile += NV, y += ldy) inside(tile, 1, &r, n, y, ldy, e, act);
 }
 
-// A rectangle of memory that is wanted next, fetched into the second-level cache step lines at a time.
+// A rectangle of memory that is needed next, fetched into the second-level cache step lines at a time.
 typedef struct {
     const float *p;
     long rows, cols, pitch; // in floats
@@ -190,6 +190,6 @@ static void pack(float *dst, const float *w, long ldw, long n, long k, long p0, 
     for (long p = p0; p < p1; p++, dst += k * NR) {
         const float *rows[NR];
         for (long c = 0; c < NR; c++) rows[c] = w + (p * NR + c) * ldw;
-        columns(dst, NR, rows, n - p * NR, k, 1);
+        transposed(dst, NR, rows, n - p * NR, k, 1);
     }
 }

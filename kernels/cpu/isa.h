@@ -13,63 +13,31 @@
 
 #include "transpose.h"
 #include "gemm.h"
-#include "conv.h"
+#include "gemm_conv.h"
 #include "attention.h"
-#include "window.h"
-#include "rotary.h"
+#include "attention_window.h"
+#include "attention_rotary.h"
 #include "element.h"
 #include "norm.h"
 #include "rope.h"
 #include "depthwise.h"
+#include "maps.h"
 #include "resize.h"
 #include "masks.h"
 #include "preprocess.h"
 #include "peak.h"
 
 #define STRING(x) #x
-#define NAME(x) STRING(x)
+#define QUOTED(x) STRING(x)
 #define JOIN(a, b) a##b
 #define TABLE(isa) JOIN(table_, isa)
 
+#define ENTRY(RESULT, NAME, PARAMETERS, ARGUMENTS) .NAME = NAME,
+
 const kernels TABLE(ISA) = {
-    .name = NAME(ISA),
+    .name = QUOTED(ISA),
     .nr = NR,
-    .pack = pack,
-    .gemm = gemm,
-    .im2col = im2col,
-    .scatter = scatter,
-    .queries = attendqueries,
-    .attendwork = attendwork,
-    .attendonce = attendonce,
-    .keyblocks = blocksof,
-    .copykeys = copykeys,
-    .attend = attend,
-    .windowwork = windowwork,
-    .attendwindows = attendwindows,
     .group = GROUP,
     .groups = GROUPS,
-    .rotarywork = rotarywork,
-    .rotarypieces = rotarypieces,
-    .rotaryonce = rotaryonce,
-    .arrange = arrange,
-    .attendrotary = attendrotary,
-    .add = add,
-    .activate = activate,
-    .fill = fill,
-    .tof16 = tof16,
-    .tobf16 = tobf16,
-    .fromf16 = fromf16s,
-    .frombf16 = frombf16,
-    .layernorm = layernorm,
-    .rope = rope,
-    .depthwise = depthwise,
-    .maxpool = maxpool,
-    .upsampleadd = upsampleadd,
-    .resize = resize,
-    .tapsacross = tapsacross,
-    .tapsdown = tapsdown,
-    .maskbox = maskbox,
-    .countabove = countabove,
-    .preprocess = preprocess,
-    .peak = peak,
+    KERNELS(ENTRY)
 };

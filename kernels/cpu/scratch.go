@@ -61,6 +61,3 @@ func (d *Device) ScratchBytes(op kernels.Op) int {
 	}
 	return d.threads()*worker + once
 }
-
-// PackedBytes returns the size of packed weights [n, k].
-func (d *Device) PackedBytes(n, k int) int { return 4 * d.panels(n) * d.nr() * k }

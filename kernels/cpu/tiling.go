@@ -40,8 +40,9 @@ func (t tiling) task(i int) (r0, r1, p0, p1 int) {
 	return r0, min(t.m, r0+t.rows), p0, min(t.panels, p0+t.cols)
 }
 
-// runs cuts n queries of each of some heads into tasks of at most `most`, and returns where each starts, and n. They are ever
-// shorter, but for a remainder multiples of unit, so that at the end no worker has much left to do when another has nothing.
+// runs cuts n queries of each of some heads into tasks of at most `most`, and returns where each starts,
+// and n. Tasks shrink towards the end (guided self-scheduling) so that workers finish together; all but
+// the last are multiples of unit.
 func (d *Device) runs(n, heads, most, unit int) []int {
 	starts := []int{0}
 	for at := 0; at < n; starts = append(starts, at) {

@@ -22,8 +22,8 @@ static inline void transpose(vf *r) {
 #endif
 }
 
-// columns writes src, n rows of k floats, as k rows of ld floats, times scale, zeros past n.
-static void columns(float *dst, long ld, const float *const *src, long n, long k, float scale) {
+// transposed writes src, n rows of k floats, as k rows of ld floats, times scale, zeros past n.
+static void transposed(float *dst, long ld, const float *const *src, long n, long k, float scale) {
     for (long c = 0; c < ld; c += VL)
         for (long s = 0; s < k; s += VL) {
             vf r[VL];
@@ -40,10 +40,11 @@ static void columns(float *dst, long ld, const float *const *src, long n, long k
         }
 }
 
-// rows is the inverse: it writes k rows of ld floats, each times a row of factors, to n rows of k floats.
-static void rows(float *const *dst, const float *src, long ld, long n, long k, const float *factor) {
+// transposed_back is the inverse: it writes k rows of ld floats, each multiplied by the row `scale`, to
+// n rows of k floats.
+static void transposed_back(float *const *dst, const float *src, long ld, long n, long k, const float *scale) {
     for (long c = 0; c < n; c += VL) {
-        vf f = vload(factor + c);
+        vf f = vload(scale + c);
         for (long s = 0; s < k; s += VL) {
             vf r[VL];
             if (n - c >= VL && k - s >= VL) {

@@ -72,7 +72,7 @@ static inline vf vmin(vf a, vf b) { return vselect(a < b, a, b); }
 
 static inline vf vabs(vf x) { return (vf)((vi)x & 0x7fffffff); }
 
-// Sum and maximum over the lanes, pairwise: lane i meets lane i + VL/2, and so on down.
+// Sum over the lanes, pairwise: lane i meets lane i + VL/2, and so on down.
 static inline float vsum(vf v) {
 #if VL == 16
     v += __builtin_shufflevector(v, v, 8, 9, 10, 11, 12, 13, 14, 15, 8, 9, 10, 11, 12, 13, 14, 15);
@@ -85,19 +85,6 @@ static inline float vsum(vf v) {
     v += __builtin_shufflevector(v, v, 2, 3, 2, 3);
 #endif
     return v[0] + v[1];
-}
-static inline float vhmax(vf v) {
-#if VL == 16
-    v = vmax(v, __builtin_shufflevector(v, v, 8, 9, 10, 11, 12, 13, 14, 15, 8, 9, 10, 11, 12, 13, 14, 15));
-    v = vmax(v, __builtin_shufflevector(v, v, 4, 5, 6, 7, 4, 5, 6, 7, 12, 13, 14, 15, 12, 13, 14, 15));
-    v = vmax(v, __builtin_shufflevector(v, v, 2, 3, 2, 3, 6, 7, 6, 7, 10, 11, 10, 11, 14, 15, 14, 15));
-#elif VL == 8
-    v = vmax(v, __builtin_shufflevector(v, v, 4, 5, 6, 7, 4, 5, 6, 7));
-    v = vmax(v, __builtin_shufflevector(v, v, 2, 3, 2, 3, 6, 7, 6, 7));
-#else
-    v = vmax(v, __builtin_shufflevector(v, v, 2, 3, 2, 3));
-#endif
-    return v[0] > v[1] ? v[0] : v[1];
 }
 
 // vwhole holds the nearest integer n in a form of the processor's own, vnearest reads it, and vscale returns p 2^n, where the

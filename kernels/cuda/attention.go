@@ -34,14 +34,14 @@ type attendArgs struct {
 	problems, warps, tile int32
 }
 
-type joinArgs struct {
+type attendJoinArgs struct {
 	y, top, sum, to                uint64
 	problems, parts, nq, heads, dv int32
-	wide, yType                    int32
+	wide, typed                    int32
 	_                              int32
 }
 
-type halveArgs struct {
+type attendHalveArgs struct {
 	x, y                [2]uint64
 	ld, n, width, typed [2]int32
 	nk, heads           int32
@@ -51,7 +51,7 @@ type halveArgs struct {
 type rotaryKeysArgs struct {
 	x, w, bias, cos, sin, y       uint64
 	n, m, d, width, side, turning int32
-	xType, vectors                int32
+	typed, vectors                int32
 }
 
 // direct are the widths of the kernels that read keys and values as they are.
@@ -180,7 +180,7 @@ func (d *Device) plan(a attendArgs, maps int, made bool) attending {
 	return p
 }
 
-// planOf returns the plan of an attention.
+// planOf returns the plan of an attention, an empty one for other ops.
 func (d *Device) planOf(op kernels.Op) attending {
 	switch op := op.(type) {
 	case kernels.Attention:
@@ -202,7 +202,7 @@ func (d *Device) planAttention(op kernels.Attention) attending {
 }
 
 func (d *Device) attention(op kernels.Attention) error {
-	if err := d.narrows(op.Name(), op.Q, op.K, op.V, op.Y); err != nil {
+	if err := d.readable(op.Name(), op.Q, op.K, op.V, op.Y); err != nil {
 		return err
 	}
 	p := d.planAttention(op)
@@ -228,7 +228,7 @@ func (d *Device) planWindows(op kernels.WindowAttention) attending {
 }
 
 func (d *Device) windowAttention(op kernels.WindowAttention) error {
-	if err := d.narrows(op.Name(), op.QKV, op.Y); err != nil {
+	if err := d.readable(op.Name(), op.QKV, op.Y); err != nil {
 		return err
 	}
 	p := d.planWindows(op)
@@ -247,7 +247,7 @@ func (d *Device) planRotary(op kernels.RotaryAttention) attending {
 }
 
 func (d *Device) rotaryAttention(op kernels.RotaryAttention) error {
-	if err := d.narrows(op.Name(), op.Q, op.X, op.V, op.Y); err != nil {
+	if err := d.readable(op.Name(), op.Q, op.X, op.V, op.Y); err != nil {
 		return err
 	}
 	p := d.planRotary(op)
@@ -256,7 +256,7 @@ func (d *Device) rotaryAttention(op kernels.RotaryAttention) error {
 	return d.attend(p, func(keys uint64) error {
 		a := rotaryKeysArgs{address(op.X), address(op.W), address(op.Bias), address(op.Cos), address(op.Sin), keys,
 			p.args.nk, int32(op.X.Dim(1)), p.args.d, p.args.d, int32(side), int32(op.Maps * side * side), typeOf(op.X), 0}
-		if a.xType != 0 && a.x%16 != 0 {
+		if a.typed != 0 && a.x%16 != 0 {
 			return unaligned
 		}
 		if a.m%4 == 0 && (a.w%16|a.x%16) == 0 {
@@ -325,8 +325,8 @@ func (d *Device) attend(p attending, keys func(at uint64) error) error {
 	if err := launch(d, p.kernel, p.grid, p.block, p.shared, *a); err != nil || a.parts == 1 {
 		return err
 	}
-	j := joinArgs{y: a.partY, top: a.partTop, sum: a.partSum, to: a.y, problems: a.problems, parts: a.parts, nq: a.nq, heads: a.heads,
-		dv: a.dv, wide: 1, yType: a.yType}
+	j := attendJoinArgs{y: a.partY, top: a.partTop, sum: a.partSum, to: a.y, problems: a.problems, parts: a.parts, nq: a.nq, heads: a.heads,
+		dv: a.dv, wide: 1, typed: a.yType}
 	if a.dv%4 == 0 && a.y%16 == 0 {
 		j.wide = 4
 	}
@@ -336,7 +336,7 @@ func (d *Device) attend(p attending, keys func(at uint64) error) error {
 // halve sees that the kernel of a plan finds keys and values in 16 bits and of its widths.
 func (d *Device) halve(p attending, vectors int32) error {
 	a := &p.args
-	h := halveArgs{x: [2]uint64{a.v, a.k}, y: [2]uint64{a.halfV, a.halfK}, ld: [2]int32{a.ldv, a.ldk}, n: [2]int32{a.dv, a.d},
+	h := attendHalveArgs{x: [2]uint64{a.v, a.k}, y: [2]uint64{a.halfV, a.halfK}, ld: [2]int32{a.ldv, a.ldk}, n: [2]int32{a.dv, a.d},
 		width: [2]int32{int32(p.dv), int32(p.d)}, typed: [2]int32{a.vType, a.kType}, nk: a.nk, heads: a.heads, vectors: vectors}
 	if d.precision == Float16 {
 		h.f16 = 1

@@ -122,7 +122,7 @@ func TestEveryAttentionKernel(t *testing.T) {
 					if d.precision == Float32 {
 						break
 					}
-					if c, ok := kerneltest.Narrowed(whole, d.Narrow(), which); ok {
+					if c, ok := kerneltest.StoredHalf(whole, d.OperandType(), which); ok {
 						err = errors.Join(err, checkAttention(d, c))
 					}
 				}
@@ -135,7 +135,7 @@ func TestEveryAttentionKernel(t *testing.T) {
 }
 
 // Keys and values in 16 bits, of a kernel's width, are not copied.
-func TestAttentionReadsFactorsInPlace(t *testing.T) {
+func TestAttentionReadsHalfOperandsInPlace(t *testing.T) {
 	d := open(t, BFloat16)
 	of := func(dt kernels.DType, shape ...int) *kernels.Tensor { return &kernels.Tensor{DType: dt, Shape: shape} }
 	for _, c := range []struct {
@@ -160,7 +160,7 @@ func TestAttentionRefusesTypesItDoesNotMultiply(t *testing.T) {
 		d := open(t, p)
 		for _, c := range kerneltest.Cases() {
 			op, _, _ := strings.Cut(c.Name, "/")
-			c, ok := kerneltest.Narrowed(c, dt, 15)
+			c, ok := kerneltest.StoredHalf(c, dt, 15)
 			if !strings.HasSuffix(op, "attention") || !ok {
 				continue
 			}

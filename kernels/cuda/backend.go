@@ -23,7 +23,7 @@ type backend interface {
 	// launch queues a kernel of a *.cu file by name. args points to the struct that it takes by value.
 	launch(kernel string, grid, block dim, shared int, args unsafe.Pointer, size uintptr) error
 
-	// capture notes down the launches that queue makes, and does none of them.
+	// capture records the launches that queue makes, and does none of them.
 	capture(queue func() error) (captured, error)
 	// replay queues what was captured.
 	replay(captured) error

@@ -9,20 +9,20 @@ import (
 )
 
 // A frame takes some hundred launches, most of which take the GPU less time than they take the processor. So the ops of a
-// scope are noted first, and queued together. A tracker does the same on every frame: its memory is planned, so the same
+// scope are recorded first, and queued together. A tracker does the same on every frame: its memory is planned, so the same
 // launches come again with the same addresses, and only as many different ones as there are slots for results. Launches
 // that come the second time are captured as a CUDA graph, which from then on is queued in one call.
 
 // batch is the launches of one scope that are not queued yet.
 type batch struct {
 	d        *Device
-	launches []noted
+	launches []recorded
 	text     []byte // all of it: kernels, extents, arguments
 	err      error
 }
 
-// noted is one launch. Its arguments are in the text of the batch.
-type noted struct {
+// recorded is one launch. Its arguments are in the text of the batch.
+type recorded struct {
 	kernel      string
 	grid, block dim
 	shared      int
@@ -32,28 +32,28 @@ type noted struct {
 // Batch implements kernels.Batcher.
 func (d *Device) Batch() kernels.Batch { return &batch{d: d} }
 
-// Do notes the op's launches.
+// Do records the op's launches.
 func (b *batch) Do(op kernels.Op, scratch *kernels.Tensor) error {
 	b.d.mu.Lock()
 	defer b.d.mu.Unlock()
 	b.d.graphs.opened(b)
 	b.d.target = b
 	if scratch != nil {
-		b.d.lent = block{address(scratch), scratch.Bytes()}
+		b.d.borrowed = block{address(scratch), scratch.Bytes()}
 	}
-	defer func() { b.d.target, b.d.lent = nil, block{} }()
+	defer func() { b.d.target, b.d.borrowed = nil, block{} }()
 	return b.d.do(op)
 }
 
-// mostLaunches are queued together, so that the GPU begins before all of a long computation is noted.
+// mostLaunches are queued together, so that the GPU begins before all of a long computation is recorded.
 const mostLaunches = 48
 
-func (b *batch) note(kernel string, grid, block dim, shared int, args []byte) error {
+func (b *batch) record(kernel string, grid, block dim, shared int, args []byte) error {
 	b.text = append(b.text, kernel...)
 	for _, n := range [...]int{grid.x, grid.y, grid.z, block.x, block.y, block.z, shared, len(args)} {
 		b.text = binary.LittleEndian.AppendUint32(b.text, uint32(n))
 	}
-	b.launches = append(b.launches, noted{kernel, grid, block, shared, len(b.text), len(args)})
+	b.launches = append(b.launches, recorded{kernel, grid, block, shared, len(b.text), len(args)})
 	b.text = append(b.text, args...)
 	if len(b.launches) < mostLaunches {
 		return nil
@@ -88,7 +88,7 @@ func (b *batch) submit() error {
 	}
 	g := b.d.graphs.find(b.text)
 	if g.captured == nil && g.seen > 1 {
-		own := batch{d: b.d, launches: append([]noted(nil), b.launches...), text: append([]byte(nil), b.text...)}
+		own := batch{d: b.d, launches: append([]recorded(nil), b.launches...), text: append([]byte(nil), b.text...)}
 		var err error
 		if g.captured, err = b.d.be.capture(own.queue); err != nil {
 			return err
@@ -112,7 +112,7 @@ func (b *batch) queue() error {
 
 // graphs are batches that came before, by their text.
 type graphs struct {
-	open map[*batch]struct{} // batches that something is noted in
+	open map[*batch]struct{} // batches that something is recorded in
 	all  map[string]*graph
 }
 

@@ -59,7 +59,7 @@ func TestABatchThatComesAgainIsCaptured(t *testing.T) {
 	}
 }
 
-func TestWhatANotedOpReadsIsNotFreedBefore(t *testing.T) {
+func TestWhatARecordedOpReadsIsNotFreedBefore(t *testing.T) {
 	d := open(t, Float32)
 	x, err := kernels.Write(d, kernels.F32, []float32{0, 1, 2, 3}, 4)
 	if err != nil {

@@ -45,7 +45,7 @@ func (m *operands) f32(shape ...int) *kernels.Tensor {
 // factors are in what the device keeps factors in.
 func (m *operands) factors(shape ...int) *kernels.Tensor {
 	wide := m.f32(shape...)
-	t, err := m.d.Alloc(m.d.Narrow(), shape...)
+	t, err := m.d.Alloc(m.d.OperandType(), shape...)
 	if err == nil {
 		m.all = append(m.all, t)
 		err = m.d.Do(kernels.Cast{X: wide, Y: t})

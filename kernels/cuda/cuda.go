@@ -29,7 +29,7 @@ const (
 	Float16
 )
 
-// Size returns the bytes of a factor.
+// Size returns the bytes of an element.
 func (p Precision) Size() int {
 	if p == Float32 {
 		return 4
@@ -59,11 +59,11 @@ type Device struct {
 	mu       sync.Mutex // of what follows, and of the order of an op's launches
 	live     int        // bytes of tensors not freed
 	tensors  int
-	lent     block       // memory for the op under way, from whoever has it done
-	scratch  block       // the same of the device's own, where nothing is lent
-	outgrown []block     // earlier scratch, which what is queued or noted may still use
+	borrowed block       // memory for the op under way, from the scope that has it done
+	scratch  block       // the same of the device's own, where none is borrowed
+	retired  []block     // earlier scratch, which what is queued or recorded may still use
 	args     *launchArgs // of the launch under way
-	target   *batch      // what launches are noted in; nil: they are queued at once
+	target   *batch      // what launches are recorded in; nil: they are queued at once
 	graphs   graphs
 	tables   map[tableKey]block
 }
@@ -143,7 +143,7 @@ func (d *Device) Free(t *kernels.Tensor) {
 		return
 	}
 	for open := range d.graphs.open {
-		_ = open.flush() // says it again at the next op: what was noted may use this memory
+		_ = open.flush() // says it again at the next op: what was recorded may use this memory
 	}
 	b.freed = true
 	d.tensors--
@@ -197,7 +197,7 @@ func (d *Device) Close() error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	var err error
-	for _, b := range append(d.outgrown, d.scratch) {
+	for _, b := range append(d.retired, d.scratch) {
 		if b.size > 0 {
 			err = errors.Join(err, d.be.free(b.at))
 		}
@@ -234,15 +234,15 @@ func launch[A any](d *Device, kernel string, grid, block dim, shared int, args A
 	}
 	*(*A)(unsafe.Pointer(d.args)) = args // one place for all, or else it would be allocated anew for each launch
 	if d.target != nil {
-		return d.target.note(kernel, grid, block, shared, unsafe.Slice((*byte)(unsafe.Pointer(d.args)), size))
+		return d.target.record(kernel, grid, block, shared, unsafe.Slice((*byte)(unsafe.Pointer(d.args)), size))
 	}
 	return d.be.launch(kernel, grid, block, shared, unsafe.Pointer(d.args), size)
 }
 
 // reserve returns the address of at least size bytes of memory for the op under way. An op asks once, while it holds mu.
 func (d *Device) reserve(size int) (uint64, error) {
-	if d.lent.size >= size {
-		return d.lent.at, nil
+	if d.borrowed.size >= size {
+		return d.borrowed.at, nil
 	}
 	if d.scratch.size < size {
 		at, err := d.be.alloc(size)
@@ -250,7 +250,7 @@ func (d *Device) reserve(size int) (uint64, error) {
 			return 0, err
 		}
 		if d.scratch.size > 0 {
-			d.outgrown = append(d.outgrown, d.scratch)
+			d.retired = append(d.retired, d.scratch)
 		}
 		d.scratch = block{at, size}
 	}

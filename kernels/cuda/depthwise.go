@@ -5,8 +5,8 @@ import "github.com/seed49bbd0e6/tachi/kernels"
 // Depthwise convolution (depthwise.cu).
 
 type depthwiseArgs struct {
-	x, w, bias, y           uint64
-	h, width, c, kernelSide int32
+	x, w, bias, y       uint64
+	h, width, c, kernel int32
 }
 
 func (d *Device) depthwiseConv(op kernels.DepthwiseConv) error {

@@ -33,10 +33,10 @@ type driver struct {
 	cc     [2]int // compute capability
 	cores  int    // multiprocessors
 
-	ctx    cu.CUContext
-	stream cu.Stream
-	aside  cu.Stream // what is captured is launched here
-	noting bool      // launches go aside
+	ctx           cu.CUContext
+	stream        cu.Stream
+	captureStream cu.Stream // what is captured is launched here
+	capturing     bool      // launches go to captureStream
 
 	up, down staging
 	lost     atomic.Pointer[LostError]
@@ -130,7 +130,7 @@ func (d *driver) open(index int) (err error) {
 	if _, err := d.function("fill", 0); err != nil { // any: the driver takes all or none
 		return d.refused(err)
 	}
-	for _, s := range []*cu.Stream{&d.stream, &d.aside} {
+	for _, s := range []*cu.Stream{&d.stream, &d.captureStream} {
 		if err := d.do("stream", func() (err error) { *s, err = cu.MakeStream(cu.NonBlocking); return err }); err != nil {
 			return err
 		}
@@ -198,8 +198,8 @@ func (d *driver) launch(kernel string, grid, block dim, shared int, args unsafe.
 	}
 	f, err := d.function(kernel, shared)
 	on := d.stream
-	if d.noting {
-		on = d.aside
+	if d.capturing {
+		on = d.captureStream
 	}
 	if err == nil {
 		err = cuext.Launch(d.ctx, f, [3]int{grid.x, grid.y, grid.z}, [3]int{block.x, block.y, block.z}, shared, on, args, size)
@@ -236,40 +236,40 @@ func (d *driver) function(kernel string, shared int) (cu.Function, error) {
 	return f.Function, nil
 }
 
-// captive is a captured graph.
-type captive struct {
+// capturedGraph is a captured graph.
+type capturedGraph struct {
 	d *driver
 	g cuext.Graph
 }
 
-func (c *captive) close() error { return c.d.failed("graph", c.g.Free(c.d.ctx)) }
+func (c *capturedGraph) close() error { return c.d.failed("graph", c.g.Free(c.d.ctx)) }
 
 // capture and launch are called by one goroutine at a time.
 func (d *driver) capture(queue func() error) (captured, error) {
 	if err := d.gone(); err != nil {
 		return nil, err
 	}
-	if err := cuext.BeginCapture(d.ctx, d.aside); err != nil {
+	if err := cuext.BeginCapture(d.ctx, d.captureStream); err != nil {
 		return nil, d.failed("capture", err)
 	}
-	d.noting = true
+	d.capturing = true
 	failed := queue()
-	d.noting = false
-	g, err := cuext.EndCapture(d.ctx, d.aside)
+	d.capturing = false
+	g, err := cuext.EndCapture(d.ctx, d.captureStream)
 	if failed != nil {
 		return nil, failed
 	}
 	if err != nil {
 		return nil, d.failed("capture", err)
 	}
-	return &captive{d, g}, nil
+	return &capturedGraph{d, g}, nil
 }
 
 func (d *driver) replay(c captured) error {
 	if err := d.gone(); err != nil {
 		return err
 	}
-	return d.failed("graph", c.(*captive).g.Launch(d.ctx, d.stream))
+	return d.failed("graph", c.(*capturedGraph).g.Launch(d.ctx, d.stream))
 }
 
 func (d *driver) sync() error {
@@ -288,7 +288,7 @@ func (d *driver) close() error {
 		err = d.sync()
 	}
 	err = errors.Join(err, d.freeStaging(d.up), d.freeStaging(d.down))
-	for _, s := range []*cu.Stream{&d.stream, &d.aside} {
+	for _, s := range []*cu.Stream{&d.stream, &d.captureStream} {
 		if *s != (cu.Stream{}) {
 			err = errors.Join(err, d.do("stream", s.Destroy))
 		}
@@ -324,7 +324,7 @@ var sticky = map[int]bool{
 	710: true, 714: true, 715: true, 716: true, 717: true, 718: true, 719: true, // assertions and other failures of a kernel
 }
 
-// failed says where an error comes from, and remembers if it is the last.
+// failed names the call that an error comes from, and remembers the error if it lost the device.
 func (d *driver) failed(what string, err error) error {
 	if err == nil {
 		return nil

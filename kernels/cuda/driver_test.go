@@ -66,7 +66,7 @@ func second[T any](_ T, err error) error { return err }
 
 // What follows needs a GPU.
 
-func TestAnIndexThatThereIsNot(t *testing.T) {
+func TestADeviceIndexOutOfRangeIsAnError(t *testing.T) {
 	n, err := Devices()
 	if err != nil {
 		t.Skip(err)
@@ -109,7 +109,7 @@ func TestCopiesOfAnySizeFromManyGoroutines(t *testing.T) {
 	group.Wait()
 }
 
-func TestMoreMemoryThanThereIs(t *testing.T) {
+func TestTooLargeAnAllocationIsAnOutOfMemoryError(t *testing.T) {
 	d := open(t, Float32)
 	free, total, err := d.MemInfo()
 	if err != nil || free <= 0 || free > total {
@@ -126,7 +126,7 @@ func TestMoreMemoryThanThereIs(t *testing.T) {
 	d.Free(x)
 }
 
-func TestAKernelThatThereIsNot(t *testing.T) {
+func TestAnUnknownKernelIsAnError(t *testing.T) {
 	d := open(t, Float32)
 	err := launch(d, "nothing", dim{1, 1, 1}, dim{1, 1, 1}, 0, fillArgs{})
 	if err == nil || !strings.HasPrefix(err.Error(), "cuda:0: nothing: ") {

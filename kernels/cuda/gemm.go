@@ -17,7 +17,7 @@ type gemmArgs struct {
 	act                                  int32
 	h, w, c, oh, ow, kernel, stride, pad int32
 	up                                   int32
-	narrow                               int32 // Y is
+	narrow                               int32 // whether Y is in 16 bits
 }
 
 // few is how many rows at most are multiplied by one warp for each column.
@@ -27,14 +27,14 @@ func (d *Device) linear(op kernels.Linear) error {
 	m, n, k := op.Y.Rows(), op.W.Dim(0), op.W.Dim(1)
 	g := gemmArgs{a: address(op.X), b: address(op.W), bias: address(op.Bias), res: address(op.Res), y: address(op.Y),
 		m: int32(m), n: int32(n), k: int32(k), row: int32(d.packedRow(k)), resRows: residualRows(op.Res, n), act: int32(op.Act)}
-	if err := d.narrows(op.Name(), op.X, op.Y); err != nil {
+	if err := d.readable(op.Name(), op.X, op.Y); err != nil {
 		return err
 	}
 	if op.Y.DType != kernels.F32 {
 		g.narrow = 1
 	}
 	if op.X.DType != kernels.F32 {
-		return d.gemmNarrow(g)
+		return d.gemmHalf(g)
 	}
 	if m <= few && op.Y.DType == kernels.F32 {
 		const warps = 4
@@ -95,8 +95,8 @@ func (d *Device) gemm(g gemmArgs) error {
 	return launch(d, name+"_small", grid(64, 64), dim{128, 1, 1}, max(2*(64+64)*32*2, 4*sums), g)
 }
 
-// gemmNarrow launches the product of 16-bit factors.
-func (d *Device) gemmNarrow(g gemmArgs) error {
+// gemmHalf launches the product of 16-bit operands.
+func (d *Device) gemmHalf(g gemmArgs) error {
 	if (g.a|g.y|g.res|g.bias)%16 != 0 {
 		return errors.New("cuda: a product of 16-bit factors wants its operands aligned to 16 bytes")
 	}

@@ -6,7 +6,7 @@ import "github.com/seed49bbd0e6/tachi/kernels"
 
 const mapThreads = 128
 
-// vectors says whether rows of c floats in all tensors can be read 16 bytes at a time: 1 or 0, for an argument.
+// vectors reports whether rows of c floats in all tensors can be read 16 bytes at a time: 1 or 0, for an argument.
 func vectors(c int, ts ...*kernels.Tensor) int32 {
 	if c%4 != 0 || !aligned(16, ts...) {
 		return 0
@@ -14,7 +14,7 @@ func vectors(c int, ts ...*kernels.Tensor) int32 {
 	return 1
 }
 
-// aligned says whether all tensors begin at a multiple of n bytes.
+// aligned reports whether all tensors begin at a multiple of n bytes.
 func aligned(n uint64, ts ...*kernels.Tensor) bool {
 	for _, t := range ts {
 		if address(t)%n != 0 {

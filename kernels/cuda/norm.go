@@ -21,7 +21,7 @@ type layerNormArgs struct {
 }
 
 func (d *Device) layerNorm(op kernels.LayerNorm) error {
-	if err := d.narrows(op.Name(), op.Y); err != nil {
+	if err := d.readable(op.Name(), op.Y); err != nil {
 		return err
 	}
 	rows, c := op.X.Rows(), op.X.Dim(-1)

@@ -19,7 +19,7 @@ type ropeArgs struct {
 }
 
 func (d *Device) rope(op kernels.RoPE) error {
-	if err := d.narrows(op.Name(), op.X, op.Y); err != nil {
+	if err := d.readable(op.Name(), op.X, op.Y); err != nil {
 		return err
 	}
 	n, c, p := op.X.Dim(0), op.X.Dim(1), op.Cos.Dim(0)
@@ -30,7 +30,7 @@ func (d *Device) rope(op kernels.RoPE) error {
 	if !aligned(8, op.Cos, op.Sin) {
 		v = 0
 	}
-	if v == 0 && kernels.Narrowed(op) {
+	if v == 0 && kernels.HasHalf(op) {
 		return errors.New("cuda: rope of 16-bit factors wants its operands aligned to 16 bytes")
 	}
 	return launch(d, "rope", dim{ceil(n, ropeRows), 1, 1}, dim{32, ropeRows, 1}, 0,

@@ -7,8 +7,8 @@ import (
 	"github.com/seed49bbd0e6/tachi/kernels/internal/tables"
 )
 
-// Some ops read tables that hang on sizes and parameters alone. The device keeps each from its first use on, until it is
-// closed: a run has few sizes, and uploading a table anew would cost more than the op.
+// Some ops read tables that depend on sizes and parameters alone. The device keeps each from its first
+// use on, until it is closed: a run has few sizes, and uploading a table anew would cost more than the op.
 
 // tableKey says what is in a table.
 type tableKey struct {

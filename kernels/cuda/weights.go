@@ -7,10 +7,10 @@ import (
 	"github.com/seed49bbd0e6/tachi/kernels/internal/tables"
 )
 
-// Weights [N, K] are packed as rows of K factors in the device's precision, each row padded with zeros to a multiple of
+// Weights [N, K] are packed as rows of K elements in the device's precision, each row padded with zeros to a multiple of
 // 16 bytes, so that a row can be read in vectors.
 
-// packedRow returns the factors of a packed row.
+// packedRow returns the elements of a packed row.
 func (d *Device) packedRow(k int) int {
 	per := 16 / d.precision.Size()
 	return ceil(k, per) * per
@@ -21,7 +21,7 @@ func (d *Device) PackedBytes(n, k int) int { return n * d.packedRow(k) * d.preci
 
 type packArgs struct {
 	w, y      uint64
-	n, k, row int32 // row: factors of a packed row
+	n, k, row int32 // row: elements of a packed row
 	precision int32
 }
 
@@ -50,13 +50,10 @@ func (d *Device) Pack(w *kernels.Tensor) (*kernels.Tensor, error) {
 
 // BorrowedBytes returns the memory that an op needs for itself alone.
 func (d *Device) BorrowedBytes(op kernels.Op) int {
-	switch op := op.(type) {
-	case kernels.MaskBoxes:
+	if op, ok := op.(kernels.MaskBoxes); ok {
 		return maskParts(op)
-	case kernels.Attention, kernels.WindowAttention, kernels.RotaryAttention:
-		return d.planOf(op).bytes
 	}
-	return 0
+	return d.planOf(op).bytes
 }
 
 // ScratchBytes returns the memory that the device keeps for an op: its tables.

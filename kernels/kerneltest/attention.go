@@ -1,12 +1,28 @@
 package kerneltest
 
 import (
+	"fmt"
 	"math"
 
 	"github.com/seed49bbd0e6/tachi/kernels"
 )
 
 // References of attention, with every score materialised, and of the rotation of queries and keys.
+
+// evaluateAttention evaluates attention and rotation; nil for other ops.
+func evaluateAttention[F real](op kernels.Op, at content[F]) (y []F, exactly bool) {
+	switch o := op.(type) {
+	case kernels.Attention:
+		return attention(o, at), within
+	case kernels.WindowAttention:
+		return windowAttention(o, at), within
+	case kernels.RotaryAttention:
+		return rotaryAttention(o, at), within
+	case kernels.RoPE:
+		return rope(o, at), within
+	}
+	return nil, within
+}
 
 // softmaxRow turns scores into weights that sum to 1.
 func softmaxRow[F real](s []F) {
@@ -260,4 +276,64 @@ func attentionCases() []Case {
 		{"rope/no rows", rot(5, 6, 3, 0, false)},
 		{"rope/one pair", rot(9, 2, 4, 8, true)},
 	}
+}
+
+// attentionRandoms draw random cases of attention and rotation; see random.go.
+var attentionRandoms = map[string]func(*draw) (what string, cost float64, b build){
+	"attention": func(d *draw) (string, float64, build) {
+		nq, nk, heads, dk, dv := d.n(600), d.n(600), d.of(1, 1, 2, 3), d.n(300), d.n(300)
+		if d.coin() {
+			dv = dk
+		}
+		if d.below(4) == 0 { // whole blocks of keys for few queries
+			nq, nk = 1+d.below(8), d.of(80, 160, 256)
+		}
+		return fmt.Sprintf("%d queries, %d keys, %d heads, %d channels, values of %d", nq, nk, heads, dk, dv), float64(nq * nk * heads * (dk + dv)), func(mk *Maker) kernels.Op {
+			return kernels.Attention{Q: mk.Scaled(2, nq, heads*dk), K: mk.Scaled(2, nk, heads*dk), V: mk.F32(nk, heads*dv), Heads: heads,
+				Scale: float32(1 / math.Sqrt(float64(dk))), Y: mk.Out(nq, heads*dv)}
+		}
+	},
+	"window-attention": func(d *draw) (string, float64, build) {
+		b, h, w, heads, dk, window, pool := 1+d.below(2), d.n(34), d.n(34), d.of(1, 1, 2, 3), d.n(300), d.n(34), d.coin()
+		if d.below(4) == 0 {
+			window = 0
+		}
+		oh, ow := h, w
+		if pool {
+			h, w, window = h+h%2, w+w%2, window+window%2
+			oh, ow = h/2, w/2
+		}
+		keys, c := window*window, heads*dk
+		if window == 0 {
+			keys = h * w
+		}
+		return fmt.Sprintf("%dx%dx%d, %d heads of %d, windows of %d, pool %v", b, h, w, heads, dk, window, pool), float64(2 * b * oh * ow * keys * c), func(mk *Maker) kernels.Op {
+			return kernels.WindowAttention{QKV: mk.Scaled(2, b, h, w, 3*c), PadQKV: mk.F32(3 * c), Heads: heads, Window: window, Pool: pool, Y: mk.Out(b, oh, ow, c)}
+		}
+	},
+	"rotary-attention": func(d *draw) (string, float64, build) {
+		nq, dk, m, side, count, rest, dv := d.n(500), 4*d.n(64), d.n(100), d.n(34), d.n(240)-1, d.n(300)-1, d.n(200)
+		if d.below(6) == 0 { // many queries, and whole pieces of rows
+			nq, dk, m, side, count, rest, dv = 1000, 4, d.n(20), 1, 0, 224, d.n(8)
+		}
+		n := count*side*side + rest
+		if n == 0 {
+			rest, n = 1, 1
+		}
+		return fmt.Sprintf("%d queries of %d, %d maps of %dx%d and %d rows of %d, values of %d", nq, dk, count, side, side, rest, m, dv),
+			float64(n*dk*m + nq*n*(dk+dv)), func(mk *Maker) kernels.Op {
+				return rotary(mk, nq, dk, m, side, count, rest, dv, 1)
+			}
+	},
+	"rope": func(d *draw) (string, float64, build) {
+		n, pairs, p, inPlace := d.n(300), d.n(150), d.n(300), d.coin()
+		rows := d.below(n + 1)
+		return fmt.Sprintf("%d of %d rows, %d pairs, table of %d, in place %v", rows, n, pairs, p, inPlace), float64(n * pairs), func(mk *Maker) kernels.Op {
+			op := kernels.RoPE{X: mk.F32(n, 2*pairs), Cos: mk.F32(p, pairs), Sin: mk.F32(p, pairs), Rows: rows}
+			if op.Y = op.X; !inPlace {
+				op.Y = mk.Out(n, 2*pairs)
+			}
+			return op
+		}
+	},
 }

@@ -1,10 +1,13 @@
 package kerneltest
 
-import "github.com/seed49bbd0e6/tachi/kernels"
+import (
+	"github.com/seed49bbd0e6/tachi/kernels"
+)
 
-// Half is a device whose products round their factors to 16 bits, as tensor cores do, made of a device that does not: what a
-// network loses on a GPU shows without one. Norms, residuals and the softmax stay as they are, and so do the weights of an
-// attention, which a GPU rounds as well before they meet the values.
+// Half is a device whose products round their operands to 16 bits, as tensor cores do, made of a device
+// that does not: what a network loses on a GPU shows without one. Norms, residuals and the softmax stay
+// as they are, and so do the weights of an attention, which a GPU rounds as well before they are
+// multiplied by the values.
 type Half struct {
 	kernels.Device
 	To kernels.DType // F16 or BF16
@@ -47,26 +50,12 @@ func (h Half) Do(op kernels.Op) (err error) {
 			h.Free(t)
 		}
 	}()
-	switch o := op.(type) {
-	case kernels.Linear:
-		o.X = round(o.X)
-		op = o
-	case kernels.Conv2D:
-		o.X = round(o.X)
-		op = o
-	case kernels.UpConv:
-		o.X = round(o.X)
-		op = o
-	case kernels.Attention:
-		o.Q, o.K, o.V = round(o.Q), round(o.K), round(o.V)
-		op = o
-	case kernels.WindowAttention:
-		o.QKV = round(o.QKV)
-		op = o
-	case kernels.RotaryAttention:
-		o.Q, o.X, o.W, o.V = round(o.Q), round(o.X), round(o.W), round(o.V)
-		op = o
-	}
+	op = replaced(op, func(o kernels.Operand) *kernels.Tensor {
+		if o.Role&kernels.Multiplied == 0 || o.T == nil || o.T.Layout == kernels.Packed { // packed ones are rounded
+			return o.T
+		}
+		return round(o.T)
+	})
 	if err != nil {
 		return err
 	}

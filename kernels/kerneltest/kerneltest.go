@@ -57,11 +57,12 @@ func CheckBare(dev kernels.Device, c Case) error {
 
 // judge compares a result with the reference.
 func judge(op kernels.Op, got []float64, m *Maker, slack float64) error {
-	want := evaluate(op, contentOf[float64](m))
-	if exact(op) {
+	want, exactly := evaluate(op, contentOf[float64](m))
+	if exactly {
 		return same(got, want)
 	}
-	return close(got, want, evaluate(op, contentOf[float32](m)), slack)
+	naive, _ := evaluate(op, contentOf[float32](m))
+	return close(got, want, naive, slack)
 }
 
 // checkBy carries out one case and lets judge see the result.
@@ -79,7 +80,7 @@ func checkMade(m *Maker, c Case, judge func(op kernels.Op, got []float64, m *Mak
 	if err := dev.Do(op); err != nil {
 		return err
 	}
-	y := result(op)
+	y := kernels.Result(op)
 	got := make([]byte, y.Bytes())
 	if err := dev.Download(got, y); err != nil {
 		return err
@@ -95,7 +96,7 @@ func Same(t *testing.T, a, b kernels.Device) {
 		for i, dev := range []kernels.Device{a, b} {
 			m := newMaker(dev, c.Name)
 			op := c.Make(m)
-			y := result(op)
+			y := kernels.Result(op)
 			results[i] = make([]byte, y.Bytes())
 			err := m.err
 			if err == nil {

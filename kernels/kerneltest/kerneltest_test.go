@@ -4,6 +4,8 @@ import (
 	"go/ast"
 	"go/parser"
 	"go/token"
+	"path/filepath"
+	"reflect"
 	"strings"
 	"testing"
 
@@ -26,7 +28,7 @@ func (d broken) Do(op kernels.Op) error {
 	if err := d.Slow.Do(op); err != nil {
 		return err
 	}
-	t := result(op)
+	t := kernels.Result(op)
 	if t.DType != kernels.F32 {
 		b := d.bytes(t)
 		b[len(b)/2] ^= 1
@@ -70,7 +72,7 @@ func (d beside) Do(op kernels.Op) error {
 	if err := d.Slow.Do(op); err != nil {
 		return err
 	}
-	t := result(op)
+	t := kernels.Result(op)
 	b := t.Buf.(*slowBuffer).b
 	b[(t.Off+t.Len())*t.DType.Size()] ^= 1
 	return nil
@@ -85,10 +87,6 @@ func TestAWriteBeyondTheResultFailsEveryCase(t *testing.T) {
 }
 
 func TestEveryOpHasCases(t *testing.T) {
-	file, err := parser.ParseFile(token.NewFileSet(), "../op.go", nil, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
 	seen := map[string]bool{}
 	for _, c := range Cases() {
 		m := newMaker(&Slow{}, c.Name)
@@ -102,16 +100,63 @@ func TestEveryOpHasCases(t *testing.T) {
 		seen[strings.ReplaceAll(op.Name(), "-", "")] = true
 		m.close()
 	}
-	for _, decl := range file.Decls {
-		g, ok := decl.(*ast.GenDecl)
-		if !ok || g.Tok != token.TYPE {
-			continue
+	for _, name := range declaredOps(t) {
+		if !seen[strings.ToLower(name)] {
+			t.Errorf("op %s has no case", name)
 		}
-		for _, s := range g.Specs {
-			name := s.(*ast.TypeSpec).Name.Name
-			if _, ok := s.(*ast.TypeSpec).Type.(*ast.StructType); ok && name != "Cost" && !seen[strings.ToLower(name)] {
-				t.Errorf("op %s has no case", name)
+	}
+}
+
+// declaredOps returns the names of the types of package kernels that have operands.
+func declaredOps(t *testing.T) (names []string) {
+	files, err := filepath.Glob("../*.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range files {
+		file, err := parser.ParseFile(token.NewFileSet(), name, nil, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, decl := range file.Decls {
+			f, ok := decl.(*ast.FuncDecl)
+			if ok && f.Recv != nil && f.Name.Name == "Operands" {
+				names = append(names, f.Recv.List[0].Type.(*ast.Ident).Name)
 			}
+		}
+	}
+	if len(names) == 0 {
+		t.Fatal("no ops were found")
+	}
+	return names
+}
+
+// An op's operands are all its tensors, under the names of their fields, in order, with one result.
+func TestOperandsAreTheTensorsOfAnOp(t *testing.T) {
+	for _, c := range Cases() {
+		m := newMaker(&Slow{}, c.Name)
+		op := c.Make(m)
+		m.close()
+		v, operands, results := reflect.ValueOf(op), op.Operands(), 0
+		for i := range v.NumField() {
+			x, ok := v.Field(i).Interface().(*kernels.Tensor)
+			if !ok {
+				continue
+			}
+			name := v.Type().Field(i).Name
+			if len(operands) == 0 || operands[0].Name != name || operands[0].T != x {
+				t.Fatalf("%s: field %s is not the next of the operands %+v", c.Name, name, operands)
+			}
+			role := operands[0].Role
+			if read, written := role&kernels.In != 0, role&kernels.Out != 0; read == written {
+				t.Errorf("%s: %s has role %b, want it read or written", c.Name, name, role)
+			} else if written {
+				results++
+			}
+			operands = operands[1:]
+		}
+		if len(operands) > 0 || results != 1 {
+			t.Errorf("%s: %d operands have no field, %d are results", c.Name, len(operands), results)
 		}
 	}
 }

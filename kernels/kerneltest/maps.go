@@ -1,12 +1,30 @@
 package kerneltest
 
 import (
+	"fmt"
 	"math"
 
 	"github.com/seed49bbd0e6/tachi/kernels"
 )
 
 // References of the ops on maps and planes.
+
+// evaluateMaps evaluates the ops on maps, planes and pictures; nil for other ops.
+func evaluateMaps[F real](op kernels.Op, at content[F]) (y []F, exactly bool) {
+	switch o := op.(type) {
+	case kernels.MaxPool:
+		return maxPool(o, at), exact
+	case kernels.UpsampleAdd:
+		return upsampleAdd(o, at), within
+	case kernels.Resize:
+		return resize(o, at), within
+	case kernels.Preprocess:
+		return preprocess(o, at), exact
+	case kernels.MaskBoxes:
+		return maskBoxes(o, at), exact
+	}
+	return nil, within
+}
 
 func maxPool[F real](o kernels.MaxPool, at content[F]) []F {
 	x := at(o.X)
@@ -214,7 +232,7 @@ func mapCases() []Case {
 	return cases
 }
 
-// mustBeClear refuses a case whose box hangs on rounding: an enlarged logit near 0 but not 0.
+// mustBeClear refuses a case whose box depends on rounding: an enlarged logit near 0 but not 0.
 func mustBeClear(v []float32, n, h, w, oh, ow int) {
 	if !isClear(v, n, h, w, oh, ow) {
 		panic("kerneltest: an enlarged logit is too near to 0 for an exact box")
@@ -235,4 +253,53 @@ func isClear(v []float32, n, h, w, oh, ow int) bool {
 		}
 	}
 	return true
+}
+
+// mapRandoms draw random cases of the ops on maps, planes and pictures; see random.go.
+var mapRandoms = map[string]func(*draw) (what string, cost float64, b build){
+	"max-pool": func(d *draw) (string, float64, build) {
+		b, h, w, c := 1+d.below(2), d.n(30), d.n(30), d.n(150)
+		return fmt.Sprintf("%dx%dx%dx%d", b, 2*h, 2*w, c), float64(4 * b * h * w * c), func(mk *Maker) kernels.Op {
+			return kernels.MaxPool{X: mk.F32(b, 2*h, 2*w, c), Y: mk.Out(b, h, w, c)}
+		}
+	},
+	"upsample-add": func(d *draw) (string, float64, build) {
+		b, h, w, c := 1+d.below(2), d.n(30), d.n(30), d.n(150)
+		return fmt.Sprintf("%dx%dx%dx%d", b, 2*h, 2*w, c), float64(4 * b * h * w * c), func(mk *Maker) kernels.Op {
+			return kernels.UpsampleAdd{X: mk.F32(b, 2*h, 2*w, c), Top: mk.F32(b, h, w, c), Y: mk.Out(b, 2*h, 2*w, c)}
+		}
+	},
+	"resize": func(d *draw) (string, float64, build) {
+		n, h, w, oh, ow, antialias := 1+d.below(3), d.n(150), d.n(150), d.n(150), d.n(150), d.coin()
+		return fmt.Sprintf("%d of %dx%d to %dx%d, antialias %v", n, h, w, oh, ow, antialias), float64(10 * n * (h*w + h*ow + oh*ow)), func(mk *Maker) kernels.Op {
+			return kernels.Resize{X: mk.Scaled(10, n, h, w), Y: mk.Out(n, oh, ow), Antialias: antialias}
+		}
+	},
+	"preprocess": func(d *draw) (string, float64, build) {
+		h, w, s := d.n(200), d.n(200), d.n(150)
+		return fmt.Sprintf("%dx%d to %dx%d", h, w, s, s), float64(30 * (h*w + h*s + s*s)), func(mk *Maker) kernels.Op {
+			picture := make([]byte, 3*h*w)
+			for i := range picture {
+				picture[i] = byte(mk.rng.next())
+			}
+			return kernels.Preprocess{X: mk.Bytes(kernels.U8, picture, h, w, 3), Mean: imageNetMean, Std: imageNetStd, Y: mk.Out(s, s, 3)}
+		}
+	},
+	"mask-boxes": func(d *draw) (string, float64, build) {
+		n, h, w, oh, ow := 1+d.below(3), d.n(60), d.n(60), d.n(150), d.n(150)
+		v := make([]float32, n*h*w)
+		for i := range v {
+			v[i] = -10.3
+		}
+		for p := range n {
+			v[p*h*w+d.below(h*w)] = 7.7
+		}
+		cost := float64(10 * n * (h*w + h*ow + oh*ow))
+		if !isClear(v, n, h, w, oh, ow) {
+			cost = math.Inf(1) // another one
+		}
+		return fmt.Sprintf("%d of %dx%d to %dx%d", n, h, w, oh, ow), cost, func(mk *Maker) kernels.Op {
+			return kernels.MaskBoxes{X: mk.Data(v, n, h, w), H: oh, W: ow, Y: mk.OutOf(kernels.I32, n, 4)}
+		}
+	},
 }

@@ -1,8 +1,29 @@
 package kerneltest
 
-import "github.com/seed49bbd0e6/tachi/kernels"
+import (
+	"fmt"
+
+	"github.com/seed49bbd0e6/tachi/kernels"
+)
 
 // References of the products: sums over the inputs of a result, in the order of K, with nothing clever.
+
+// evaluateProduct evaluates the products and convolutions; nil for other ops.
+func evaluateProduct[F real](op kernels.Op, at content[F]) (y []F, exactly bool) {
+	switch o := op.(type) {
+	case kernels.Linear:
+		return linear(o, at), within
+	case kernels.MatMulNT:
+		return matMulNT(o, at), within
+	case kernels.Conv2D:
+		return conv2D(o, at), within
+	case kernels.DepthwiseConv:
+		return depthwiseConv(o, at), within
+	case kernels.UpConv:
+		return upConv(o, at), within
+	}
+	return nil, within
+}
 
 func linear[F real](o kernels.Linear, at content[F]) []F {
 	x, w := at(o.X), at(o.W)
@@ -173,4 +194,52 @@ func productCases() []Case {
 			}})
 	}
 	return cases
+}
+
+// productRandoms draw random cases of the products and convolutions; see random.go.
+var productRandoms = map[string]func(*draw) (what string, cost float64, b build){
+	"linear": func(d *draw) (string, float64, build) {
+		m, n, k, act := d.n(300), d.n(300), d.n(600), d.act()
+		if d.below(4) == 0 {
+			k = d.of(1023, 1024, 1025, 2048)
+		}
+		bias, res := n*d.below(2), d.residual(m)
+		return fmt.Sprintf("%dx%d of %d, bias %d, residual of %d rows, %s", m, n, k, bias, res, actNames[act]), float64(m * n * k), func(mk *Maker) kernels.Op {
+			return kernels.Linear{X: mk.F32(m, k), W: mk.Packed(n, k), Bias: mk.optional(bias), Res: mk.optional(res, n), Act: act, Y: mk.Out(m, n)}
+		}
+	},
+	"matmul-nt": func(d *draw) (string, float64, build) {
+		m, n, k := d.n(300), d.n(300), d.n(600)
+		return fmt.Sprintf("%dx%d of %d", m, n, k), float64(m * n * k), func(mk *Maker) kernels.Op {
+			return kernels.MatMulNT{A: mk.F32(m, k), B: mk.F32(n, k), Y: mk.Out(m, n)}
+		}
+	},
+	"conv2d": func(d *draw) (string, float64, build) {
+		b, h, w, c, n, kernel, stride, act := 1+d.below(2), d.n(60), d.n(60), d.n(70), d.n(100), 1+d.below(7), 1+d.below(4), d.act()
+		pad := d.below(kernel)
+		h, w = max(h, kernel-2*pad), max(w, kernel-2*pad)
+		oh, ow, bias := (h+2*pad-kernel)/stride+1, (w+2*pad-kernel)/stride+1, n*d.below(2)
+		res := d.residual(oh * ow)
+		return fmt.Sprintf("%dx%dx%dx%d to %d, kernel %d stride %d pad %d, bias %d, residual of %d pixels, %s", b, h, w, c, n, kernel, stride, pad, bias, res, actNames[act]),
+			float64(b * oh * ow * n * kernel * kernel * c), func(mk *Maker) kernels.Op {
+				return kernels.Conv2D{X: mk.F32(b, h, w, c), W: mk.Packed(n, kernel*kernel*c), Bias: mk.optional(bias), Res: mk.optional(res, n),
+					Kernel: kernel, Stride: stride, Pad: pad, Act: act, Y: mk.Out(b, oh, ow, n)}
+			}
+	},
+	"depthwise-conv": func(d *draw) (string, float64, build) {
+		b, h, w, c, kernel := 1+d.below(2), d.n(30), d.n(40), d.n(150), d.of(1, 3, 5, 7, 7, 7)
+		return fmt.Sprintf("%dx%dx%dx%d, kernel %d", b, h, w, c, kernel), float64(b * h * w * c * kernel * kernel), func(mk *Maker) kernels.Op {
+			return kernels.DepthwiseConv{X: mk.F32(b, h, w, c), W: mk.F32(kernel, kernel, c), Bias: mk.F32(c), Kernel: kernel, Y: mk.Out(b, h, w, c)}
+		}
+	},
+	"up-conv": func(d *draw) (string, float64, build) {
+		b, h, w, c, n, act, res := 1+d.below(2), d.n(20), d.n(60), d.n(150), d.n(70), d.act(), d.coin()
+		return fmt.Sprintf("%dx%dx%dx%d to %d, residual %v, %s", b, h, w, c, n, res, actNames[act]), float64(4 * b * h * w * c * n), func(mk *Maker) kernels.Op {
+			op := kernels.UpConv{X: mk.F32(b, h, w, c), W: mk.Packed(4*n, c), Bias: mk.F32(n), Act: act, Y: mk.Out(b, 2*h, 2*w, n)}
+			if res {
+				op.Res = mk.F32(b, 2*h, 2*w, n)
+			}
+			return op
+		}
+	},
 }

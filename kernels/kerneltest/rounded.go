@@ -3,20 +3,22 @@ package kerneltest
 import (
 	"fmt"
 	"math"
+	"slices"
 	"testing"
 
 	"github.com/seed49bbd0e6/tachi/kernels"
 )
 
-// A device may multiply in 16 bits: products and attention then round their factors, a bfloat16 to 8 bits. One such factor
-// is off by at most 1/512 of itself, a sum of many products by about as much of its size, and so is what a softmax makes of
-// scores that are not large. Their result as a whole is held to it, since a single element can be a difference of large
-// ones. All other ops are in float32 and are tested as ever.
+// A device may multiply in 16 bits: products and attention then round their operands, a bfloat16 to 8
+// bits. One such element is off by at most 1/512 of itself, a sum of many products by about as much of
+// its size, and so is what a softmax makes of scores that are not large. Their result as a whole is
+// held to it, since a single element can be a difference of large ones. All other ops are in float32
+// and are tested as by Run.
 
 // rounding is how far a rounded result may be off, as a part of the wanted one: the quotient of their norms.
 const rounding = 1e-2
 
-// beyondRounding are cases whose results 16-bit factors cannot tell so well, with what they are held to instead.
+// beyondRounding are cases whose results are further off with 16-bit operands, with their limits.
 var beyondRounding = map[string]float64{
 	"attention/huge scores":                     math.MaxFloat64, // scores of 1000 are off by more than 1: only numbers are asked for
 	"rotary-attention/huge scores":              math.MaxFloat64, // as of attention
@@ -25,15 +27,15 @@ var beyondRounding = map[string]float64{
 	"conv2d/step":                               0.2,             // as of linear
 }
 
-// RunRounded is Run for a device that multiplies in 16 bits. What such a device may have in 16 bits it is also given so.
+// RunRounded is Run for a device that multiplies in 16 bits. Product operands are also given in 16 bits.
 func RunRounded(t *testing.T, dev kernels.Device) {
 	run(t, dev, CheckRounded)
-	dt := kernels.NarrowOf(dev)
+	dt := kernels.OperandType(dev)
 	if dt == kernels.F32 {
 		return
 	}
 	for _, c := range Cases() {
-		c, ok := Narrowed(c, dt, ^uint(0))
+		c, ok := StoredHalf(c, dt, ^uint(0))
 		if !ok {
 			continue
 		}
@@ -48,12 +50,13 @@ func RunRounded(t *testing.T, dev kernels.Device) {
 // CheckRounded is Check for such a device.
 func CheckRounded(dev kernels.Device, c Case) error {
 	return checkBy(dev, c, func(op kernels.Op, got []float64, m *Maker) error {
-		want := evaluate(op, contentOf[float64](m))
+		want, exactly := evaluate(op, contentOf[float64](m))
 		switch {
-		case exact(op):
+		case exactly:
 			return same(got, want)
-		case !multiplies(op) && !kernels.Narrowed(op):
-			return close(got, want, evaluate(op, contentOf[float32](m)), 1)
+		case !multiplies(op) && !kernels.HasHalf(op):
+			naive, _ := evaluate(op, contentOf[float32](m))
+			return close(got, want, naive, 1)
 		}
 		limit, ok := beyondRounding[c.Name]
 		if !ok {
@@ -63,13 +66,9 @@ func CheckRounded(dev kernels.Device, c Case) error {
 	})
 }
 
-// multiplies says whether an op may round its factors.
+// multiplies reports whether an op may round its operands.
 func multiplies(op kernels.Op) bool {
-	switch op.(type) {
-	case kernels.Linear, kernels.MatMulNT, kernels.Conv2D, kernels.UpConv, kernels.Attention, kernels.WindowAttention, kernels.RotaryAttention:
-		return true
-	}
-	return false
+	return slices.ContainsFunc(op.Operands(), func(o kernels.Operand) bool { return o.Role&kernels.Multiplied != 0 })
 }
 
 // alike wants numbers, and the norm of the difference to be at most a part of the norm of what is wanted.

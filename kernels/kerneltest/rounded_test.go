@@ -16,7 +16,7 @@ func (d rounds) Do(op kernels.Op) error {
 	if err := op.Check(); err != nil {
 		return err
 	}
-	y := evaluate(op, func(t *kernels.Tensor) []float64 {
+	y, _ := evaluate(op, func(t *kernels.Tensor) []float64 {
 		if t == nil {
 			return nil
 		}
@@ -29,13 +29,14 @@ func (d rounds) Do(op kernels.Op) error {
 		encode(half, kernels.BF16, wide)
 		return decode[float64](kernels.BF16, half)
 	})
-	encode(d.bytes(result(op)), result(op).DType, y)
+	t := kernels.Result(op)
+	encode(d.bytes(t), t.DType, y)
 	return nil
 }
 
-func (rounds) Narrow() kernels.DType { return kernels.BF16 }
+func (rounds) OperandType() kernels.DType { return kernels.BF16 }
 
-func TestADeviceThatRoundsItsFactorsPasses(t *testing.T) { RunRounded(t, rounds{&Slow{}}) }
+func TestADeviceThatRoundsItsOperandsPasses(t *testing.T) { RunRounded(t, rounds{&Slow{}}) }
 
 // spoiled changes the results of a device, or what lies beside them.
 type spoiled struct {
@@ -47,7 +48,7 @@ func (d spoiled) Do(op kernels.Op) error {
 	if err := d.Slow.Do(op); err != nil {
 		return err
 	}
-	t := result(op)
+	t := kernels.Result(op)
 	if t.DType != kernels.F32 {
 		return nil
 	}

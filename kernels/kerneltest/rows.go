@@ -1,12 +1,32 @@
 package kerneltest
 
 import (
+	"fmt"
 	"math"
 
 	"github.com/seed49bbd0e6/tachi/kernels"
 )
 
 // References of the ops on rows and elements.
+
+// evaluateRows evaluates the ops on rows and elements; nil for other ops.
+func evaluateRows[F real](op kernels.Op, at content[F]) (y []F, exactly bool) {
+	switch o := op.(type) {
+	case kernels.LayerNorm:
+		return layerNorm(o, at), within
+	case kernels.Add:
+		return add(o, at), within
+	case kernels.Activate:
+		return activate(o, at), within
+	case kernels.Cast:
+		return cast(o, at), exact
+	case kernels.Fill:
+		return fill[F](o), exact
+	case kernels.CountAbove:
+		return countAbove(o, at), exact
+	}
+	return nil, within
+}
 
 func layerNorm[F real](o kernels.LayerNorm, at content[F]) []F {
 	x, gamma, beta := at(o.X), at(o.Gamma), at(o.Beta)
@@ -294,4 +314,52 @@ func allHalves(*Maker) []byte {
 		v[i] = uint16(i)
 	}
 	return kernels.HostBytes(v)
+}
+
+// rowRandoms draw random cases of the ops on rows and elements; see random.go.
+var rowRandoms = map[string]func(*draw) (what string, cost float64, b build){
+	"layer-norm": func(d *draw) (string, float64, build) {
+		n, c, act := d.n(300), d.n(300), d.act()
+		return fmt.Sprintf("%d rows of %d, %s", n, c, actNames[act]), float64(n * c), func(mk *Maker) kernels.Op {
+			return kernels.LayerNorm{X: mk.Scaled(3, n, c), Gamma: mk.F32(c), Beta: mk.F32(c), Eps: 1e-2, Act: act, Y: mk.Out(n, c)}
+		}
+	},
+	"add": func(d *draw) (string, float64, build) {
+		n, times := d.n(600), d.n(100)
+		return fmt.Sprintf("%d, %d times", n, times), float64(n * times), func(mk *Maker) kernels.Op {
+			return kernels.Add{A: mk.F32(times, n), B: mk.F32(n), Alpha: 0.5, Y: mk.Out(times, n)}
+		}
+	},
+	"activate": func(d *draw) (string, float64, build) {
+		n, act := d.elements(), d.act()
+		return fmt.Sprintf("%d, %s", n, actNames[act]), float64(n), func(mk *Maker) kernels.Op {
+			return kernels.Activate{X: mk.Scaled(6, n), Act: act, Scale: 1.5, Bias: -0.25, Y: mk.Out(n)}
+		}
+	},
+	"cast": func(d *draw) (string, float64, build) {
+		types := []kernels.DType{kernels.F32, kernels.F16, kernels.BF16, kernels.U8, kernels.I32}
+		from, n := types[d.below(len(types))], d.elements()
+		to := from
+		switch {
+		case from == kernels.F32:
+			to = types[d.below(3)]
+		case from == kernels.F16 || from == kernels.BF16:
+			to = []kernels.DType{from, kernels.F32}[d.below(2)]
+		}
+		return fmt.Sprintf("%d %v to %v", n, from, to), float64(n), func(mk *Maker) kernels.Op {
+			host := make([]byte, n*from.Size())
+			encode(host, from, decode[float64](kernels.F32, kernels.HostBytes(mk.rng.floats(n, 100))))
+			return kernels.Cast{X: mk.Bytes(from, host, n), Y: mk.OutOf(to, n)}
+		}
+	},
+	"fill": func(d *draw) (string, float64, build) {
+		n := d.elements()
+		return fmt.Sprint(n), float64(n), func(mk *Maker) kernels.Op { return kernels.Fill{Y: mk.Out(n), Value: 0.1} }
+	},
+	"count-above": func(d *draw) (string, float64, build) {
+		n, m, k := 1+d.below(4), d.elements(), 1+d.below(3)
+		return fmt.Sprintf("%d rows of %d, %d thresholds", n, m, k), float64(n * m * k), func(mk *Maker) kernels.Op {
+			return kernels.CountAbove{X: mk.F32(n, m), Thresholds: []float32{0.5, 0, -0.5}[:k], Y: mk.OutOf(kernels.I32, n, k)}
+		}
+	},
 }

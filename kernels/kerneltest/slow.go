@@ -92,13 +92,13 @@ func (d *Slow) Do(op kernels.Op) error {
 	if err := op.Check(); err != nil {
 		return err
 	}
-	y := evaluate(op, func(t *kernels.Tensor) []float64 {
+	y, _ := evaluate(op, func(t *kernels.Tensor) []float64 {
 		if t == nil {
 			return nil
 		}
 		return decode[float64](t.DType, d.bytes(t))
 	})
-	t := result(op)
+	t := kernels.Result(op)
 	if c, ok := op.(kernels.Cast); ok && c.X.DType == c.Y.DType {
 		copy(d.bytes(t), d.bytes(c.X)) // every bit, a NaN's too
 		return nil

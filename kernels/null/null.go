@@ -28,7 +28,7 @@ type Device struct {
 	scratch int
 	answer  float32
 
-	narrow kernels.DType
+	operandType kernels.DType
 
 	sizer    kernels.Sizer    // nil: packed weights without padding, ops without scratch memory
 	borrower kernels.Borrower // nil: no op borrows
@@ -39,9 +39,10 @@ func New() *Device { return &Device{} }
 
 // Like returns a device that counts what another one would take.
 func Like(dev kernels.Device) *Device {
-	sizer, _ := dev.(kernels.Sizer)
-	borrower, _ := dev.(kernels.Borrower)
-	return &Device{sizer: sizer, borrower: borrower, narrow: kernels.NarrowOf(dev)}
+	d := &Device{operandType: kernels.OperandType(dev)}
+	d.sizer, _ = kernels.Find[kernels.Sizer](dev)
+	d.borrower, _ = kernels.Find[kernels.Borrower](dev)
+	return d
 }
 
 // BorrowedBytes implements kernels.Borrower.
@@ -52,10 +53,10 @@ func (d *Device) BorrowedBytes(op kernels.Op) int {
 	return d.borrower.BorrowedBytes(op)
 }
 
-// Narrow implements kernels.Narrower.
-func (d *Device) Narrow() kernels.DType { return d.narrow }
+// OperandType implements kernels.HalfPrecision.
+func (d *Device) OperandType() kernels.DType { return d.operandType }
 
-// Answer says what every float32 is that will be downloaded, 0 at first: a network answers it to every question, so
+// Answer sets what every downloaded float32 is, 0 at first: a network answers it to every question, so
 // that a dry run can go either way.
 func (d *Device) Answer(v float32) {
 	d.mu.Lock()
@@ -247,7 +248,7 @@ func (d *Device) Reset() {
 	d.peak = d.now
 }
 
-// holds says whether a tensor's memory is this device's and not yet freed.
+// holds returns an error unless a tensor's memory is this device's and not yet freed.
 func (d *Device) holds(t *kernels.Tensor) error {
 	if t == nil {
 		return fmt.Errorf("no tensor")

@@ -144,7 +144,7 @@ func TestValuesThatAreNotFiniteAreRefused(t *testing.T) {
 // rounding is a device that multiplies in f16.
 type rounding struct{ *null.Device }
 
-func (rounding) Narrow() kernels.DType { return kernels.F16 }
+func (rounding) OperandType() kernels.DType { return kernels.F16 }
 
 func TestWeightsBeyondF16AreRefusedWhereTheyAreRounded(t *testing.T) {
 	c := variant(t, "nano")

@@ -69,8 +69,8 @@ type rope struct{ cos, sin *kernels.Tensor } // [hw, d/2]
 // rotate turns the first rows rows of x, which it consumes. The result is only multiplied.
 func (r rope) rotate(s *kernels.Scope, x *kernels.Tensor, rows int) *kernels.Tensor {
 	y := x
-	if s.Narrow() != kernels.F32 {
-		y = s.Factors(1, x.Shape...)
+	if s.OperandType() != kernels.F32 {
+		y = s.Operand(1, x.Shape...)
 	}
 	s.Do(kernels.RoPE{X: x, Cos: r.cos, Sin: r.sin, Rows: rows, Y: y})
 	if y != x {
@@ -180,8 +180,8 @@ func (m *Model) condition(f2 *kernels.Tensor, memories []Memory, pointers []Poin
 		return nil, err
 	}
 	n := len(memories) * m.hw()
-	if s.Narrow() != kernels.F32 { // once for all layers
-		bare, keyed = copyTo(s, s.Factors(1, bare.Shape...), bare), copyTo(s, s.Factors(1, keyed.Shape...), keyed)
+	if s.OperandType() != kernels.F32 { // once for all layers
+		bare, keyed = copyTo(s, s.Operand(1, bare.Shape...), bare), copyTo(s, s.Operand(1, keyed.Shape...), keyed)
 	}
 
 	x := s.Result(kernels.F32, m.hw(), d)
@@ -267,7 +267,7 @@ func (l *memoryLayer) apply(s *kernels.Scope, a *memoryAttention, x, bare, keyed
 		s.Free(qk)
 	}
 	q, k = a.selfRoPE.rotate(s, q, q.Rows()), a.selfRoPE.rotate(s, k, k.Rows())
-	o := s.Factors(1, q.Shape...)
+	o := s.Operand(1, q.Shape...)
 	s.Do(kernels.Attention{Q: q, K: k, V: v, Heads: 1, Scale: a.scale, Y: o})
 	s.Free(q, k, v)
 	l.self.out.add(s, o, x)
@@ -286,7 +286,7 @@ func (l *memoryLayer) apply(s *kernels.Scope, a *memoryAttention, x, bare, keyed
 	if !a.atCrossKeys {
 		source = bare
 	}
-	o = s.Factors(1, q.Rows(), a.memDim)
+	o = s.Operand(1, q.Rows(), a.memDim)
 	l.attend(s, a, q, source, bare, n, o)
 	s.Free(q)
 	l.cross.out.add(s, o, x)

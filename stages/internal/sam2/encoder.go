@@ -121,7 +121,7 @@ func (k *hieraBlock) into(s *kernels.Scope, x, y *kernels.Tensor) {
 	}
 	qkv := k.qkv.factors(s, n, kernels.None, 3*k.heads) // [B, H, W, 3*out], before pooling
 	s.Free(n)
-	a := s.Factors(k.heads, y.Shape...)
+	a := s.Operand(k.heads, y.Shape...)
 	s.Do(kernels.WindowAttention{QKV: qkv, PadQKV: k.qkv.b, Heads: k.heads, Window: k.window, Pool: k.pool, Y: a})
 	s.Free(qkv)
 	k.proj.add(s, a, y)

@@ -30,7 +30,7 @@ func (l linear) add(s *kernels.Scope, x, res *kernels.Tensor) *kernels.Tensor {
 func (l linear) factors(s *kernels.Scope, x *kernels.Tensor, act kernels.Act, heads int) *kernels.Tensor {
 	shape := append([]int{}, x.Shape...)
 	shape[len(shape)-1] = l.out()
-	return l.into(s, x, act, nil, s.Factors(heads, shape...))
+	return l.into(s, x, act, nil, s.Operand(heads, shape...))
 }
 
 // into writes Act(X Wᵀ + b + res) to y and returns y; res may be nil.
@@ -86,7 +86,7 @@ func (n norm) apply(s *kernels.Scope, x *kernels.Tensor) *kernels.Tensor {
 
 // factors is apply for a result that is only multiplied.
 func (n norm) factors(s *kernels.Scope, x *kernels.Tensor) *kernels.Tensor {
-	y := s.Factors(1, x.Shape...)
+	y := s.Operand(1, x.Shape...)
 	s.Do(kernels.LayerNorm{X: x, Gamma: n.gamma, Beta: n.beta, Eps: n.eps, Y: y})
 	return y
 }

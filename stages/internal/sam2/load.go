@@ -147,7 +147,7 @@ const overF16 = 65520
 
 // pack returns values [n, k] as packed weights.
 func (b *binder) pack(v []float32, n, k int) *kernels.Tensor {
-	if b.dev != nil && b.err == nil && kernels.NarrowOf(b.dev) == kernels.F16 {
+	if b.dev != nil && b.err == nil && kernels.OperandType(b.dev) == kernels.F16 {
 		for _, x := range v {
 			if x >= overF16 || x <= -overF16 {
 				b.fail(b.specs[len(b.specs)-1].Name, fmt.Errorf("%g is beyond what f16 holds (65504): give --precision bf16 or f32", x))

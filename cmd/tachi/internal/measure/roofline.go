@@ -45,8 +45,8 @@ type opTime struct {
 	kernels.Cost
 }
 
-// Narrow implements kernels.Narrower.
-func (r *Recorder) Narrow() kernels.DType { return kernels.NarrowOf(r.Device) }
+// OperandType implements kernels.HalfPrecision.
+func (r *Recorder) OperandType() kernels.DType { return kernels.OperandType(r.Device) }
 
 // repeats is how often an op is launched on an asynchronous device: one launch alone is dominated by submission. What is
 // made in place is then not what it should be, but only for a firing whose results nobody gets.
@@ -60,7 +60,7 @@ func (r *Recorder) Do(op kernels.Op) error {
 		return r.Device.Do(op)
 	}
 	times := 1
-	if _, ok := r.Device.(kernels.Batcher); ok {
+	if _, ok := kernels.Find[kernels.Batcher](r.Device); ok {
 		times = repeats
 	}
 	err := r.Device.Sync()
@@ -147,7 +147,7 @@ func NewRecorder(dev kernels.Device) *Recorder {
 
 // Measure times the ops of every stage of a plan whose device is r, in count firings each.
 func (r *Recorder) Measure(ctx context.Context, p *pipelines.Plan, count int) (*Roofline, error) {
-	dev, ok := r.Device.(limited)
+	dev, ok := kernels.Find[limited](r.Device)
 	if !ok {
 		return nil, graph.Errorf(graph.BadUsage, "--roofline: %s does not say what it can do at most; --device cpu does", r.Device.Info().Name)
 	}

@@ -26,7 +26,7 @@ static long windowwork(window w) { // floats
 
 // attendwindow does queries q0..q1 of the window at (y0, x0), counted row by row over those inside the map.
 static void attendwindow(window w, long q0, long q1, float scale, float *work, region *next) {
-    long ld = 3 * w.c, keys = w.wh * w.ww, blocks = blocksof(keys, w.d, w.d);
+    long ld = 3 * w.c, keys = w.wh * w.ww, blocks = keyblocks(keys, w.d, w.d);
     room r = {work};
     windowstate s = windowlayout(&r, w);
     float *copied = s.copied;

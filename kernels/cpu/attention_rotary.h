@@ -23,7 +23,7 @@
 #define GROUP (3 * VL)
 #define GROUPS 4                // of a block, at most; an even number
 #define PIECE 224               // rows of a piece, at most, if one column of all maps is not more
-#define COLUMNS 32              // of a piece, at most
+#define PIECE_COLUMNS 32        // of a piece, at most
 
 // SCORES(M) is s = x (u + v) for M rows of m floats, row m of u and v being added. Rows of s, u and v are those of a group.
 typedef void scorefn(long m, const float *x, const float *u, const float *v, vf *s);
@@ -72,7 +72,7 @@ typedef struct {
     float *x, *v;        // [n, m], and values in strips [dv / TALL][n, TALL]
 } piece;
 
-static long columnsof(rotary a) { return most(1, least(COLUMNS, PIECE / most(1, a.maps))); }
+static long columnsof(rotary a) { return most(1, least(PIECE_COLUMNS, PIECE / most(1, a.maps))); }
 static long roomof(rotary a) { return most(PIECE, a.maps * columnsof(a)); } // rows of a piece, at most
 static long stripsof(rotary a) { return (a.dv + TALL - 1) / TALL * TALL; }   // floats of a row of values
 static long mappieces(rotary a) { return a.maps ? (a.side + columnsof(a) - 1) / columnsof(a) * a.side : 0; }
@@ -214,7 +214,7 @@ static void attendrotary(rotary a, long q0, long q1, float *work) {
     const float *from[GROUPS * GROUP];
     float *to[GROUPS * GROUP];
     for (long i = 0; i < q1 - q0; i++) from[i] = a.q + (q0 + i) * a.d, to[i] = a.y + (q0 + i) * a.dv;
-    for (long g = 0; g < a.groups; g++) columns(q + g * qg, GROUP, from + g * GROUP, q1 - q0 - g * GROUP, a.d, a.scale * 1.44269504f);
+    for (long g = 0; g < a.groups; g++) transposed(q + g * qg, GROUP, from + g * GROUP, q1 - q0 - g * GROUP, a.d, a.scale * 1.44269504f);
     for (long i = 0; i < lanes; i++) top[i] = -INFINITY, sum[i] = 0;
     memset(o, 0, 4 * a.dv * lanes);
     for (long g = 0; g < a.groups; g++) {
@@ -235,6 +235,6 @@ static void attendrotary(rotary a, long q0, long q1, float *work) {
     }
     for (long g = 0; g < a.groups; g++) {
         for (long i = g * GROUP; i < (g + 1) * GROUP; i += VL) vstore(sum + i, 1.0f / vload(sum + i));
-        rows(to + g * GROUP, o + g * a.dv * GROUP, GROUP, least(q1 - q0 - g * GROUP, GROUP), a.dv, sum + g * GROUP);
+        transposed_back(to + g * GROUP, o + g * a.dv * GROUP, GROUP, least(q1 - q0 - g * GROUP, GROUP), a.dv, sum + g * GROUP);
     }
 }
