@@ -106,3 +106,19 @@ func TestBaselines(t *testing.T) {
 	near(t, "a box half outside", masks[0].IoU(mask.XYWH(-3, 1, 5, 2)), 2.0/6)
 	near(t, "nothing and nothing", NewAreas(make([]uint8, w*h), w, h).IoU(mask.XYWH(-9, 0, 3, 3)), 1)
 }
+
+// A box compared with itself overlaps by exactly 1, which is not above the last threshold, however its
+// corners are rounded.
+func TestAnExactResultOfFractionalBoxesHasTwentyOfTwentyOneThresholds(t *testing.T) {
+	var truth []Box
+	for i := range 200 {
+		f := float64(i)
+		truth = append(truth, mask.XYWH(0.1*f, 0.7*f, 3.3+0.01*f, 5.9+0.07*f))
+	}
+	s, err := Track(truth, truth, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	near(t, "AUC", s.AUC, 20.0/21)
+	near(t, "precision", s.Precision, 1)
+}
