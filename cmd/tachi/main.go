@@ -77,7 +77,7 @@ func Main(args []string, stdout, stderr io.Writer) int {
 	parser, err := kong.New(&c, kong.Name("tachi"), kong.UsageOnError(), kong.Writers(stdout, stderr),
 		kong.Description("Tracks objects through video with SAM 2.1 and SAMURAI, from one program."),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true, NoExpandSubcommands: true}),
-		kong.Vars{"variants": model.VariantHelp()},
+		variables(),
 		kong.KindMapper(reflect.String, kong.MapperFunc(asTyped)),
 		kong.Exit(func(int) { exited = true })) // --help
 	if err != nil {
@@ -109,6 +109,9 @@ func Main(args []string, stdout, stderr io.Writer) int {
 	}
 	return code
 }
+
+// variables are texts of the help that follow from what there is.
+func variables() kong.Vars { return kong.Vars{"variants": model.VariantHelp()} }
 
 // joinNegative writes --box -9,4,5,5 as --box=-9,4,5,5, which the parser would take for a flag.
 func joinNegative(args []string) (out []string) {

@@ -107,9 +107,9 @@ func namedPaths(text string) (names []string) {
 }
 
 // there reports whether a path is in the repository, seen from a document or from the root. It may
-// be a pattern, and NAME in it stands for any name.
+// be a pattern, and NAME or FAMILY in it stands for any name.
 func there(from, path string) bool {
-	path = strings.ReplaceAll(path, "NAME", "*")
+	path = strings.NewReplacer("NAME", "*", "FAMILY", "*").Replace(path)
 	for _, folder := range []string{filepath.Dir(from), "."} {
 		if found, err := filepath.Glob(filepath.Join("../..", folder, path)); err == nil && len(found) > 0 {
 			return true
@@ -163,7 +163,7 @@ func TestDocumentationNamesTargetsOfTheMakefile(t *testing.T) {
 // verbs returns the program's verbs, with those below them: "model", "model info".
 func verbs(t *testing.T) (all []string) {
 	t.Helper()
-	parser, err := kong.New(&cli{})
+	parser, err := kong.New(&cli{}, variables())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -200,7 +200,7 @@ func TestDocumentationNamesVerbsThatExist(t *testing.T) {
 var flagName = regexp.MustCompile(`(?:^|\s)--([a-z][a-z-]*)`)
 
 func TestDocumentationNamesFlagsThatExist(t *testing.T) {
-	parser, err := kong.New(&cli{})
+	parser, err := kong.New(&cli{}, variables())
 	if err != nil {
 		t.Fatal(err)
 	}

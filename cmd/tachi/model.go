@@ -117,7 +117,11 @@ func (modelListCmd) Run(a *app) error {
 		Weights    string `json:"weights"`
 	}
 	var rows []row
+	var license string // of the official weights
 	for _, v := range model.Variants() {
+		if !v.Embedded() {
+			license = v.License
+		}
 		parameters, size := float64(v.Parameters())/1e6, float64(v.Bytes())/1e6
 		rows = append(rows, row{v.Name, fmt.Sprintf("%.1f M", parameters), fmt.Sprintf("%.0f MB", size),
 			cmp.Or(v.Official, "in the program")})
@@ -134,9 +138,9 @@ func (modelListCmd) Run(a *app) error {
 	for _, r := range rows {
 		fmt.Fprintf(a.out, "%-10s %-15s %-8s %s\n", r.Variant, r.Parameters, r.Size, r.Weights)
 	}
-	fmt.Fprintln(a.out, "\nThe .pt files are Meta's, Apache-2.0, linked from the README of the GitHub repository facebookresearch/sam2;\n"+
+	fmt.Fprintf(a.out, "\nThe .pt files are Meta's, %s, linked from the README of the GitHub repository facebookresearch/sam2;\n"+
 		"the facebook/sam2.1-hiera-* models of Hugging Face (model.safetensors) work as well. SAM 2.0 files: add 2.0 to the variant.\n"+
-		"tachi downloads nothing.")
+		"tachi downloads nothing.\n", license)
 	return nil
 }
 

@@ -87,7 +87,7 @@ func (d *Device) Do(op kernels.Op) error {
 		return err
 	}
 	if kernels.HasHalf(op) {
-		return &kernels.UnsupportedError{Device: "cpu", Op: op.Name() + " of 16-bit factors"}
+		return &kernels.UnsupportedError{Device: "cpu", Op: op.Name() + " of 16-bit operands"}
 	}
 	switch op := op.(type) {
 	case kernels.Linear:

@@ -98,7 +98,7 @@ func (d *Device) gemm(g gemmArgs) error {
 // gemmHalf launches the product of 16-bit operands.
 func (d *Device) gemmHalf(g gemmArgs) error {
 	if (g.a|g.y|g.res|g.bias)%16 != 0 {
-		return errors.New("cuda: a product of 16-bit factors wants its operands aligned to 16 bytes")
+		return errors.New("cuda: a product of 16-bit operands wants its operands aligned to 16 bytes")
 	}
 	name := "gemm_" + d.precision.String() + "_narrow"
 	grid := func(bm, bn int) dim { return dim{ceil(int(g.n), bn), ceil(int(g.m), bm), 1} }

@@ -31,7 +31,7 @@ func (d *Device) rope(op kernels.RoPE) error {
 		v = 0
 	}
 	if v == 0 && kernels.HasHalf(op) {
-		return errors.New("cuda: rope of 16-bit factors wants its operands aligned to 16 bytes")
+		return errors.New("cuda: rope of 16-bit operands wants its operands aligned to 16 bytes")
 	}
 	return launch(d, "rope", dim{ceil(n, ropeRows), 1, 1}, dim{32, ropeRows, 1}, 0,
 		ropeArgs{address(op.X), address(op.Cos), address(op.Sin), address(op.Y), int32(n), int32(c), int32(p), int32(op.Rows), v, typeOf(op.X), typeOf(op.Y), 0})

@@ -105,7 +105,8 @@ func (m *Maker) Bytes(dt kernels.DType, host []byte, shape ...int) *kernels.Tens
 	return t
 }
 
-// untouched says whether the guards of all operands, and the elements of all but the result, are as they were.
+// untouched returns an error unless the guards of all operands, and the elements of all but the result,
+// are as they were.
 func (m *Maker) untouched(y *kernels.Tensor) error {
 	for t, o := range m.made {
 		if o.whole == nil {

@@ -18,7 +18,7 @@ func replaced(op kernels.Op, f func(kernels.Operand) *kernels.Tensor) kernels.Op
 }
 
 // StoredHalf is a case with Product operands in 16 bits, and whether there is one: whether the op has
-// such operands, and their widths allow it. Bit i of which says whether the i-th of them is meant, the
+// such operands, and their widths allow it. Bit i of which is set if the i-th of them is meant, the
 // result being the last. The operands are rounded copies, which the reference reads as well.
 func StoredHalf(c Case, dt kernels.DType, which uint) (Case, bool) {
 	made := func(m *Maker) kernels.Op { return storedHalf(m, c.Make(m), dt, which) }

@@ -295,7 +295,7 @@ func lastElement(offset int64, shape, stride []int) (int64, bool) {
 	return int64(last), last <= math.MaxInt64
 }
 
-// dense says whether strides are those of row-major order, axes of one element aside.
+// dense reports whether strides are those of row-major order, axes of one element aside.
 func dense(shape, stride []int) bool {
 	want := 1
 	for i := len(shape) - 1; i >= 0; i-- {

@@ -257,7 +257,7 @@ func (a *memoryAttention) placed(s *kernels.Scope, n norm, x *kernels.Tensor) *k
 // apply runs one layer on x [hw, d] in place. The first n of the memory's rows turn with their place.
 func (l *memoryLayer) apply(s *kernels.Scope, a *memoryAttention, x, bare, keyed *kernels.Tensor, n int) {
 	// The frame attends to itself.
-	v := l.norm1.factors(s, x)
+	v := l.norm1.operand(s, x)
 	qk := v
 	if a.atSelf {
 		qk = a.placed(s, l.norm1, x)
@@ -277,7 +277,7 @@ func (l *memoryLayer) apply(s *kernels.Scope, a *memoryAttention, x, bare, keyed
 	if a.atCrossQueries {
 		v = a.placed(s, l.norm2, x)
 	} else {
-		v = l.norm2.factors(s, x)
+		v = l.norm2.operand(s, x)
 	}
 	q = l.cross.q.apply(s, v, kernels.None)
 	s.Free(v)
@@ -292,7 +292,7 @@ func (l *memoryLayer) apply(s *kernels.Scope, a *memoryAttention, x, bare, keyed
 	l.cross.out.add(s, o, x)
 	s.Free(o)
 
-	v = l.norm3.factors(s, x)
+	v = l.norm3.operand(s, x)
 	l.mlp.into(s, v, kernels.None, x, x)
 	s.Free(v)
 }

@@ -113,13 +113,13 @@ func rowsOf(x *kernels.Tensor, lo, hi int) *kernels.Tensor {
 
 // into runs the block on x and writes the result to y, which is x where the block does not pool.
 func (k *hieraBlock) into(s *kernels.Scope, x, y *kernels.Tensor) {
-	n := k.norm1.factors(s, x)
+	n := k.norm1.operand(s, x)
 	if k.pool {
 		wide := k.shortcut.apply(s, n, kernels.None) // of the normalised input, not of x
 		s.Do(kernels.MaxPool{X: wide, Y: y})
 		s.Free(wide)
 	}
-	qkv := k.qkv.factors(s, n, kernels.None, 3*k.heads) // [B, H, W, 3*out], before pooling
+	qkv := k.qkv.operand(s, n, kernels.None, 3*k.heads) // [B, H, W, 3*out], before pooling
 	s.Free(n)
 	a := s.Operand(k.heads, y.Shape...)
 	s.Do(kernels.WindowAttention{QKV: qkv, PadQKV: k.qkv.b, Heads: k.heads, Window: k.window, Pool: k.pool, Y: a})
@@ -127,7 +127,7 @@ func (k *hieraBlock) into(s *kernels.Scope, x, y *kernels.Tensor) {
 	k.proj.add(s, a, y)
 	s.Free(a)
 
-	n = k.norm2.factors(s, y)
+	n = k.norm2.operand(s, y)
 	k.mlp.into(s, n, kernels.None, y, y)
 	s.Free(n)
 }

@@ -26,8 +26,8 @@ func (l linear) add(s *kernels.Scope, x, res *kernels.Tensor) *kernels.Tensor {
 	return l.into(s, x, kernels.None, res, res)
 }
 
-// factors is apply for a result that is only multiplied, in heads of the given number.
-func (l linear) factors(s *kernels.Scope, x *kernels.Tensor, act kernels.Act, heads int) *kernels.Tensor {
+// operand is apply for a result that is only multiplied, in heads of the given number.
+func (l linear) operand(s *kernels.Scope, x *kernels.Tensor, act kernels.Act, heads int) *kernels.Tensor {
 	shape := append([]int{}, x.Shape...)
 	shape[len(shape)-1] = l.out()
 	return l.into(s, x, act, nil, s.Operand(heads, shape...))
@@ -84,8 +84,8 @@ func (n norm) apply(s *kernels.Scope, x *kernels.Tensor) *kernels.Tensor {
 	return y
 }
 
-// factors is apply for a result that is only multiplied.
-func (n norm) factors(s *kernels.Scope, x *kernels.Tensor) *kernels.Tensor {
+// operand is apply for a result that is only multiplied.
+func (n norm) operand(s *kernels.Scope, x *kernels.Tensor) *kernels.Tensor {
 	y := s.Operand(1, x.Shape...)
 	s.Do(kernels.LayerNorm{X: x, Gamma: n.gamma, Beta: n.beta, Eps: n.eps, Y: y})
 	return y
@@ -114,7 +114,7 @@ func (m mlp) into(s *kernels.Scope, x *kernels.Tensor, last kernels.Act, res, y 
 	n := len(m.layers) - 1
 	h := x
 	for _, l := range m.layers[:n] {
-		next := l.factors(s, h, m.act, 1)
+		next := l.operand(s, h, m.act, 1)
 		if h != x {
 			s.Free(h)
 		}
