@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// TestABareBuildNeedsNoFFmpeg looks at all packages of what gpu-build.sh builds: with nomedia none of them is FFmpeg's
-// binding. What the linker makes of it gpu-build.sh looks at.
+// TestABareBuildNeedsNoFFmpeg looks at all packages of what gpu-build.sh builds: with nomedia none
+// of them is FFmpeg's binding. What the linker makes of it gpu-build.sh looks at.
 func TestABareBuildNeedsNoFFmpeg(t *testing.T) {
 	builds := []string{"cuda,nomedia", "nomedia"}
 	if testing.Short() {

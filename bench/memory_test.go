@@ -16,9 +16,9 @@ var (
 	image  = flag.Int("image", 64, "image_size of its network; 256 is nano as it is")
 )
 
-// BenchmarkResidentSet runs the whole tracker on 300 frames of made-up video and on many more, with a network small enough
-// to finish soon, and reports the peak resident set of both processes. Memory that grew with the video's length would
-// show as a ratio above 1.
+// BenchmarkResidentSet runs the whole tracker on 300 frames of made-up video and on many more, with
+// a network small enough to finish soon, and reports the peak resident set of both processes.
+// Memory that grew with the video's length would show as a ratio above 1.
 func BenchmarkResidentSet(b *testing.B) {
 	tachi := filepath.Join(b.TempDir(), "tachi")
 	if out, err := exec.Command("go", "build", "-o", tachi, "../cmd/tachi").CombinedOutput(); err != nil {

@@ -9,7 +9,8 @@ import (
 	"strings"
 )
 
-// A pipeline file is checked as a whole and every mistake is reported at once, in the order of the file:
+// A pipeline file is checked as a whole and every mistake is reported at once, in the order of the
+// file:
 //
 //	samurai.toml:21:24: error: output "encode.featurs", an input of stage "attend", does not exist
 //	  21 | inputs = { features = "encode.featurs" }
@@ -83,7 +84,8 @@ func (d Diagnostic) String() string {
 	return b.String()
 }
 
-// indent is white space as wide as text: tabs stay tabs, so that carets stand under what they point at.
+// indent is white space as wide as text: tabs stay tabs, so that carets stand under what they point
+// at.
 func indent(text string) string {
 	return strings.Map(func(r rune) rune {
 		if r == '\t' {

@@ -31,7 +31,8 @@ func Errorf(k Kind, format string, args ...any) error {
 	return &Error{Kind: k, Err: fmt.Errorf(format, args...)}
 }
 
-// KindOf returns the kind of the outermost classified error in the chain, RunFailed when there is none.
+// KindOf returns the kind of the outermost classified error in the chain, RunFailed when there is
+// none.
 func KindOf(err error) Kind {
 	if e, ok := errors.AsType[*Error](err); ok {
 		return e.Kind
@@ -42,5 +43,6 @@ func KindOf(err error) Kind {
 	return RunFailed
 }
 
-// ErrDrained is what emit returns after a request to finish: the source ends, frames in flight complete.
+// ErrDrained is what emit returns after a request to finish: the source ends, frames in flight
+// complete.
 var ErrDrained = errors.New("drained")

@@ -6,9 +6,10 @@ import (
 	"reflect"
 )
 
-// Identity is all that the results of a plan depend on, by key as in its file: the stages, their options and how they are
-// joined, and the model's configuration. How many frames are worked on at once, by whom and in how much memory is no part
-// of it. Two plans of one identity give the same results on the same input and weights.
+// Identity is all that the results of a plan depend on, by key as in its file: the stages, their
+// options and how they are joined, and the model's configuration. How many frames are worked on at
+// once, by whom and in how much memory is no part of it. Two plans of one identity give the same
+// results on the same input and weights.
 func (p *Plan) Identity() map[string]string {
 	id := map[string]string{"model.variant": p.Model.Variant}
 	text := func(v any) string {

@@ -13,9 +13,9 @@ import (
 	"testing"
 )
 
-// The direction of imports within the module. The first rule whose folder holds a package is the one that counts. A
-// package may import what its rule lists, and always folders below itself. Tests follow the same rules, except where
-// a rule lists more for them.
+// The direction of imports within the module. The first rule whose folder holds a package is the
+// one that counts. A package may import what its rule lists, and always folders below itself. Tests
+// follow the same rules, except where a rule lists more for them.
 var importRules = []struct {
 	folder string   // "x" is the folder itself and everything below it
 	may    []string // folders of the module it may import; "x/" means what lies below x
@@ -175,7 +175,7 @@ func forbidden(u use) string {
 	return "no rule speaks of this folder: add one with its reason"
 }
 
-// below says whether path is folder or lies in it.
+// below reports whether path is folder or lies in it.
 func below(path, folder string) bool {
 	return path == folder || strings.HasPrefix(path, folder+"/")
 }
@@ -195,8 +195,8 @@ func moduleRoot(t *testing.T) (root, module string) {
 	return root, strings.TrimSpace(strings.TrimPrefix(line, "module"))
 }
 
-// importsOf reads the imports of every Go file of the module from its source, whatever its build tags, and returns those
-// that stay within the module.
+// importsOf reads the imports of every Go file of the module from its source, whatever its build
+// tags, and returns those that stay within the module.
 func importsOf(t *testing.T, root, module string) []use {
 	t.Helper()
 	var out []use

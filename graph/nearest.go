@@ -2,7 +2,8 @@ package graph
 
 import "fmt"
 
-// Nearest returns the name that was most likely meant: the one fewest edits away, if those are few for its length.
+// Nearest returns the name that was most likely meant: the one fewest edits away, if those are few
+// for its length.
 func Nearest(word string, names []string) (string, bool) {
 	best, fewest := "", 1+max(min(1, len(word)), len(word)/3)
 	for _, name := range names {
@@ -21,8 +22,9 @@ func Suggest(word string, names []string) string {
 	return ""
 }
 
-// distance counts the insertions, deletions, substitutions and swaps of neighbours that turn a into b (optimal
-// string alignment). Words whose lengths alone put them at limit or beyond are not looked at.
+// distance counts the insertions, deletions, substitutions and swaps of neighbours that turn a into
+// b (optimal string alignment). Words whose lengths alone put them at limit or beyond are not
+// looked at.
 func distance(a, b string, limit int) int {
 	x, y := []rune(a), []rune(b)
 	if d := len(x) - len(y); d >= limit || -d >= limit {

@@ -41,10 +41,12 @@ func (p *Plan) Join(nodes []*PlanNode, edges []*Edge) {
 	}
 }
 
-// Cycles returns the groups of nodes that are tied to each other by feedback: the strongly connected components over
-// all edges, delayed ones too, that hold a cycle. Groups and their nodes stand in topological order.
+// Cycles returns the groups of nodes that are tied to each other by feedback: the strongly
+// connected components over all edges, delayed ones too, that hold a cycle. Groups and their nodes
+// stand in topological order.
 //
-// Two nodes belong to one component when each can reach the other; with tens of nodes, asking just that is enough.
+// Two nodes belong to one component when each can reach the other; with tens of nodes, asking just
+// that is enough.
 func (p *Plan) Cycles() [][]*PlanNode {
 	reach := map[*PlanNode]map[*PlanNode]bool{}
 	for _, n := range p.Nodes {

@@ -140,9 +140,9 @@ func (e *Edge) Output() *Port { return &e.From.Stage.Out[e.FromPort] }
 // Source returns "stage.port" of where the edge begins.
 func (e *Edge) Source() string { return e.From.ID + "." + e.Output().Name }
 
-// TakeOrder lists the connected inputs of a stage in the order in which it takes their tokens: those that come last
-// first, so that it waits for them with empty hands. That is what was made by a later stage, and before all what comes
-// over a delay, from the end of the frame before.
+// TakeOrder lists the connected inputs of a stage in the order in which it takes their tokens:
+// those that come last first, so that it waits for them with empty hands. That is what was made by
+// a later stage, and before all what comes over a delay, from the end of the frame before.
 func (p *Plan) TakeOrder(n *PlanNode) (ports []int) {
 	for i, e := range n.In {
 		if e != nil {
@@ -164,7 +164,8 @@ func (p *Plan) Inside(n *PlanNode) int {
 	return 1
 }
 
-// Remembers reports whether the tokens of an output are state: declared so, or read on a later frame. They carry no lease.
+// Remembers reports whether the tokens of an output are state: declared so, or read on a later
+// frame. They carry no lease.
 func (n *PlanNode) Remembers(port int) bool {
 	state := n.Stage.Out[port].State
 	for _, e := range n.Out {

@@ -2,9 +2,10 @@
 // read and check a pipeline file, analyze says what a plan will do. It names no stage and starts no
 // goroutine: what a stage is, which ports it has and how its options read is declared by its value.
 //
-// A stage is a pure function of its input tokens. What must survive a frame is a token on a delay edge
-// (delay = 1): the firing for frame t receives the token of frame t-1, and the first firing receives the zero
-// value of the port's type. Only sources and sinks hold state of their own: open files.
+// A stage is a pure function of its input tokens. What must survive a frame is a token on a delay
+// edge (delay = 1): the firing for frame t receives the token of frame t-1, and the first firing
+// receives the zero value of the port's type. Only sources and sinks hold state of their own: open
+// files.
 package graph
 
 import (
@@ -47,7 +48,8 @@ type Stage struct {
 	// Imagine makes frames for a dry run without reading the input: of the size that Probe found,
 	// first those with prompts, then so many more without. Nil when it cannot.
 	Imagine func(env *Env, options any, p Probe, frames int) ([]any, error)
-	// Check says whether a sink can take what Probe found, before anything is loaded or opened. Nil when it takes all.
+	// Check reports whether a sink can take what Probe found, before anything is loaded or opened. Nil
+	// when it takes all.
 	Check func(options any, p Probe) error
 	// Open makes an instance. options is a pointer to a decoded Options struct.
 	Open func(env *Env, options any) (*Node, error)
@@ -67,11 +69,12 @@ type Port struct {
 // Device reports whether tokens of this port hold device memory.
 func (p *Port) Device() bool { return p.Type.Implements(reflect.TypeFor[Resident]()) }
 
-// Resident is a token that holds device memory. The runtime calls Release once, after the last consumer of the
-// token has finished with it; a nil token is never released.
+// Resident is a token that holds device memory. The runtime calls Release once, after the last
+// consumer of the token has finished with it; a nil token is never released.
 type Resident interface{ Release() }
 
-// State is a token that a checkpoint can hold. What goes over a delay edge must be one for a run to be resumed.
+// State is a token that a checkpoint can hold. What goes over a delay edge must be one for a run to
+// be resumed.
 type State interface {
 	// Save returns what Load needs to make an equal token.
 	Save() ([]byte, error)
@@ -81,16 +84,17 @@ type State interface {
 
 // Node is a running instance of a stage. Exactly one of Run and Fire is set.
 type Node struct {
-	// Run emits one output struct (as a pointer) per frame, in order, until the end of the stream. emit blocks for
-	// backpressure, and returns an error when the run is over or draining: return that error at once.
+	// Run emits one output struct (as a pointer) per frame, in order, until the end of the stream.
+	// emit blocks for backpressure, and returns an error when the run is over or draining: return
+	// that error at once.
 	Run func(ctx context.Context, emit func(out any) error) error
 
-	// Fire maps input structs to output structs (both as pointers), one to one. Stages without Gather always
-	// get one. A sink returns nil.
+	// Fire maps input structs to output structs (both as pointers), one to one. Stages without
+	// Gather always get one. A sink returns nil.
 	Fire func(ctx context.Context, in []any) ([]any, error)
 
-	// Close ends the instance. cause is nil when every frame has passed: only then does a sink give its files
-	// their final names. May be nil.
+	// Close ends the instance. cause is nil when every frame has passed: only then does a sink give
+	// its files their final names. May be nil.
 	Close func(cause error) error
 }
 
@@ -120,13 +124,14 @@ type Env struct {
 	Micro  int    // frames in one firing of a gathering stage
 	Stage  string // the instance's name in the file, for messages
 
-	// Drain is closed when the run is asked to finish. emit will say so as well; a source that waits for input between two
-	// frames stops waiting, and returns ErrDrained.
+	// Drain is closed when the run is asked to finish. emit will say so as well; a source that
+	// waits for input between two frames stops waiting, and returns ErrDrained.
 	Drain <-chan struct{}
 
-	// Save is set by a sink that can be resumed, when it opens: it brings all frames so far to the disk and returns what
-	// an instance that is opened with it as Resume needs to go on behind them. A source may set it, to find the place again
-	// without reading all that comes before: it then sets First to the number of frames that it leaves out.
+	// Save is set by a sink that can be resumed, when it opens: it brings all frames so far to the
+	// disk and returns what an instance that is opened with it as Resume needs to go on behind
+	// them. A source may set it, to find the place again without reading all that comes before: it
+	// then sets First to the number of frames that it leaves out.
 	Save   func() ([]byte, error)
 	Resume []byte
 	First  int
@@ -135,13 +140,16 @@ type Env struct {
 	Log       zerolog.Logger
 }
 
-// Path is an option that names an input file. Relative paths in a pipeline file are relative to that file.
+// Path is an option that names an input file. Relative paths in a pipeline file are relative to
+// that file.
 type Path string
 
-// OutPath is an option that names an output. Relative paths are relative to the file, or to -o where given.
+// OutPath is an option that names an output. Relative paths are relative to the file, or to -o
+// where given.
 type OutPath string
 
-// Validator lets an options struct check what tags cannot say. An error of type *OptionError points at its key.
+// Validator lets an options struct check what tags cannot say. An error of type *OptionError points
+// at its key.
 type Validator interface{ Validate() error }
 
 // OptionError is a complaint about one option.
@@ -156,7 +164,8 @@ func (e *OptionError) Error() string { return e.Key + ": " + e.Msg }
 //
 //	toml:"name" doc:"what it does" default:"value" enum:"a,b" required:"true"
 //
-// A pointer field without a default is nil when absent. Embedded structs are inlined. Ports are fields with
+// A pointer field without a default is nil when absent. Embedded structs are inlined. Ports are
+// fields with
 //
 //	port:"name" doc:"what it carries"
 //
@@ -196,7 +205,8 @@ func NewFlow[O, I, T any](name, doc string, open func(env *Env, o *O) (fire func
 	}).with(func(s *Stage) { s.Gather = false })
 }
 
-// NewGather declares a flow that may fire on several frames at once: outputs match inputs one to one.
+// NewGather declares a flow that may fire on several frames at once: outputs match inputs one to
+// one.
 func NewGather[O, I, T any](name, doc string, open func(env *Env, o *O) (fire func(ctx context.Context, in []*I) ([]*T, error), close func(error) error, err error)) *Stage {
 	s := &Stage{Name: name, Doc: doc, Role: Flow, Gather: true, Options: reflect.TypeFor[O](), InType: reflect.TypeFor[I](), OutType: reflect.TypeFor[T]()}
 	s.In, s.Out = ports(s.InType), ports(s.OutType)

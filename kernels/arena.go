@@ -7,16 +7,18 @@ import (
 	"sync"
 )
 
-// An Arena is the device memory of one stage, and all it will ever get. It has two parts. Temporaries live in a workspace
-// and are gone when the firing ends. Results outlive it: they go into slots, a fixed number of each size, so that the
-// order in which others give them back cannot leave holes. A stage whose firings always ask for the same in the same
-// order therefore always finds room, and one that asks for a byte more than was planned gets an error.
+// An Arena is the device memory of one stage, and all it will ever get. It has two parts.
+// Temporaries live in a workspace and are gone when the firing ends. Results outlive it: they go
+// into slots, a fixed number of each size, so that the order in which others give them back cannot
+// leave holes. A stage whose firings always ask for the same in the same order therefore always
+// finds room, and one that asks for a byte more than was planned gets an error.
 //
-// Several arenas may have one workspace together. Then it is of one of them at a time: from its first temporary, or the
-// beginning of a Scope, to the last. The others wait.
+// Several arenas may have one workspace together. Then it is of one of them at a time: from its
+// first temporary, or the beginning of a Scope, to the last. The others wait.
 //
-// How much an arena needs is measured, not guessed: one over a device that computes nothing, made with Measure, hands
-// out whatever is asked for, places temporaries as a real one would, and remembers the most there was.
+// How much an arena needs is measured, not guessed: one over a device that computes nothing, made
+// with Measure, hands out whatever is asked for, places temporaries as a real one would, and
+// remembers the most there was.
 type Arena struct {
 	Device
 	name string
@@ -56,7 +58,8 @@ func (r Reserve) Bytes() int {
 	return n
 }
 
-// grain is what sizes are rounded up to: a cache line, and what vector instructions like to be aligned to.
+// grain is what sizes are rounded up to: a cache line, and what vector instructions like to be
+// aligned to.
 const grain = 64
 
 func grains(n int) int { return (n + grain - 1) &^ (grain - 1) }
@@ -86,8 +89,9 @@ func NewWorkspace(dev Device, bytes int) (*Workspace, error) {
 // Close gives the memory back, after the arenas.
 func (w *Workspace) Close() { w.dev.Free(w.base) }
 
-// NewArena takes the memory that a reserve asks for from a device. The name is for messages. Temporaries go into shared,
-// which has to be large enough, or with nil into a workspace of the arena's own.
+// NewArena takes the memory that a reserve asks for from a device. The name is for messages.
+// Temporaries go into shared, which has to be large enough, or with nil into a workspace of the
+// arena's own.
 func NewArena(dev Device, name string, r Reserve, shared *Workspace) (*Arena, error) {
 	results := r.Bytes() - r.Work
 	base, err := dev.Alloc(U8, max(results, 1))
@@ -140,7 +144,8 @@ func (a *Arena) Live() (now, high int) {
 	return a.live, a.high
 }
 
-// Peaks returns the most bytes of results that there were, and of temporaries with the holes between them.
+// Peaks returns the most bytes of results that there were, and of temporaries with the holes
+// between them.
 func (a *Arena) Peaks() (results, work int) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -295,7 +300,8 @@ func (a *Arena) Close() error {
 	return nil
 }
 
-// ArenaError says that a stage asked for more than was planned for it, which is a mistake in the plan.
+// ArenaError says that a stage asked for more than was planned for it, which is a mistake in the
+// plan.
 type ArenaError struct {
 	Arena             string
 	Result            bool // a result; else a temporary

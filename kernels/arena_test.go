@@ -141,8 +141,8 @@ func read(t *testing.T, dev kernels.Device, x *kernels.Tensor) []float32 {
 	return v
 }
 
-// Of arenas with one workspace only one has temporaries at a time, and a scope has it to its end. Results have nothing to do
-// with it: they may be given back while their stage waits.
+// Of arenas with one workspace only one has temporaries at a time, and a scope has it to its end.
+// Results have nothing to do with it: they may be given back while their stage waits.
 func TestArenasTakeTurnsInAWorkspace(t *testing.T) {
 	dev := null.New()
 	space, err := kernels.NewWorkspace(dev, 1024)

@@ -1,7 +1,8 @@
 package kernels
 
-// Attention, and the rotation of queries and keys. Scores are never materialised in full: a streaming
-// softmax runs over blocks of keys. FLOP counts 2 per multiply-add and leaves the softmax out.
+// Attention, and the rotation of queries and keys. Scores are never materialised in full: a
+// streaming softmax runs over blocks of keys. FLOP counts 2 per multiply-add and leaves the softmax
+// out.
 
 // Attention is Y = softmax(Scale Q Kᵀ) V for each head. V may be narrower or wider than Q and K.
 type Attention struct {
@@ -48,11 +49,11 @@ func (o Attention) Cost() Cost {
 	}
 }
 
-// WindowAttention is the attention of a Hiera block over windows of a map, read in place from the fused
-// projection. The map is thought padded at the right and bottom to multiples of Window; a pad token has the
-// projection of a zero input, PadQKV, takes part as key and value, and produces nothing. With Pool the queries
-// are max-pooled 2x2 per channel inside each window first, and the result has half the height and width.
-// The scale is 1/sqrt(C/Heads).
+// WindowAttention is the attention of a Hiera block over windows of a map, read in place from the
+// fused projection. The map is thought padded at the right and bottom to multiples of Window; a pad
+// token has the projection of a zero input, PadQKV, takes part as key and value, and produces
+// nothing. With Pool the queries are max-pooled 2x2 per channel inside each window first, and the
+// result has half the height and width. The scale is 1/sqrt(C/Heads).
 type WindowAttention struct {
 	QKV    *Tensor // Product [B, H, W, 3*C]: q | k | v, each [Heads, C/Heads]
 	PadQKV *Tensor // f32 [3*C], the projection's bias
@@ -104,10 +105,11 @@ func (o WindowAttention) Cost() Cost {
 	return Cost{FLOP: 4 * float64(o.Y.Len()) * float64(keys), Bytes: float64(o.QKV.Bytes() + o.Y.Bytes())}
 }
 
-// RotaryAttention is Y = softmax(Scale Q Kᵀ) V of one head, where row n of K is X_n Wᵀ + Bias and the first rows turn with
-// their place: X begins with Maps square maps whose keys are rotated as by RoPE, the first half of their channels by the
-// angles of their column, the second half by those of their row. Place i has i times the angles of place 1. The rows behind the
-// maps do not turn. Q has its rotation.
+// RotaryAttention is Y = softmax(Scale Q Kᵀ) V of one head, where row n of K is X_n Wᵀ + Bias and
+// the first rows turn with their place: X begins with Maps square maps whose keys are rotated as by
+// RoPE, the first half of their channels by the angles of their column, the second half by those of
+// their row. Place i has i times the angles of place 1. The rows behind the maps do not turn. Q has
+// its rotation.
 type RotaryAttention struct {
 	Q        *Tensor // Product [Nq, D], D a multiple of 4
 	X        *Tensor // Product [N, M]
@@ -158,8 +160,8 @@ func (o RotaryAttention) Check() error {
 	return want.err
 }
 
-// Cost counts what it takes without keys: each query turned back and projected for every column and row, and once more
-// for the rows that do not turn.
+// Cost counts what it takes without keys: each query turned back and projected for every column and
+// row, and once more for the rows that do not turn.
 func (o RotaryAttention) Cost() Cost {
 	d, m, turns := o.Q.Dim(1), o.X.Dim(1), o.Cos.Dim(0)
 	if rest := o.X.Dim(0) - o.Maps*turns*turns; rest > 0 {
@@ -171,8 +173,8 @@ func (o RotaryAttention) Cost() Cost {
 	}
 }
 
-// RoPE rotates adjacent channel pairs (2j, 2j+1) of row r by the angle whose cosine and sine are in row r mod P
-// of the tables, for the first Rows rows, and copies the others. Y may be X.
+// RoPE rotates adjacent channel pairs (2j, 2j+1) of row r by the angle whose cosine and sine are in
+// row r mod P of the tables, for the first Rows rows, and copies the others. Y may be X.
 type RoPE struct {
 	X    *Tensor // Product [N, D]
 	Cos  *Tensor // f32 [P, D/2]

@@ -11,15 +11,15 @@ import (
 //	want := check("linear")
 //	want.rows("X", o.X, operandTypes, some)
 //
-// Each method of the checker is one requirement; the first that fails is the error, which names the op,
-// the operand, what it is and what it should be:
+// Each method of the checker is one requirement; the first that fails is the error, which names the
+// op, the operand, what it is and what it should be:
 //
 //	linear: W is f32[96,64], want packed f32[96,147]
 //
 // Arguments are boxed only on failure: Check is on the launch path.
 //
-// Sizes come from the operands through dim, which is 0 for an operand that is missing, so a check needs
-// no guards: that the operand exists is required first, and that error wins.
+// Sizes come from the operands through dim, which is 0 for an operand that is missing, so a check
+// needs no guards: that the operand exists is required first, and that error wins.
 
 // some stands for any length of an axis, at least 1.
 const some = -1
@@ -43,7 +43,8 @@ type checker struct {
 
 func check(op string) *checker { return &checker{op: op} }
 
-// dim returns the length of axis i (negative: from the last), 0 where there is no tensor or no such axis.
+// dim returns the length of axis i (negative: from the last), 0 where there is no tensor or no such
+// axis.
 func dim(t *Tensor, i int) int {
 	if t == nil {
 		return 0
@@ -122,8 +123,8 @@ func (c *checker) packed(operand string, t *Tensor, n, k int) {
 	}
 }
 
-// residual requires nil, or an f32 tensor whose length divides that of y; it is y itself or does not
-// overlap it.
+// residual requires nil, or an f32 tensor whose length divides that of y; it is y itself or does
+// not overlap it.
 func (c *checker) residual(operand string, res, y *Tensor) {
 	if res == nil {
 		return

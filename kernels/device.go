@@ -5,8 +5,8 @@ import (
 	"unsafe"
 )
 
-// Device allocates tensors and does ops on them. All methods may be called from several goroutines at once.
-// An op it cannot do is an error, never a silent detour.
+// Device allocates tensors and does ops on them. All methods may be called from several goroutines
+// at once. An op it cannot do is an error, never a silent detour.
 type Device interface {
 	Info() Info
 
@@ -20,14 +20,16 @@ type Device interface {
 	// Download copies the elements of src to the host, after all ops that write them.
 	Download(dst []byte, src *Tensor) error
 
-	// Pack returns the weights [N, K] in the order that Linear, Conv2D and UpConv want on this device. w stays valid.
+	// Pack returns the weights [N, K] in the order that Linear, Conv2D and UpConv want on this
+	// device. w stays valid.
 	Pack(w *Tensor) (*Tensor, error)
 
 	// Do checks the op and carries it out, or queues it in order with the ops before it.
 	Do(Op) error
 	// Sync waits for everything queued.
 	Sync() error
-	// Close frees what the device holds for itself. Tensors still allocated are reported as an error.
+	// Close frees what the device holds for itself. Tensors still allocated are reported as an
+	// error.
 	Close() error
 }
 
@@ -39,8 +41,8 @@ type Sizer interface {
 	ScratchBytes(op Op) int   // kept by the device for an op, beside its operands
 }
 
-// Borrower is implemented by devices that need memory for an op only while it is carried out. A Scope
-// takes it from where its temporaries are.
+// Borrower is implemented by devices that need memory for an op only while it is carried out. A
+// Scope takes it from where its temporaries are.
 type Borrower interface {
 	BorrowedBytes(op Op) int
 }
@@ -54,7 +56,8 @@ type Batcher interface {
 // Batch is ops that are recorded and not begun. They may use memory that was freed after they were
 // recorded, as long as it is not given back to the device.
 type Batch interface {
-	// Do records an op that has been checked, with the memory that it borrows, nil where that is none.
+	// Do records an op that has been checked, with the memory that it borrows, nil where that is
+	// none.
 	Do(op Op, scratch *Tensor) error
 	// Flush queues what was recorded, in order.
 	Flush() error
@@ -74,8 +77,9 @@ func OperandType(d Device) DType {
 	return F32
 }
 
-// Find returns the first that is a T of a device, the device that it wraps, and so on. A device that
-// wraps another says so with a method Unwrap; one without it hides the capabilities of the other.
+// Find returns the first that is a T of a device, the device that it wraps, and so on. A device
+// that wraps another says so with a method Unwrap; one without it hides the capabilities of the
+// other.
 func Find[T any](d Device) (t T, ok bool) {
 	for {
 		if t, ok = d.(T); ok {

@@ -57,8 +57,9 @@ func (o UpsampleAdd) Cost() Cost {
 	return Cost{FLOP: float64(o.Y.Len()), Bytes: bytesOf(o)}
 }
 
-// Resize is bilinear interpolation of planes with half-pixel centres (align_corners=false). The source coordinate is computed
-// in float32, as the reference does. With Antialias the triangle widens by the scale when shrinking.
+// Resize is bilinear interpolation of planes with half-pixel centres (align_corners=false). The
+// source coordinate is computed in float32, as the reference does. With Antialias the triangle
+// widens by the scale when shrinking.
 type Resize struct {
 	X         *Tensor // f32 [N, h, w]
 	Y         *Tensor // f32 [N, H, W]
@@ -88,8 +89,9 @@ func (o Resize) Cost() Cost {
 	return Cost{FLOP: taps * float64(o.Y.Len()), Bytes: bytesOf(o)}
 }
 
-// Preprocess makes the network's input from an RGB picture: Pillow's antialiased bicubic stretch to S x S with its
-// fixed-point arithmetic and 8-bit rounding after each of its two passes, bit for bit, then (v/255 - Mean)/Std.
+// Preprocess makes the network's input from an RGB picture: Pillow's antialiased bicubic stretch to
+// S x S with its fixed-point arithmetic and 8-bit rounding after each of its two passes, bit for
+// bit, then (v/255 - Mean)/Std.
 type Preprocess struct {
 	X         *Tensor // u8 [H, W, 3]
 	Mean, Std [3]float32
@@ -121,8 +123,8 @@ func (o Preprocess) Cost() Cost {
 	return Cost{FLOP: flop, Bytes: bytesOf(o)}
 }
 
-// MaskBoxes finds, for each plane of logits, the box of the pixels > 0 after bilinear enlargement to H x W:
-// xmin, ymin, xmax, ymax, all inclusive, and 0, 0, 0, 0 where there are none.
+// MaskBoxes finds, for each plane of logits, the box of the pixels > 0 after bilinear enlargement
+// to H x W: xmin, ymin, xmax, ymax, all inclusive, and 0, 0, 0, 0 where there are none.
 type MaskBoxes struct {
 	X    *Tensor // f32 [N, h, w]
 	H, W int

@@ -2,9 +2,9 @@ package kernels
 
 // Op is one operation: its operands and parameters as plain data. A device carries it out in Do.
 //
-// Operands says what the op reads and writes, field by field, in the order of the fields. Check refuses
-// wrong shapes, types and layouts with an error that names the operand, and touches no memory. Cost
-// counts the work for benchmarks and dry runs.
+// Operands says what the op reads and writes, field by field, in the order of the fields. Check
+// refuses wrong shapes, types and layouts with an error that names the operand, and touches no
+// memory. Cost counts the work for benchmarks and dry runs.
 //
 // The ops are in products.go, attention.go, rows.go and maps.go.
 type Op interface {
@@ -48,8 +48,8 @@ func Result(op Op) *Tensor {
 	return nil
 }
 
-// HasHalf reports whether an operand that could be float32 is stored in 16 bits. The operands of Cast
-// are of the type that they are cast from and to, and do not count.
+// HasHalf reports whether an operand that could be float32 is stored in 16 bits. The operands of
+// Cast are of the type that they are cast from and to, and do not count.
 func HasHalf(op Op) bool {
 	for _, o := range op.Operands() {
 		if o.Role&Product != 0 && o.T != nil && o.T.DType.half() {
@@ -59,8 +59,8 @@ func HasHalf(op Op) bool {
 	return false
 }
 
-// Cost is the work of an op: floating point operations (2 per multiply-add of products) and the bytes
-// that must move if every operand is read or written once.
+// Cost is the work of an op: floating point operations (2 per multiply-add of products) and the
+// bytes that must move if every operand is read or written once.
 type Cost struct {
 	FLOP  float64
 	Bytes float64

@@ -1,8 +1,9 @@
 package kernels
 
-// Products and convolutions. Each row of the result is a sequence of fused multiply-adds in the order
-// of K, the same for any number of rows, batch size and thread count. FLOP counts 2 per multiply-add
-// and leaves the epilogues out, so that GFLOP/s can be held against the machine's peak.
+// Products and convolutions. Each row of the result is a sequence of fused multiply-adds in the
+// order of K, the same for any number of rows, batch size and thread count. FLOP counts 2 per
+// multiply-add and leaves the epilogues out, so that GFLOP/s can be held against the machine's
+// peak.
 
 // Linear is Y = Act(X Wᵀ + Bias + Res).
 type Linear struct {
@@ -122,7 +123,8 @@ func (o Conv2D) Cost() Cost {
 	}
 }
 
-// DepthwiseConv is a stride-1 convolution of each channel with its own kernel, zero padding, same size.
+// DepthwiseConv is a stride-1 convolution of each channel with its own kernel, zero padding, same
+// size.
 type DepthwiseConv struct {
 	X      *Tensor // f32 [B, H, W, C]
 	W      *Tensor // f32 [Kernel, Kernel, C]

@@ -1,9 +1,10 @@
 package kernels
 
-// The ops on rows and elements. FLOP counts each arithmetic operation and each elementary function per
-// element once; these ops are bound by the bytes they move.
+// The ops on rows and elements. FLOP counts each arithmetic operation and each elementary function
+// per element once; these ops are bound by the bytes they move.
 
-// LayerNorm is Y = Act((X - mean)/sqrt(var + Eps) * Gamma + Beta) over the last axis, biased variance. Y may be X.
+// LayerNorm is Y = Act((X - mean)/sqrt(var + Eps) * Gamma + Beta) over the last axis, biased
+// variance. Y may be X.
 type LayerNorm struct {
 	X           *Tensor // f32 [..., C]
 	Gamma, Beta *Tensor // f32 [C]
@@ -41,7 +42,8 @@ func (o LayerNorm) Cost() Cost {
 	return Cost{FLOP: 8 * float64(o.X.Len()), Bytes: bytesOf(o)}
 }
 
-// Add is Y = A + Alpha B. A shorter B repeats over leading rows (its length divides Y's). Y may be A.
+// Add is Y = A + Alpha B. A shorter B repeats over leading rows (its length divides Y's). Y may be
+// A.
 type Add struct {
 	A, B  *Tensor // f32
 	Alpha float32
@@ -97,8 +99,8 @@ func (o Activate) Cost() Cost {
 	return Cost{FLOP: 3 * float64(o.X.Len()), Bytes: bytesOf(o)}
 }
 
-// Cast copies with a change of element type, rounding to nearest even: f32 to and from f16 and bf16, or a plain
-// copy when the types agree (any type).
+// Cast copies with a change of element type, rounding to nearest even: f32 to and from f16 and
+// bf16, or a plain copy when the types agree (any type).
 type Cast struct {
 	X *Tensor
 	Y *Tensor // same length

@@ -1,14 +1,14 @@
 package kernels
 
-// Scope owns the temporaries of one computation on one device and keeps its first error. After an error every
-// call returns at once and New returns a tensor without memory, so a forward pass is written without checks and
-// asks once, at Close. A Scope is used by one goroutine.
+// Scope owns the temporaries of one computation on one device and keeps its first error. After an
+// error every call returns at once and New returns a tensor without memory, so a forward pass is
+// written without checks and asks once, at Close. A Scope is used by one goroutine.
 //
 // An Arena's workspace is the scope's from its beginning to Close.
 //
-// Where the device is a Batcher, ops are handed to it together: before anything crosses to the host or
-// from it, before results are kept, and at Err and Close. So inside a scope uploads and downloads go
-// through the scope.
+// Where the device is a Batcher, ops are handed to it together: before anything crosses to the host
+// or from it, before results are kept, and at Err and Close. So inside a scope uploads and
+// downloads go through the scope.
 type Scope struct {
 	Dev         Device
 	arena       *Arena   // nil where results and temporaries are the device's own
@@ -55,8 +55,8 @@ func (s *Scope) New(dt DType, shape ...int) *Tensor {
 	return &Tensor{DType: dt, Shape: shape}
 }
 
-// Result returns a tensor that Keep will hand to the caller. On an Arena it comes from the memory of
-// results, which outlive a computation.
+// Result returns a tensor that Keep will hand to the caller. On an Arena it comes from the memory
+// of results, which outlive a computation.
 func (s *Scope) Result(dt DType, shape ...int) *Tensor {
 	if s.arena == nil || s.err != nil {
 		return s.New(dt, shape...)
@@ -79,8 +79,8 @@ func (s *Scope) OperandType() DType { return s.operandType }
 // fewRows are not worth rounding.
 const fewRows = 32
 
-// Operand allocates a temporary that is only ever read by matrix products: in the device's operand type
-// if rows, and heads in them, are multiples of 8, and there are enough rows, else in float32.
+// Operand allocates a temporary that is only ever read by matrix products: in the device's operand
+// type if rows, and heads in them, are multiples of 8, and there are enough rows, else in float32.
 func (s *Scope) Operand(heads int, shape ...int) *Tensor {
 	t := Tensor{Shape: shape}
 	if t.Rows() < fewRows || t.Dim(-1)/heads%8 != 0 {

@@ -1,9 +1,11 @@
-// Package kernels is the arithmetic of tachi: tensors, the operations on them, and the devices that carry those out.
+// Package kernels is the arithmetic of tachi: tensors, the operations on them, and the devices that
+// carry those out.
 //
-// A Tensor is a shape over device memory. An Op is plain data that names its operands and can check itself.
-// A Device allocates tensors and does ops. A Scope owns the temporaries of one computation and keeps its first
-// error, so that a forward pass reads as arithmetic. Activations are row-major with channels last: a map is
-// [B, H, W, C] and, read as tokens, [B, H*W, C], without a copy between the two readings.
+// A Tensor is a shape over device memory. An Op is plain data that names its operands and can check
+// itself. A Device allocates tensors and does ops. A Scope owns the temporaries of one computation
+// and keeps its first error, so that a forward pass reads as arithmetic. Activations are row-major
+// with channels last: a map is [B, H, W, C] and, read as tokens, [B, H*W, C], without a copy
+// between the two readings.
 package kernels
 
 import (
@@ -58,7 +60,8 @@ type Buffer interface {
 	Bytes() int // size of the allocation
 }
 
-// Tensor is a shape over a part of a device buffer. Views share the buffer; freeing a view frees nothing.
+// Tensor is a shape over a part of a device buffer. Views share the buffer; freeing a view frees
+// nothing.
 type Tensor struct {
 	DType  DType
 	Layout Layout

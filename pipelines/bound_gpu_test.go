@@ -13,8 +13,9 @@ import (
 	"github.com/seed49bbd0e6/tachi/kernels/null"
 )
 
-// With one frame resident, what a GPU holds beside the weights is at most a quarter of what the official predictor does: its
-// max_memory_allocated less its weights, in bfloat16 with the video on the host, as bench/results/2026-11-26-h200.jsonl has it.
+// With one frame resident, what a GPU holds beside the weights is at most a quarter of what the
+// official predictor does: its max_memory_allocated less its weights, in bfloat16 with the video on
+// the host, as bench/results/2026-11-26-h200.jsonl has it.
 func TestAGPUHoldsAQuarterOfTheReference(t *testing.T) {
 	for variant, reference := range map[string]int{"tiny": 513062648, "large": 601807160} {
 		t.Run(variant, func(t *testing.T) {

@@ -29,7 +29,8 @@ import (
 
 var update = flag.Bool("update", false, "write the golden table")
 
-// load1280 is the benchmark's pipeline, whose memories fill up whatever the network says, for an input of 1280x720.
+// load1280 is the benchmark's pipeline, whose memories fill up whatever the network says, for an
+// input of 1280x720.
 func load1280(t *testing.T, variant string, more ...string) (*graph.Plan, graph.Probe) {
 	t.Helper()
 	plan, err := load.File("bench.toml", stages.All, load.Overrides{Variant: variant,
@@ -98,8 +99,9 @@ func around(id string, wrap func(fire) fire) func(*graph.PlanNode) {
 	}
 }
 
-// A bound that nothing comes near is no bound. With a slow encoder images pile up before it, with a sink that stops the
-// features behind it, and the benchmark's policy fills the bank: every arena is then nine tenths full at some time.
+// A bound that nothing comes near is no bound. With a slow encoder images pile up before it, with a
+// sink that stops the features behind it, and the benchmark's policy fills the bank: every arena is
+// then nine tenths full at some time.
 func TestTheBoundIsReached(t *testing.T) {
 	for _, variant := range []string{"nano", "tiny"} {
 		t.Run(variant, func(t *testing.T) {
@@ -172,9 +174,10 @@ func TestACheckpointIsSmall(t *testing.T) {
 	}
 }
 
-// The bound of the four official networks, for four sizes of video, with one object and with five, as golden table. The
-// device is one that packs nothing and needs no scratch memory, so that the table is the same everywhere. With -short four
-// of its 32 rows are looked at: each network and each size of video once, with one object and with five.
+// The bound of the four official networks, for four sizes of video, with one object and with five,
+// as golden table. The device is one that packs nothing and needs no scratch memory, so that the
+// table is the same everywhere. With -short four of its 32 rows are looked at: each network and
+// each size of video once, with one object and with five.
 func TestBoundsOfTheOfficialNetworks(t *testing.T) {
 	var out strings.Builder
 	w := tabwriter.NewWriter(&out, 0, 0, 2, ' ', tabwriter.AlignRight)

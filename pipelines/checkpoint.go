@@ -23,9 +23,9 @@ import (
 	"github.com/seed49bbd0e6/tachi/stages/output"
 )
 
-// A checkpoint is a zip archive: about.json says what it belongs to, tokens/ and places/ hold the parts. It gets its name when
-// it is whole and on the disk, in place of the one before, so that there is always one to go on from. The end of the run
-// removes it.
+// A checkpoint is a zip archive: about.json says what it belongs to, tokens/ and places/ hold the
+// parts. It gets its name when it is whole and on the disk, in place of the one before, so that
+// there is always one to go on from. The end of the run removes it.
 
 // about says what a checkpoint belongs to.
 type about struct {
@@ -45,8 +45,9 @@ type Checkpoints struct {
 	about about
 }
 
-// Checkpoints says what the checkpoints of the pipeline belong to, one every so many frames. An empty path stands for
-// checkpoint.tachi beside the first output. Input that cannot be read again is refused.
+// Checkpoints says what the checkpoints of the pipeline belong to, one every so many frames. An
+// empty path stands for checkpoint.tachi beside the first output. Input that cannot be read again
+// is refused.
 func (p *Pipeline) Checkpoints(path string, every int) (*Checkpoints, error) {
 	plan := p.Graph
 	s := &Checkpoints{path: path, about: about{Version: checkpointVersion, Every: every, Plan: plan.Identity()}}
@@ -78,7 +79,8 @@ func (p *Pipeline) Checkpoints(path string, every int) (*Checkpoints, error) {
 	return s, nil
 }
 
-// fingerprint tells an input from another: its size, its beginning and its end; of a folder the names and sizes.
+// fingerprint tells an input from another: its size, its beginning and its end; of a folder the
+// names and sizes.
 func fingerprint(path string) (string, error) {
 	if path == "-" || strings.Contains(path, "://") {
 		return "", graph.Errorf(graph.BadUsage, "%s cannot be read again from its beginning: a run on it cannot be resumed", path)
@@ -120,7 +122,8 @@ func fingerprint(path string) (string, error) {
 	return fmt.Sprintf("%d bytes, %s", info.Size(), hex.EncodeToString(h.Sum(nil)[:8])), nil
 }
 
-// Check says whether a checkpoint can be written at all. What is there must be an older one: another file stays.
+// Check reports whether a checkpoint can be written at all. What is there must be an older one:
+// another file stays.
 func (s *Checkpoints) Check() error {
 	z, err := zip.OpenReader(s.path)
 	if err == nil {
@@ -247,5 +250,6 @@ func (a about) differences(was about) (diff []string) {
 	return diff
 }
 
-// Every returns the number of frames between checkpoints: once one is loaded, that of its run where none was given.
+// Every returns the number of frames between checkpoints: once one is loaded, that of its run where
+// none was given.
 func (s *Checkpoints) Every() int { return s.about.Every }

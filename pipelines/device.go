@@ -11,8 +11,8 @@ import (
 	"github.com/seed49bbd0e6/tachi/kernels/cpu"
 )
 
-// openDevice opens the device that a plan asks for. "auto" is the first GPU if this program can use it, and otherwise the
-// cpu, with a note that says why.
+// openDevice opens the device that a plan asks for. "auto" is the first GPU if this program can use
+// it, and otherwise the cpu, with a note that says why.
 func openDevice(plan *graph.Plan, log zerolog.Logger) (kernels.Device, error) {
 	switch name := plan.Pipeline.Device; name {
 	case "cpu":

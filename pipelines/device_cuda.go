@@ -10,7 +10,8 @@ import (
 	"github.com/seed49bbd0e6/tachi/kernels/cuda"
 )
 
-// openCUDA opens a GPU, by default in f16, whose masks are ten times nearer to those of f32 than those of bf16.
+// openCUDA opens a GPU, by default in f16, whose masks are ten times nearer to those of f32 than
+// those of bf16.
 func openCUDA(plan *graph.Plan, index int) (kernels.Device, error) {
 	precision := cuda.Float16
 	if name := plan.Pipeline.Precision; name != "" {

@@ -142,7 +142,8 @@ func TestAPlanThatFindsNoRoomIsMadeSmaller(t *testing.T) {
 	}
 }
 
-// One video after the other leaves nothing behind: no file stays open, no goroutine goes on, no device memory is kept.
+// One video after the other leaves nothing behind: no file stays open, no goroutine goes on, no
+// device memory is kept.
 func TestManyVideosLeaveNothingOpen(t *testing.T) {
 	count := 200
 	if testing.Short() {

@@ -100,8 +100,8 @@ func absolute(path string) string {
 	return filepath.Clean(path)
 }
 
-// Written lists the files that the plan has written since a time: under final names, and what is left under temporary
-// ones.
+// Written lists the files that the plan has written since a time: under final names, and what is
+// left under temporary ones.
 func (p *Plan) Written() (wrote, unfinished []string) {
 	return written(p.Graph, p.opened)
 }

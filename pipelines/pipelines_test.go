@@ -110,7 +110,8 @@ func TestASharedModelIsThatOfThePipeline(t *testing.T) {
 	}
 }
 
-// With several objects the tracks of each have a number in their name: another output must not have that name.
+// With several objects the tracks of each have a number in their name: another output must not have
+// that name.
 func TestNumberedTracksDoNotReplaceAnotherOutput(t *testing.T) {
 	for other, clash := range map[string]bool{"tracks-1.txt": true, "tracks-7.txt": true, "tracks-x.txt": false, "tracks-1.jsonl": false} {
 		_, err := Load("samurai.toml", Overrides{Set: []string{"stages.tracks.path=tracks.txt", "stages.tracks.events=" + other}})

@@ -29,8 +29,8 @@ type Options struct {
 	Overwrite bool // existing outputs may be replaced
 	Force     bool // run a plan that deadlocks, for demonstrations
 
-	// Results is called with what was found on each frame, in order, while the run goes on. An error
-	// ends the run. May be nil.
+	// Results is called with what was found on each frame, in order, while the run goes on. An
+	// error ends the run. May be nil.
 	Results func(Result) error
 
 	// WrapDevice puts something around the device before anything is on it. May be nil.
@@ -133,7 +133,8 @@ func Bound(plan *graph.Plan, probe graph.Probe, dev kernels.Device) (*analyze.Bo
 		defer m.Close()
 		env.Model, b.Weights = m.Network, m.Bytes
 	}
-	// The network finds everything on every frame, so that memories fill up; then it loses and finds in turn.
+	// The network finds everything on every frame, so that memories fill up; then it loses and
+	// finds in turn.
 	d := analyze.Dry{Env: env, Probe: probe, Scenarios: 2, Before: func(scenario, frame int) { dry.Answer(float32(1 - scenario*(frame&1))) }}
 	var err error
 	b.Footprints, b.Scratch, err = analyze.MeasureAll(plan, d, dry.Scratch)

@@ -18,7 +18,8 @@ import (
 	"github.com/seed49bbd0e6/tachi/stages"
 )
 
-// The bound of thousands of prompts is drawn out from dry runs of a few. It has to be what a dry run of all of them gives.
+// The bound of thousands of prompts is drawn out from dry runs of a few. It has to be what a dry
+// run of all of them gives.
 func TestTheBoundOfManyPromptsIsThatOfADryRunOfAll(t *testing.T) {
 	for name, c := range map[string]struct {
 		objects, frames int

@@ -10,8 +10,8 @@ import (
 	"github.com/seed49bbd0e6/tachi/graph"
 )
 
-// The graph of pipelines/samurai.toml with stages that do nothing: eight stages, fourteen edges, three of them delayed.
-// What is left is the engine: ns per frame, and with 14 edges ns per edge.
+// The graph of pipelines/samurai.toml with stages that do nothing: eight stages, fourteen edges,
+// three of them delayed. What is left is the engine: ns per frame, and with 14 edges ns per edge.
 
 type tensors struct{}
 
@@ -126,7 +126,8 @@ func BenchmarkEmptySamurai(b *testing.B) {
 	}
 }
 
-// BenchmarkHeapOfEmptySamurai says what a run holds: heap in use after its frames, beside what was there before.
+// BenchmarkHeapOfEmptySamurai says what a run holds: heap in use after its frames, beside what was
+// there before.
 func BenchmarkHeapOfEmptySamurai(b *testing.B) {
 	defer debug.SetGCPercent(debug.SetGCPercent(10))
 	plan := resolved(b, samurai(max(b.N, 10000)), 8, 2)

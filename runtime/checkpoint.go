@@ -10,19 +10,22 @@ import (
 	"github.com/seed49bbd0e6/tachi/kernels"
 )
 
-// A run can be cut at any frame boundary and go on later with the same results, because all that survives a frame are the
-// tokens on delay edges and what sources and sinks hold. A checkpoint at frame f is
+// A run can be cut at any frame boundary and go on later with the same results, because all that
+// survives a frame are the tokens on delay edges and what sources and sinks hold. A checkpoint at
+// frame f is
 //
 //	the tokens that the firings of frame f-1 have put on delay edges,
 //	what each sink says of its files when frame f-1 has gone into them, and is on the disk,
 //	where the source is, if it can find its place again,
 //	and f.
 //
-// No stage waits for another: each hands in its part when it gets there, at the same frames, and a checkpoint is complete
-// when all parts are in. Frames are worked on meanwhile; parts of later checkpoints just come later.
+// No stage waits for another: each hands in its part when it gets there, at the same frames, and a
+// checkpoint is complete when all parts are in. Frames are worked on meanwhile; parts of later
+// checkpoints just come later.
 //
-// A run that resumes at frame f lets the frames before f go unseen, unless the source finds frame f by itself, gives the first
-// firings their delayed tokens from the checkpoint, and numbers frames from f.
+// A run that resumes at frame f lets the frames before f go unseen, unless the source finds frame f
+// by itself, gives the first firings their delayed tokens from the checkpoint, and numbers frames
+// from f.
 
 // Checkpoint is where a run can go on.
 type Checkpoint struct {
@@ -41,7 +44,7 @@ type checkpoints struct {
 	open  map[int]*Checkpoint // not complete
 }
 
-// due says whether a checkpoint lies behind frame seq.
+// due reports whether a checkpoint lies behind frame seq.
 func (c *checkpoints) due(seq int) bool { return c != nil && (seq+1)%c.every == 0 }
 
 // put hands in a part of the checkpoint behind frame seq. The last part saves it.
@@ -64,7 +67,8 @@ func (c *checkpoints) put(seq int, what func(*Checkpoint)) error {
 	return nil
 }
 
-// prepare counts the parts, and refuses plans that cannot be resumed. It runs when all stages are open.
+// prepare counts the parts, and refuses plans that cannot be resumed. It runs when all stages are
+// open.
 func (r *run) prepare(o Options) error {
 	if o.CheckpointEvery <= 0 {
 		return nil
@@ -117,7 +121,8 @@ func (n *node) saveTokens(seq int, packed [][]*token) error {
 	return nil
 }
 
-// savePlace hands in where a source or a sink is, when a checkpoint is due behind the frames that it has just done.
+// savePlace hands in where a source or a sink is, when a checkpoint is due behind the frames that
+// it has just done.
 func (n *node) savePlace(seq, count int) error {
 	if n.saves == nil || !n.run.checkpoints.due(seq+count-1) {
 		return nil

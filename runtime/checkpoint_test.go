@@ -12,8 +12,8 @@ import (
 	"github.com/seed49bbd0e6/tachi/kernels/null"
 )
 
-// A run that goes on from any of its checkpoints sees what the whole run saw from there on, on random graphs with all
-// kinds of feedback.
+// A run that goes on from any of its checkpoints sees what the whole run saw from there on, on
+// random graphs with all kinds of feedback.
 func TestARunGoesOnFromEveryCheckpoint(t *testing.T) {
 	resumed, tokens := 0, 0
 	for seed := range uint64(150) {

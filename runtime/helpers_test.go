@@ -84,8 +84,8 @@ func (m *mem) Load(dev kernels.Device, data []byte) (any, error) {
 	return newLedger(0).alloc(num{s.Frame, s.V}, false).with(dev, t), scope.Err()
 }
 
-// ledger checks what the runtime promises of device tokens: each is released once, and at no instant do more than
-// batch frames have leased ones.
+// ledger checks what the runtime promises of device tokens: each is released once, and at no
+// instant do more than batch frames have leased ones.
 type ledger struct {
 	mu       sync.Mutex
 	batch    int // 0: unbounded
@@ -190,8 +190,9 @@ func (b *builder) link(from, to string, delay int) *graph.Edge {
 	return e
 }
 
-// done settles cycles and capacities. micro tokens per edge, and one more where it starts with one, are enough for any
-// graph: a block of micro frames can pass stage after stage, and what one order of firing can do, none can deadlock.
+// done settles cycles and capacities. micro tokens per edge, and one more where it starts with one,
+// are enough for any graph: a block of micro frames can pass stage after stage, and what one order
+// of firing can do, none can deadlock.
 func (b *builder) done(micro int) *graph.Plan {
 	for _, nodes := range b.plan.Cycles() {
 		for _, n := range nodes {

@@ -15,8 +15,9 @@ import (
 
 var errHungry = errors.New("nothing moves")
 
-// What the checker says of a graph is what happens: one that is live runs to its end, one that is not stops for ever. The
-// clock is virtual, so "for ever" is when nothing is left to do but to wait for the watchdog.
+// What the checker says of a graph is what happens: one that is live runs to its end, one that is
+// not stops for ever. The clock is virtual, so "for ever" is when nothing is left to do but to wait
+// for the watchdog.
 func TestAPlanIsLiveExactlyWhenItRunsToItsEnd(t *testing.T) {
 	dead, graphs := 0, 0
 	for seed := range uint64(500) {

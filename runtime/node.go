@@ -14,14 +14,16 @@ import (
 	"github.com/seed49bbd0e6/tachi/kernels"
 )
 
-// A node runs one stage of the plan in one goroutine, in rounds: take the next token from every input, wait for a
-// lease where the stage takes one, fire, drop the inputs, send the outputs. Because each port is read and written in
-// frame order and nothing else decides what a firing sees, the outputs do not depend on timing (Kahn's networks).
-// The number of rounds is the frame's number, so tokens need not carry it.
+// A node runs one stage of the plan in one goroutine, in rounds: take the next token from every
+// input, wait for a lease where the stage takes one, fire, drop the inputs, send the outputs.
+// Because each port is read and written in frame order and nothing else decides what a firing sees,
+// the outputs do not depend on timing (Kahn's networks). The number of rounds is the frame's
+// number, so tokens need not carry it.
 //
-// The end of the stream is the closing of the queues. A node ends when an input is closed, when the run is cancelled,
-// or when its stage fails, which cancels the run. In each case it first closes its outputs and then takes whatever is
-// left in its inputs until those are closed as well, so nothing is stuck on a send and no token is forgotten.
+// The end of the stream is the closing of the queues. A node ends when an input is closed, when the
+// run is cancelled, or when its stage fails, which cancels the run. In each case it first closes
+// its outputs and then takes whatever is left in its inputs until those are closed as well, so
+// nothing is stuck on a send and no token is forgotten.
 type node struct {
 	run    *run
 	index  int
@@ -148,7 +150,8 @@ func (n *node) rounds() error {
 	return nil
 }
 
-// take adds the tokens of the next frame to what is held. It reports false at the end of the stream.
+// take adds the tokens of the next frame to what is held. It reports false at the end of the
+// stream.
 func (n *node) take(ctx context.Context) (bool, error) {
 	seq := int(n.frames.Load()) + len(n.held)
 	tokens := make([]*token, len(n.inputs))
@@ -179,9 +182,9 @@ func (n *node) take(ctx context.Context) (bool, error) {
 	return true, nil
 }
 
-// fire lets the stage work on the frames that are held, and sends what it makes of them. When the device runs out of
-// memory, frames that were not sent yet are worked on again, half as many at a time: a stage is a function of its tokens,
-// so nothing else changes. The smaller number stays.
+// fire lets the stage work on the frames that are held, and sends what it makes of them. When the
+// device runs out of memory, frames that were not sent yet are worked on again, half as many at a
+// time: a stage is a function of its tokens, so nothing else changes. The smaller number stays.
 func (n *node) fire(ctx context.Context) error {
 	if err := n.leases(ctx); err != nil {
 		return err
@@ -206,7 +209,8 @@ func (n *node) fire(ctx context.Context) error {
 	return nil
 }
 
-// leases gives each held frame its lease: the one that its tokens share, or a new one where the stage takes them.
+// leases gives each held frame its lease: the one that its tokens share, or a new one where the
+// stage takes them.
 func (n *node) leases(ctx context.Context) error {
 	for i := range n.held {
 		h := &n.held[i]
@@ -227,7 +231,8 @@ func (n *node) leases(ctx context.Context) error {
 	return nil
 }
 
-// attempt fires on the first count held frames. Only when that succeeds are they dropped, and what came of them sent.
+// attempt fires on the first count held frames. Only when that succeeds are they dropped, and what
+// came of them sent.
 func (n *node) attempt(ctx context.Context, count int) error {
 	seq := int(n.frames.Load())
 	in := make([]any, count)
@@ -260,8 +265,8 @@ func (n *node) attempt(ctx context.Context, count int) error {
 	return nil
 }
 
-// send puts the tokens of one frame on their edges. What a cancelled run does not want any more is dropped; the next
-// take sees the cause.
+// send puts the tokens of one frame on their edges. What a cancelled run does not want any more is
+// dropped; the next take sees the cause.
 func (n *node) send(ctx context.Context, tokens []*token) {
 	for i, t := range tokens {
 		if t == nil {

@@ -14,7 +14,8 @@ import (
 	"github.com/seed49bbd0e6/tachi/kernels/null"
 )
 
-// Stages that sleep, under a virtual clock: what the plan predicts of their throughput is what a run reaches.
+// Stages that sleep, under a virtual clock: what the plan predicts of their throughput is what a
+// run reaches.
 func TestThroughputIsAsPredicted(t *testing.T) {
 	worst, limits := 0.0, map[bool]int{}
 	for seed := range uint64(200) {

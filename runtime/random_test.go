@@ -20,11 +20,12 @@ import (
 	"github.com/seed49bbd0e6/tachi/kernels/null"
 )
 
-// Random graphs under a virtual clock. Every stage hashes what it gets, so a token that is lost, doubled, late or out
-// of order changes what the sinks see; a plain interpreter of the same graph, one frame after the other, says what they
-// must see. A deadlock fails the bubble; the ledger counts device tokens; an ending is drawn for each graph. Device memory
-// comes from arenas of the size that a dry run has measured: a stage that needed more would fail, one that kept some
-// would be told at the end.
+// Random graphs under a virtual clock. Every stage hashes what it gets, so a token that is lost,
+// doubled, late or out of order changes what the sinks see; a plain interpreter of the same graph,
+// one frame after the other, says what they must see. A deadlock fails the bubble; the ledger
+// counts device tokens; an ending is drawn for each graph. Device memory comes from arenas of the
+// size that a dry run has measured: a stage that needed more would fail, one that kept some would
+// be told at the end.
 
 // anyIn and anyOut have ports of all sorts; a random subset is connected.
 type anyIn struct {
@@ -245,7 +246,8 @@ func (w *world) source() *graph.Stage {
 	}), imagine)
 }
 
-// answer is a stage without time, failures and memory: what it would give, with or without device tokens.
+// answer is a stage without time, failures and memory: what it would give, with or without device
+// tokens.
 func answer(id string, in *anyIn) (frame, v int, m, s bool) {
 	frame = in.A.frame
 	v = value(id, frame, in.A, in.B, in.X.num0(), in.Y.num0(), in.P.num0(), in.Q)
@@ -301,7 +303,7 @@ func (w *world) flow(id string, lease, free, gather bool) *graph.Stage {
 	return s
 }
 
-// may says whether a stage may make a device token: its frame has a lease, or it needs none.
+// may reports whether a stage may make a device token: its frame has a lease, or it needs none.
 func (w *world) may(id string, always bool, in *anyIn) bool {
 	return always || w.state[id] || in.X != nil && in.X.leased || in.Y != nil && in.Y.leased
 }

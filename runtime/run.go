@@ -1,10 +1,11 @@
-// Package runtime runs a plan. It names no stage and no operation: it moves tokens between stages, bounds what is
-// resident on the device, and says where the time went.
+// Package runtime runs a plan. It names no stage and no operation: it moves tokens between stages,
+// bounds what is resident on the device, and says where the time went.
 //
-// The vocabulary is that of github.com/reugn/go-streams: sources, flows and sinks joined by channels. Components of
-// that library run inside a plan as they are, through package gostreams. What the library lacks is here: joins of
-// several typed inputs by frame, bounded edges, errors and panics that name their stage, cancellation, delay edges
-// (node.go), residency leases (lease.go), counted tokens (token.go), metrics (stats.go) and a trace (trace.go).
+// The vocabulary is that of github.com/reugn/go-streams: sources, flows and sinks joined by
+// channels. Components of that library run inside a plan as they are, through package gostreams.
+// What the library lacks is here: joins of several typed inputs by frame, bounded edges, errors and
+// panics that name their stage, cancellation, delay edges (node.go), residency leases (lease.go),
+// counted tokens (token.go), metrics (stats.go) and a trace (trace.go).
 package runtime
 
 import (
@@ -68,13 +69,14 @@ type run struct {
 	end, endCause error // set by the source at an end that is neither a failure nor all of the input
 }
 
-// Run opens the stages of a plan, passes all frames through them and closes them. The first error ends the run and
-// is returned, with the stage and the frame it happened at. env gives every stage its world; its Batch and Micro
-// count, 1 when unset. The report is never nil.
+// Run opens the stages of a plan, passes all frames through them and closes them. The first error
+// ends the run and is returned, with the stage and the frame it happened at. env gives every stage
+// its world; its Batch and Micro count, 1 when unset. The report is never nil.
 //
-// Each opened stage is closed once, after its last firing, in reverse order of opening. The cause it is given is nil
-// when every frame has passed, even if the source found its input incomplete, which Run returns then;
-// graph.ErrDrained after a request to finish, which Run returns as well; otherwise the error that ended the run.
+// Each opened stage is closed once, after its last firing, in reverse order of opening. The cause
+// it is given is nil when every frame has passed, even if the source found its input incomplete,
+// which Run returns then; graph.ErrDrained after a request to finish, which Run returns as well;
+// otherwise the error that ended the run.
 func Run(ctx context.Context, plan *graph.Plan, env *graph.Env, o Options) (*Report, error) {
 	r := &run{plan: plan, env: env, micro: max(env.Micro, 1), drain: o.Drain, pool: newPool(max(env.Batch, 1)), trace: newTrace(o.Trace, plan), fired: o.Fired, resume: o.Resume}
 	r.pool.watch = o.watch
@@ -127,8 +129,8 @@ func (r *run) check(plan *graph.Plan) error {
 	return nil
 }
 
-// reserve takes the device memory of all stages, before any of them opens. Without room for it the error is a
-// NoRoomError: a smaller plan may fit.
+// reserve takes the device memory of all stages, before any of them opens. Without room for it the
+// error is a NoRoomError: a smaller plan may fit.
 func (r *run) reserve(plan *graph.Plan) (map[*graph.PlanNode]*kernels.Arena, error) {
 	arenas := map[*graph.PlanNode]*kernels.Arena{}
 	if plan.Workspace > 0 {
@@ -159,7 +161,8 @@ func noRoom(err error) error {
 	return err
 }
 
-// NoRoomError says that the device could not give what the plan needs. Nothing has been opened or written.
+// NoRoomError says that the device could not give what the plan needs. Nothing has been opened or
+// written.
 type NoRoomError struct{ err error }
 
 func (e *NoRoomError) Error() string { return e.err.Error() }
@@ -207,7 +210,8 @@ func (r *run) begin(o Options) error {
 	return r.restore(o.Resume)
 }
 
-// connect makes the edges of the plan: the queue of an input port, handed to the output that feeds it.
+// connect makes the edges of the plan: the queue of an input port, handed to the output that feeds
+// it.
 func (r *run) connect(plan *graph.Plan) {
 	node := map[*graph.PlanNode]*node{}
 	for _, n := range r.nodes {
@@ -266,8 +270,8 @@ func (r *run) fail(err error) {
 	r.failed.Store(true)
 }
 
-// close closes what was opened, and returns err with the errors of closing behind it. By now every token has been dropped:
-// an arena with something left in it is one that a stage has kept.
+// close closes what was opened, and returns err with the errors of closing behind it. By now every
+// token has been dropped: an arena with something left in it is one that a stage has kept.
 func (r *run) close(err, cause error) error {
 	for i := len(r.nodes) - 1; i >= 0; i-- {
 		n := r.nodes[i]

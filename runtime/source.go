@@ -9,14 +9,17 @@ import (
 	"github.com/seed49bbd0e6/tachi/graph"
 )
 
-// A source runs on its own account and hands its frames to emit, which is where the run meets it: emit blocks for
-// backpressure and tells the source to stop. From the call on a frame belongs to the run, also when emit refuses it.
+// A source runs on its own account and hands its frames to emit, which is where the run meets it:
+// emit blocks for backpressure and tells the source to stop. From the call on a frame belongs to
+// the run, also when emit refuses it.
 //
-// A stream can end in four ways. The source is through; it found its input cut short (graph.Incomplete: what came
-// before is complete, and so are the outputs); it was asked to finish (graph.ErrDrained: frames in flight complete);
-// or it failed. In the first three the closed queues carry the end to the sinks behind the last frame.
+// A stream can end in four ways. The source is through; it found its input cut short
+// (graph.Incomplete: what came before is complete, and so are the outputs); it was asked to finish
+// (graph.ErrDrained: frames in flight complete); or it failed. In the first three the closed queues
+// carry the end to the sinks behind the last frame.
 //
-// A source numbers its frames itself, where it reads them: its errors get the stage's name, but no second number.
+// A source numbers its frames itself, where it reads them: its errors get the stage's name, but no
+// second number.
 
 // emitter is what a source sees of the run.
 type emitter struct {
@@ -132,5 +135,6 @@ func closed(c <-chan struct{}) bool {
 	}
 }
 
-// ended notes how the source's stream ended: the error of the run, and the cause that stages are closed with.
+// ended notes how the source's stream ended: the error of the run, and the cause that stages are
+// closed with.
 func (r *run) ended(err, cause error) { r.end, r.endCause = err, cause }

@@ -13,9 +13,9 @@ import (
 	"github.com/seed49bbd0e6/tachi/graph"
 )
 
-// At any moment a stage is busy, starved (waiting for input), blocked (waiting for space behind it) or waiting for
-// lease (waiting for one). Its clock is told of every change, so the four add up to the stage's wall time. The
-// stage with the highest share of busy time is the one to make faster.
+// At any moment a stage is busy, starved (waiting for input), blocked (waiting for space behind it)
+// or waiting for lease (waiting for one). Its clock is told of every change, so the four add up to
+// the stage's wall time. The stage with the highest share of busy time is the one to make faster.
 
 // state is what a stage is doing.
 type state uint8

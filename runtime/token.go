@@ -7,9 +7,10 @@ import (
 	"github.com/seed49bbd0e6/tachi/graph"
 )
 
-// A token is one value on its way from an output port to the stages that read it. All of its edges carry the same
-// token, and it counts them: each consumer drops it after the firing that read it, or when the run is over and
-// nobody will. The last drop releases the device memory in it and then its share of the frame's lease.
+// A token is one value on its way from an output port to the stages that read it. All of its edges
+// carry the same token, and it counts them: each consumer drops it after the firing that read it,
+// or when the run is over and nobody will. The last drop releases the device memory in it and then
+// its share of the frame's lease.
 //
 // pack makes tokens of what a stage answers, and unpack makes the next stage's input of them.
 type token struct {
@@ -52,8 +53,8 @@ type output struct {
 	edges   []chan<- *token
 }
 
-// newToken wraps the value of an output port. It takes over the value, and a share of the lease where one is due: also for
-// a nil, so that what leases hold back does not depend on values.
+// newToken wraps the value of an output port. It takes over the value, and a share of the lease
+// where one is due: also for a nil, so that what leases hold back does not depend on values.
 func (o *output) newToken(value any, frame *lease) *token {
 	t := &token{value: value}
 	t.refs.Store(int32(len(o.edges)))

@@ -11,10 +11,10 @@ import (
 	"github.com/seed49bbd0e6/tachi/graph"
 )
 
-// The trace is a JSON array of Chrome trace events, one complete event ("ph":"X") per firing, which Perfetto and
-// chrome://tracing open: one row per stage, times in microseconds. Counters ("ph":"C") go beside them, taken when a firing
-// ends: the tokens in the queues before a stage, the bytes in its arena, and the frames that are resident. It is written as
-// the run goes.
+// The trace is a JSON array of Chrome trace events, one complete event ("ph":"X") per firing, which
+// Perfetto and chrome://tracing open: one row per stage, times in microseconds. Counters ("ph":"C")
+// go beside them, taken when a firing ends: the tokens in the queues before a stage, the bytes in
+// its arena, and the frames that are resident. It is written as the run goes.
 
 // trace writes firings. A nil trace writes nothing.
 type trace struct {

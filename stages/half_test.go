@@ -32,8 +32,9 @@ type halfNetwork struct {
 	prompt []float32 // box x0, y0, x1, y1
 }
 
-// What a GPU multiplies in unless told otherwise, float16, gives the masks of float32: they overlap by 0.99 at least, with
-// trained weights and with random ones. bfloat16 does not, with random ones: it is reported, and held to 0.96.
+// What a GPU multiplies in unless told otherwise, float16, gives the masks of float32: they overlap
+// by 0.99 at least, with trained weights and with random ones. bfloat16 does not, with random ones:
+// it is reported, and held to 0.96.
 func TestMasksInHalfPrecision(t *testing.T) {
 	for _, n := range halfNetworks(t) {
 		t.Run(n.name, func(t *testing.T) {
@@ -90,7 +91,8 @@ func halfNetworks(t *testing.T) []halfNetwork {
 	return all
 }
 
-// masks tracks on the CPU and returns all candidates of all frames, as logits. Products round their factors as told.
+// masks tracks on the CPU and returns all candidates of all frames, as logits. Products round their
+// factors as told.
 func (n halfNetwork) masks(t *testing.T, to kernels.DType) (all [][]float32) {
 	t.Helper()
 	on, err := cpu.New(0)

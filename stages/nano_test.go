@@ -14,9 +14,10 @@ import (
 	"github.com/seed49bbd0e6/tachi/stages/synthetic"
 )
 
-// The trained network in the program tracks a made-up clip as the official predictors do with the same weights, under the
-// rules of SAM 2 and of SAMURAI: every choice, box and memory, and the logits as closely as in TestTrackedFramesMatchTheReference.
-// The goldens hold as well what the reference does with the weights as they were before they were stored as float16.
+// The trained network in the program tracks a made-up clip as the official predictors do with the
+// same weights, under the rules of SAM 2 and of SAMURAI: every choice, box and memory, and the
+// logits as closely as in TestTrackedFramesMatchTheReference. The goldens hold as well what the
+// reference does with the weights as they were before they were stored as float16.
 func TestNanoTracksLikeTheReference(t *testing.T) {
 	for name, text := range rules {
 		t.Run(name, func(t *testing.T) {
@@ -79,8 +80,8 @@ func pixels(o synthetic.Options) (rgb []byte) {
 	return rgb
 }
 
-// Storing the weights as float16 costs next to nothing: the reference's masks with what was stored overlap those with the
-// float32 that it was rounded from.
+// Storing the weights as float16 costs next to nothing: the reference's masks with what was stored
+// overlap those with the float32 that it was rounded from.
 func TestFloat16WeightsGiveTheMasksOfFloat32(t *testing.T) {
 	for name := range rules {
 		file := openGolden(t, "nano_"+name)

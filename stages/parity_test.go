@@ -23,11 +23,13 @@ import (
 	"github.com/seed49bbd0e6/tachi/stages/samuraiselect"
 )
 
-// Forty frames through the real stages against the official predictors of SAM 2 and SAMURAI, for a box, a click and a
-// mask, and a clip too short for all pointers. The reduced network, the clip, the prompts and what the predictors did on
-// every frame are those of internal/sam2/testdata. Logits may be ten times as far from the reference's as its float32 is
-// from its own float64, and 1e-3 of their range at most. What was chosen, kept and attended to must be the same: golden.py
-// made sure that no choice was a close one, and that together the runs go through all of SAMURAI's rules.
+// Forty frames through the real stages against the official predictors of SAM 2 and SAMURAI, for a
+// box, a click and a mask, and a clip too short for all pointers. The reduced network, the clip,
+// the prompts and what the predictors did on every frame are those of internal/sam2/testdata.
+// Logits may be ten times as far from the reference's as its float32 is from its own float64, and
+// 1e-3 of their range at most. What was chosen, kept and attended to must be the same: golden.py
+// made sure that no choice was a close one, and that together the runs go through all of SAMURAI's
+// rules.
 
 const goldenData = "internal/sam2/testdata"
 
@@ -282,7 +284,8 @@ func (k *checker) note(what string, d float64) {
 
 func span(v []float32) float64 { return float64(slices.Max(v)) - float64(slices.Min(v)) }
 
-// reducedModel loads the reduced network: generated weights, but for the heads that golden.py changed.
+// reducedModel loads the reduced network: generated weights, but for the heads that golden.py
+// changed.
 func reducedModel(t *testing.T, dev kernels.Device, c goldenConfig) *sam2.Model {
 	t.Helper()
 	cfg, err := sam2.Variant(c.Variant)

@@ -18,8 +18,9 @@ import (
 	"github.com/seed49bbd0e6/tachi/stages/samuraiselect"
 )
 
-// No frame of the goldens has a logit that is exactly a threshold. The reference's comparisons are strict: an object on
-// the threshold does not appear, its mask and pointer are blanked, and its memory is that of an absent one.
+// No frame of the goldens has a logit that is exactly a threshold. The reference's comparisons are
+// strict: an object on the threshold does not appear, its mask and pointer are blanked, and its
+// memory is that of an absent one.
 
 func TestAnObjectOnTheThresholdDoesNotAppear(t *testing.T) {
 	env, model := reducedEnv(t)

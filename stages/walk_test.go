@@ -10,7 +10,8 @@ import (
 	"github.com/seed49bbd0e6/tachi/stages/internal/token"
 )
 
-// walk steps through a plan, frame by frame, and keeps the tokens of a frame until they were looked at.
+// walk steps through a plan, frame by frame, and keeps the tokens of a frame until they were looked
+// at.
 type walk struct {
 	env    *graph.Env
 	plan   *graph.Plan
@@ -88,7 +89,8 @@ func (w *walk) token(id, port string) any {
 	return nil
 }
 
-// goldenSource is a source that delivers a clip u8 [frames, height, width, 3] with a prompt for object 1 on frame 0.
+// goldenSource is a source that delivers a clip u8 [frames, height, width, 3] with a prompt for
+// object 1 on frame 0.
 func goldenSource(clip []byte, width, height int, run goldenRun) *graph.Stage {
 	type out struct {
 		Frame *token.Frame `port:"frame" doc:"golden frame"`

@@ -23,7 +23,8 @@ func TestEveryStagePortAndOptionIsDocumented(t *testing.T) {
 	}
 }
 
-// TestGeneratedDocumentationIsCurrent compares what is generated from the stage values with what is committed.
+// TestGeneratedDocumentationIsCurrent compares what is generated from the stage values with what is
+// committed.
 func TestGeneratedDocumentationIsCurrent(t *testing.T) {
 	schema, err := describe.Schema(stages.All)
 	if err != nil {

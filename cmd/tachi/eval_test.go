@@ -30,8 +30,9 @@ func evaluate(t *testing.T, args ...string) (rows []row) {
 	return rows
 }
 
-// TestARunScoresTheSameInProcessAndFromItsFiles runs a pipeline on a synthetic clip twice: once under eval, and once as
-// a user would, whose masks are then compared with the truth that synth writes.
+// TestARunScoresTheSameInProcessAndFromItsFiles runs a pipeline on a synthetic clip twice: once
+// under eval, and once as a user would, whose masks are then compared with the truth that synth
+// writes.
 func TestARunScoresTheSameInProcessAndFromItsFiles(t *testing.T) {
 	dir := t.TempDir()
 	t.Setenv("XDG_CACHE_HOME", t.TempDir())
@@ -42,7 +43,8 @@ func TestARunScoresTheSameInProcessAndFromItsFiles(t *testing.T) {
 			t.Fatalf("%v: exit %d: %s", args, code, messages.String())
 		}
 	}
-	// The clip ends up as a folder of its own truth; the run reads the same clip from the generator.
+	// The clip ends up as a folder of its own truth; the run reads the same clip from the
+	// generator.
 	run("-q", "synth", "--family", "crossing", "--seed", "11", "--frames", "6", "--size", "96x64", "-o", filepath.Join(dir, "truth"))
 	pipeline := filepath.Join("testdata", "masks.toml")
 	run("-q", "run", pipeline, "-o", dir)

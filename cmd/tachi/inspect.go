@@ -61,7 +61,8 @@ type graphCmd struct {
 	Format string `enum:"text,dot,mermaid,json" default:"text" help:"text, dot, mermaid or json."`
 }
 
-// Run prints the drawing. Batch and capacities are those of a run when the input is there to look at.
+// Run prints the drawing. Batch and capacities are those of a run when the input is there to look
+// at.
 func (c *graphCmd) Run(a *app) error {
 	p, err := c.load()
 	if err != nil {

@@ -43,7 +43,8 @@ func (f *pipelineFlags) load() (*pipelines.Pipeline, error) {
 	}
 	o := pipelines.Overrides{Set: f.Set, Input: input, Out: f.Out, Device: f.Device, Precision: f.Precision, Variant: f.Variant, Weights: f.Weights}
 	if input != "" || f.Box != "" || len(f.Point) > 0 || f.Mask != "" || f.Prompts != "" {
-		// What the file says of its own video does not hold for another one, and prompts exclude each other.
+		// What the file says of its own video does not hold for another one, and prompts exclude
+		// each other.
 		o.Source = map[string]any{"box": []float64{}, "points": [][]float64{}, "mask": f.Mask, "prompts": f.Prompts}
 	}
 	if f.Box != "" {

@@ -1,4 +1,5 @@
-// Command tachi tracks objects through video with SAM 2.1 and SAMURAI, as a pipeline that a TOML file declares.
+// Command tachi tracks objects through video with SAM 2.1 and SAMURAI, as a pipeline that a TOML
+// file declares.
 package main
 
 import (
@@ -126,7 +127,8 @@ func joinNegative(args []string) (out []string) {
 	return out
 }
 
-// asTyped keeps the bytes of a flag: a file name need not be UTF-8. Kong itself replaces what is not.
+// asTyped keeps the bytes of a flag: a file name need not be UTF-8. Kong itself replaces what is
+// not.
 func asTyped(ctx *kong.DecodeContext, target reflect.Value) error {
 	token, err := ctx.Scan.PopValue("string")
 	if err != nil {
@@ -136,7 +138,8 @@ func asTyped(ctx *kong.DecodeContext, target reflect.Value) error {
 	return nil
 }
 
-// empty refuses flags and arguments that are given as nothing, as a shell makes of a variable that is not set.
+// empty refuses flags and arguments that are given as nothing, as a shell makes of a variable that
+// is not set.
 func empty(k *kong.Context) error {
 	for _, p := range k.Path {
 		value := p.Positional
@@ -150,7 +153,8 @@ func empty(k *kong.Context) error {
 	return nil
 }
 
-// twice refuses a flag that is given again where only one value counts: the others would be lost without a word.
+// twice refuses a flag that is given again where only one value counts: the others would be lost
+// without a word.
 func twice(k *kong.Context) error {
 	seen := map[string]bool{}
 	for _, p := range k.Path {
@@ -192,9 +196,10 @@ func logger(c *cli, w io.Writer) zerolog.Logger {
 // errInterrupted is the end of a run that somebody asked for.
 var errInterrupted = errors.New("interrupted")
 
-// interruptible prepares for a run: the first interrupt closes a.drain, so that frames in flight are finished, the
-// second ends a.ctx. What does not end then, such as a source that waits for a silent pipe, is left behind after a
-// moment, or at the third. Verbs that do not call it end at once, as any program does.
+// interruptible prepares for a run: the first interrupt closes a.drain, so that frames in flight
+// are finished, the second ends a.ctx. What does not end then, such as a source that waits for a
+// silent pipe, is left behind after a moment, or at the third. Verbs that do not call it end at
+// once, as any program does.
 func (a *app) interruptible() {
 	ctx, stop := context.WithCancel(a.ctx)
 	drain := make(chan struct{})
@@ -224,7 +229,8 @@ func (a *app) interruptible() {
 // patience is how long a run may take to end after the second interrupt.
 const patience = 2 * time.Second
 
-// whole returns a context for work that leaves nothing worth keeping when it is cut short: it ends at the first interrupt.
+// whole returns a context for work that leaves nothing worth keeping when it is cut short: it ends
+// at the first interrupt.
 func (a *app) whole() (context.Context, context.CancelFunc) {
 	ctx, stop := context.WithCancel(a.ctx)
 	go func() {

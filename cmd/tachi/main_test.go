@@ -16,7 +16,8 @@ func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){"tachi": main})
 }
 
-// TestCommandLine runs the scripts of testdata/script: what a user types, what comes back, and the exit code.
+// TestCommandLine runs the scripts of testdata/script: what a user types, what comes back, and the
+// exit code.
 func TestCommandLine(t *testing.T) {
 	root, err := filepath.Abs("../..")
 	if err != nil {

@@ -19,9 +19,10 @@ import (
 	"github.com/seed49bbd0e6/tachi/stages/prompts"
 )
 
-// Several videos in one run: the model is loaded once, each video has a plan, a stream and outputs of its own, and nothing
-// that is remembered of one can reach another, because what is remembered are tokens of its stream. A video that fails is
-// told and left, and the others go on; the exit code is that of the worst.
+// Several videos in one run: the model is loaded once, each video has a plan, a stream and outputs
+// of its own, and nothing that is remembered of one can reach another, because what is remembered
+// are tokens of its stream. A video that fails is told and left, and the others go on; the exit
+// code is that of the worst.
 
 // video is one of several inputs.
 type video struct {
@@ -32,8 +33,8 @@ type video struct {
 // extensions are what a folder of videos is searched for.
 var extensions = []string{".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".ts", ".mpg", ".mpeg", ".y4m"}
 
-// videos lists what -i names: files, and the videos in folders where the source reads single files. nil is one input or
-// none, for an ordinary run.
+// videos lists what -i names: files, and the videos in folders where the source reads single files.
+// nil is one input or none, for an ordinary run.
 func (c *runCmd) videos() ([]video, error) {
 	flags := c.pipelineFlags
 	flags.Input = flags.Input[:min(len(flags.Input), 1)]

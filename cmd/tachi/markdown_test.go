@@ -88,8 +88,8 @@ var (
 	link     = regexp.MustCompile(`\]\(([^)#]+)`)
 )
 
-// namedPaths returns what a line of a document names in the repository: the targets of links, and code
-// that begins with one of its folders or is the name of a document.
+// namedPaths returns what a line of a document names in the repository: the targets of links, and
+// code that begins with one of its folders or is the name of a document.
 func namedPaths(text string) (names []string) {
 	for _, m := range link.FindAllStringSubmatch(text, -1) {
 		if !strings.Contains(m[1], "://") {
@@ -178,7 +178,8 @@ func verbs(t *testing.T) (all []string) {
 
 func TestDocumentationNamesVerbsThatExist(t *testing.T) {
 	known := verbs(t)
-	// parent reports whether a verb has others below it, so that the word behind it must be one of those.
+	// parent reports whether a verb has others below it, so that the word behind it must be one of
+	// those.
 	parent := func(verb string) bool {
 		return slices.ContainsFunc(known, func(v string) bool { return strings.HasPrefix(v, verb+" ") })
 	}

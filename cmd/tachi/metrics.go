@@ -14,8 +14,9 @@ import (
 	"github.com/seed49bbd0e6/tachi/runtime"
 )
 
-// The metrics of a run, for Prometheus, under /metrics: what each stage did with its time (the four states add up to it),
-// how many frames it has done, and what it has on the device beside what it may have.
+// The metrics of a run, for Prometheus, under /metrics: what each stage did with its time (the four
+// states add up to it), how many frames it has done, and what it has on the device beside what it
+// may have.
 
 // metrics serves what was last shown to it.
 type metrics struct {

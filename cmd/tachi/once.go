@@ -7,8 +7,8 @@ import (
 	"github.com/rs/zerolog"
 )
 
-// once logs a message that a user needs to see one time only. That it was seen is an empty file in the user's cache
-// folder; where there is none to write to, the message comes again.
+// once logs a message that a user needs to see one time only. That it was seen is an empty file in
+// the user's cache folder; where there is none to write to, the message comes again.
 func (a *app) once(name, message string) {
 	if a.log.GetLevel() > zerolog.InfoLevel {
 		return // not seen

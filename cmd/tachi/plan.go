@@ -89,8 +89,8 @@ type forecast struct {
 	analyze.Prediction
 }
 
-// predict measures, and says how fast the plan will go as it is and with each change. What the stages write goes to a
-// temporary folder.
+// predict measures, and says how fast the plan will go as it is and with each change. What the
+// stages write goes to a temporary folder.
 func (c *planCmd) predict(a *app, plan *pipelines.Plan) (all []forecast, err error) {
 	dir, err := os.MkdirTemp("", "tachi-plan-")
 	if err != nil {

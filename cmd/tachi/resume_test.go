@@ -87,8 +87,9 @@ func (p *tachi) files(out string) map[string]string {
 	return all
 }
 
-// Killed at fifty random instants (five with -short) and taken up again each time, runs leave what a run leaves that nobody
-// disturbs: boxes, events, masks and the overlay, byte for byte, and nothing else.
+// Killed at fifty random instants (five with -short) and taken up again each time, runs leave what
+// a run leaves that nobody disturbs: boxes, events, masks and the overlay, byte for byte, and
+// nothing else.
 func TestAKilledRunGoesOnWhereItWas(t *testing.T) {
 	enough := 50
 	if testing.Short() {
@@ -130,7 +131,8 @@ func TestAKilledRunGoesOnWhereItWas(t *testing.T) {
 				t.Fatalf("run %d, %v: %v: %s", runs, more, err, c.Stderr)
 			default:
 				kills++
-				// Perhaps between the removal of the checkpoint, which is the last that a run does, and the exit.
+				// Perhaps between the removal of the checkpoint, which is the last that a run does,
+				// and the exit.
 				done = exists(p.dir, out, "overlay.mp4") && !exists(p.dir, out, "checkpoint.tachi")
 			}
 		}

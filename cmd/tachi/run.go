@@ -174,8 +174,8 @@ func (a *app) summary(p *pipelines.Plan, r *runtime.Report) {
 	}
 }
 
-// progress shows one bar on a terminal and nothing elsewhere. On a CPU it says first how long the whole will take, as
-// soon as frames have been measured.
+// progress shows one bar on a terminal and nothing elsewhere. On a CPU it says first how long the
+// whole will take, as soon as frames have been measured.
 type progress struct {
 	a     *app
 	plan  *pipelines.Plan

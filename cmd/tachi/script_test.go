@@ -20,7 +20,8 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
-// exitcode N prog args... runs a program and wants that exit code; what it prints is matched with stdout and stderr.
+// exitcode N prog args... runs a program and wants that exit code; what it prints is matched with
+// stdout and stderr.
 func exitcode(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) < 2 {
 		ts.Fatalf("usage: exitcode N prog args...")
@@ -77,7 +78,8 @@ func picture(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(os.WriteFile(ts.MkAbs(args[2]), b.Bytes(), 0o666))
 }
 
-// hostile command file writes a checkpoint as torch.save would, whose pickle asks for os.system(command).
+// hostile command file writes a checkpoint as torch.save would, whose pickle asks for
+// os.system(command).
 func hostile(ts *testscript.TestScript, neg bool, args []string) {
 	pickle := "\x80\x02cos\nsystem\n(X" + string(binary.LittleEndian.AppendUint32(nil, uint32(len(args[0])))) + args[0] + "tR."
 	var b bytes.Buffer
@@ -103,9 +105,10 @@ func hexfile(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(os.WriteFile(ts.MkAbs(args[0]), data, 0o666))
 }
 
-// interrupt TIMES file prog args... runs a program until the file is there and not empty, interrupts it so many times
-// and wants exit code 130, or 65 when it is left to end by itself. Its standard input is a pipe that stays open and brings what the file "stdin" holds, if there
-// is one: then it waits for more when it is interrupted. Its messages go to the file "stderr".
+// interrupt TIMES file prog args... runs a program until the file is there and not empty,
+// interrupts it so many times and wants exit code 130, or 65 when it is left to end by itself. Its
+// standard input is a pipe that stays open and brings what the file "stdin" holds, if there is one:
+// then it waits for more when it is interrupted. Its messages go to the file "stderr".
 func interrupt(ts *testscript.TestScript, neg bool, args []string) {
 	times, err := strconv.Atoi(args[0])
 	ts.Check(err)

@@ -58,8 +58,8 @@ func (b *Bound) sum(part func(*Footprint) int) (bytes int) {
 	return bytes
 }
 
-// Shared reports whether the stages have one workspace. Where one frame is resident at a time they work one after the other
-// anyway; where there are more, they would wait for each other.
+// Shared reports whether the stages have one workspace. Where one frame is resident at a time they
+// work one after the other anyway; where there are more, they would wait for each other.
 func (b *Bound) Shared() bool { return b.Batch == 1 }
 
 // Workspace returns the bytes of temporaries.

@@ -8,9 +8,10 @@ import (
 	"github.com/seed49bbd0e6/tachi/graph"
 )
 
-// A plan is free of deadlock when it never stops before the input ends. By the engine's rules (marking.go, unrolled over the frames of
-// an iteration in throughput.go) every event waits for others, some of them iterations back. The plan stops if and only
-// if some event waits, through others, for itself in the same iteration. Such a cycle is the chain of waits to tell.
+// A plan is free of deadlock when it never stops before the input ends. By the engine's rules
+// (marking.go, unrolled over the frames of an iteration in throughput.go) every event waits for
+// others, some of them iterations back. The plan stops if and only if some event waits, through
+// others, for itself in the same iteration. Such a cycle is the chain of waits to tell.
 
 // Deadlock returns nil when the plan goes on to the end. Resolve calls it.
 func Deadlock(p *graph.Plan) error {
@@ -27,8 +28,8 @@ func Deadlock(p *graph.Plan) error {
 	return graph.Diagnostics{d}
 }
 
-// deadlock returns a shortest cycle of rules that leads back to the same iteration, nil when there is none. Each rule's event
-// waits for that of the rule before it.
+// deadlock returns a shortest cycle of rules that leads back to the same iteration, nil when there
+// is none. Each rule's event waits for that of the rule before it.
 func (u *unrolled) deadlock() (shortest []timedRule) {
 	now := make([][]int, len(u.ids)) // rules of the same iteration, by the event they come from
 	for i, r := range u.rules {
@@ -66,7 +67,8 @@ func (u *unrolled) deadlock() (shortest []timedRule) {
 	return shortest
 }
 
-// acyclic reports whether events can be put in an order that all rules between them keep: whether there is no cycle.
+// acyclic reports whether events can be put in an order that all rules between them keep: whether
+// there is no cycle.
 func acyclic(out [][]int, rules []timedRule) bool {
 	waits := make([]int, len(out))
 	for _, list := range out {
@@ -126,8 +128,8 @@ func describeWaits(p *graph.Plan, cycle []timedRule) string {
 	return strings.Join(out, "; ")
 }
 
-// smallestCapacity finds an edge whose capacity the file gives, on a cycle, that made larger lets the plan go on, and the
-// least that it needs. The edge is nil when there is none.
+// smallestCapacity finds an edge whose capacity the file gives, on a cycle, that made larger lets
+// the plan go on, and the least that it needs. The edge is nil when there is none.
 func smallestCapacity(p *graph.Plan, cycle []timedRule) (*graph.Edge, int) {
 	for _, r := range cycle {
 		e := r.to.edge

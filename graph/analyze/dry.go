@@ -7,13 +7,15 @@ import (
 	"github.com/seed49bbd0e6/tachi/kernels"
 )
 
-// What a plan needs of the device is measured in a dry run: the stages fire one after the other, on a device that counts
-// and computes nothing, on imagined frames, and each has an arena of its own that finds out how large it must be.
+// What a plan needs of the device is measured in a dry run: the stages fire one after the other, on
+// a device that counts and computes nothing, on imagined frames, and each has an arena of its own
+// that finds out how large it must be.
 //
-// The dry run is the worst case. Each token stays until as many newer ones exist as Alive allows, so results are counted
-// at their most; a gather always fires on micro frames; and the imagined stream goes on until nothing grows any more, which
-// is when whatever the stages remember is full. What depends on answers of the network is measured in several scenarios:
-// before each frame the caller is told in which, and lets the device answer accordingly.
+// The dry run is the worst case. Each token stays until as many newer ones exist as Alive allows,
+// so results are counted at their most; a gather always fires on micro frames; and the imagined
+// stream goes on until nothing grows any more, which is when whatever the stages remember is full.
+// What depends on answers of the network is measured in several scenarios: before each frame the
+// caller is told in which, and lets the device answer accordingly.
 
 // Dry is how to run dry.
 type Dry struct {
@@ -119,7 +121,8 @@ func (r *dryRun) open(n *graph.PlanNode) (*graph.Node, error) {
 	return n.Stage.Open(&env, n.Options)
 }
 
-// makeRoom releases the oldest tokens, so that with those of the next firing there are as many as can be.
+// makeRoom releases the oldest tokens, so that with those of the next firing there are as many as
+// can be.
 func (r *dryRun) makeRoom(p *graph.PlanNode, coming int) error {
 	n := r.nodes[p]
 	for port := range n.alive {

@@ -8,10 +8,11 @@ import (
 	"github.com/seed49bbd0e6/tachi/graph"
 )
 
-// How many tokens can be alive at once is read off the plan's marked graph. A stage goes through the same events for each
-// frame: it takes a token from one input after the other, fires (holding a lease, where it takes one), drops its inputs,
-// and sends its outputs on one edge after the other. Each rule of the engine ties two events: to happens for frame f only
-// after from has happened for frame f - slack, hence
+// How many tokens can be alive at once is read off the plan's marked graph. A stage goes through
+// the same events for each frame: it takes a token from one input after the other, fires (holding a
+// lease, where it takes one), drops its inputs, and sends its outputs on one edge after the other.
+// Each rule of the engine ties two events: to happens for frame f only after from has happened for
+// frame f - slack, hence
 //
 //	count(to) <= count(from) + slack
 //
@@ -24,9 +25,10 @@ import (
 //	a frame on the device has one      fire <= drop of the holder + batch, for whoever holds a leased token
 //	of batch leases
 //
-// Inequalities add up along a path, so the slack of the shortest path from b to a bounds count(a) - count(b), whatever the
-// timing. A token is alive from the firing that makes it until its last reader has dropped it: the shortest path from that
-// drop back to the firing is the most tokens there can be.
+// Inequalities add up along a path, so the slack of the shortest path from b to a bounds count(a) -
+// count(b), whatever the timing. A token is alive from the firing that makes it until its last
+// reader has dropped it: the shortest path from that drop back to the firing is the most tokens
+// there can be.
 
 // event is one of a stage's.
 type event struct {
@@ -107,7 +109,8 @@ func firstLast(all []event, kind eventKind) (first, last event) {
 // leased reports whether the tokens of an edge share the lease of their frame.
 func leased(e *graph.Edge) bool { return e.Output().Device() && !e.From.Remembers(e.FromPort) }
 
-// holders returns the stages that hold the leases which n takes: n itself, and whoever a leased token leads to.
+// holders returns the stages that hold the leases which n takes: n itself, and whoever a leased
+// token leads to.
 func holders(n *graph.PlanNode) []*graph.PlanNode {
 	out, seen := []*graph.PlanNode{n}, map[*graph.PlanNode]bool{n: true}
 	for i := 0; i < len(out); i++ {
@@ -121,8 +124,8 @@ func holders(n *graph.PlanNode) []*graph.PlanNode {
 	return out
 }
 
-// slack returns the shortest paths from an event to all others, by relaxing every rule until nothing changes. A plan that
-// is live has no cycle below one, so that ends.
+// slack returns the shortest paths from an event to all others, by relaxing every rule until
+// nothing changes. A plan that is live has no cycle below one, so that ends.
 func slack(rules []rule, from event) map[event]int {
 	least := map[event]int{from: 0}
 	for changed, rounds := true, 0; changed && rounds <= len(rules); rounds++ {
@@ -138,8 +141,8 @@ func slack(rules []rule, from event) map[event]int {
 	return least
 }
 
-// Alive returns for every stage, by output port, the most of its tokens that can exist at once, those of the firing under
-// way included.
+// Alive returns for every stage, by output port, the most of its tokens that can exist at once,
+// those of the firing under way included.
 func Alive(p *graph.Plan) map[*graph.PlanNode][]int {
 	all := rules(p)
 	back := map[*graph.PlanNode]map[event]int{} // from a stage's drop

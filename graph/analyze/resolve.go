@@ -1,7 +1,7 @@
-// Package analyze says of a plan, before it runs, what it will do: how large its batch and edges are
-// (resolve.go), how many tokens can be alive at once (marking.go), whether it deadlocks (deadlock.go),
-// how much device memory it takes (dry.go, bound.go) and how fast it can go (throughput.go). All
-// but the dry run is read off one list of rules, that of marking.go.
+// Package analyze says of a plan, before it runs, what it will do: how large its batch and edges
+// are (resolve.go), how many tokens can be alive at once (marking.go), whether it deadlocks
+// (deadlock.go), how much device memory it takes (dry.go, bound.go) and how fast it can go
+// (throughput.go). All but the dry run is read off one list of rules, that of marking.go.
 package analyze
 
 import (
@@ -10,33 +10,34 @@ import (
 	"github.com/seed49bbd0e6/tachi/graph"
 )
 
-// Resolve settles what depends on the size of the input: how many frames may be resident, how many are launched at
-// once, and how many tokens each edge holds.
+// Resolve settles what depends on the size of the input: how many frames may be resident, how many
+// are launched at once, and how many tokens each edge holds.
 //
-// Batch. 8 frames up to 1280 x 720 pixels, 4 up to 1920 x 1080, 2 above or when the size is unknown; less
-// where Sizing says so.
-// Micro. A quarter of the batch, at least 1, and a divisor of it: leases are handed out in groups of micro. Less where
-// Sizing says so.
+// Batch. 8 frames up to 1280 x 720 pixels, 4 up to 1920 x 1080, 2 above or when the size is
+// unknown; less where Sizing says so. Micro. A quarter of the batch, at least 1, and a divisor of
+// it: leases are handed out in groups of micro. Less where Sizing says so.
 //
-// Capacities. Frames leave the source one after the other, and a stage with several inputs joins the tokens of one
-// frame. If two ways lead from one stage to another and one of them is full while the other could still take frames,
-// the stage where they part is blocked by the full one, and the other way may starve: a gather on it waits for frames
-// that never come, and leases are never returned. So every way must be able to hold as many frames as the longest. Let
+// Capacities. Frames leave the source one after the other, and a stage with several inputs joins
+// the tokens of one frame. If two ways lead from one stage to another and one of them is full while
+// the other could still take frames, the stage where they part is blocked by the full one, and the
+// other way may starve: a gather on it waits for frames that never come, and leases are never
+// returned. So every way must be able to hold as many frames as the longest. Let
 //
 //	inside(n) = the frames that stage n itself can hold: micro when it gathers, else 1
 //	hold(n)   = the most frames that can be under way between the source and n's inputs
 //	          = max over its inputs of hold(from) + inside(from) + capacity
 //
-// An edge without a given capacity first counts with micro, since frames travel in groups of that. Then each gets what
-// makes its own way as long as the longest: hold(to) - hold(from) - inside(from). The edge from the decoder to the
-// output, which passes by the whole network, thus holds every frame that the network can hold. When it is full, the
-// network is full, every gather in it has what it waits for, and frames move on. A delay that leads on to other stages
-// is one of the ways, and holds the token that it starts with besides.
+// An edge without a given capacity first counts with micro, since frames travel in groups of that.
+// Then each gets what makes its own way as long as the longest: hold(to) - hold(from) -
+// inside(from). The edge from the decoder to the output, which passes by the whole network, thus
+// holds every frame that the network can hold. When it is full, the network is full, every gather
+// in it has what it waits for, and frames move on. A delay that leads on to other stages is one of
+// the ways, and holds the token that it starts with besides.
 //
-// The stages of a feedback cycle move in step: one cannot be further ahead of another than the delays on the quickest
-// way back from there. An edge within a cycle therefore never holds more than its own delay and those, and gets just
-// that: 1, with a single delay in the cycle. Seen from outside a cycle is like one stage, so hold counts from the
-// longest way into any of its stages.
+// The stages of a feedback cycle move in step: one cannot be further ahead of another than the
+// delays on the quickest way back from there. An edge within a cycle therefore never holds more
+// than its own delay and those, and gets just that: 1, with a single delay in the cycle. Seen from
+// outside a cycle is like one stage, so hold counts from the longest way into any of its stages.
 
 // pixels up to which a batch of 8 or 4 frames is the rule.
 const (
@@ -158,7 +159,8 @@ func resolveEdges(p *graph.Plan) {
 	}
 }
 
-// delays is the least number of delays on a way from one stage to another, by relaxing every edge until nothing changes.
+// delays is the least number of delays on a way from one stage to another, by relaxing every edge
+// until nothing changes.
 func delays(p *graph.Plan, from, to *graph.PlanNode) int {
 	least := map[*graph.PlanNode]int{from: 0}
 	for range p.Nodes {

@@ -2,10 +2,11 @@ package analyze
 
 import "github.com/seed49bbd0e6/tachi/graph"
 
-// Every prompt is a memory that is kept and attended to, so the device memory of a plan grows with the prompts, and a dry
-// run through thousands of them takes as long as it takes to add them up one by one. It need not: beyond the first few,
-// each prompt adds the same. Where there are many, the plan is run dry on three thinned sets of prompts, in which one
-// object has ever more of them and the others one of each kind, and the rest is a straight line:
+// Every prompt is a memory that is kept and attended to, so the device memory of a plan grows with
+// the prompts, and a dry run through thousands of them takes as long as it takes to add them up one
+// by one. It need not: beyond the first few, each prompt adds the same. Where there are many, the
+// plan is run dry on three thinned sets of prompts, in which one object has ever more of them and
+// the others one of each kind, and the rest is a straight line:
 //
 //	results    grow with the prompts of all objects, whosever they are
 //	workspace  and scratch grow with the prompts of the object that has most: objects are worked on one after the other
@@ -19,7 +20,8 @@ const (
 	thinLeast  = 24   // prompts of the first run: memories are full, and attention is what takes most
 )
 
-// levels returns how many prompts the one object has in the three runs, nil when all are to be run dry one by one.
+// levels returns how many prompts the one object has in the three runs, nil when all are to be run
+// dry one by one.
 func levels(p graph.Prompts) []int {
 	top := min(p.Most, thinTop+p.Most%thinStep)
 	if p.Most+p.Others <= fewPrompts || top-2*thinStep < thinLeast {
@@ -28,8 +30,8 @@ func levels(p graph.Prompts) []int {
 	return []int{top - 2*thinStep, top - thinStep, top}
 }
 
-// MeasureAll is Measure for any number of prompts. scratch returns the most memory that the device has needed so far beside
-// what the stages hold.
+// MeasureAll is Measure for any number of prompts. scratch returns the most memory that the device
+// has needed so far beside what the stages hold.
 func MeasureAll(p *graph.Plan, d Dry, scratch func() int) ([]*Footprint, int, error) {
 	var runs [][]*Footprint
 	var beside []int

@@ -8,21 +8,24 @@ import (
 	"github.com/seed49bbd0e6/tachi/graph"
 )
 
-// How fast a plan can go is read off the same rules as how much it holds (marking.go), with times on them: between a
-// stage's firing and its dropping lies the time that a firing takes. Around a cycle of rules a frame waits for the frame
-// that is so many behind as the cycle has slack, so the frames of a cycle follow each other no closer than
+// How fast a plan can go is read off the same rules as how much it holds (marking.go), with times
+// on them: between a stage's firing and its dropping lies the time that a firing takes. Around a
+// cycle of rules a frame waits for the frame that is so many behind as the cycle has slack, so the
+// frames of a cycle follow each other no closer than
 //
 //	time around the cycle / slack around the cycle
 //
-// and the plan goes at the pace of its slowest cycle. A stage by itself is a cycle; feedback is one with a slack of its
-// delays; a full edge, or leases that come home late, are cycles as well. The slowest is found by looking for one that is
-// slower than the slowest so far, until there is none: a cycle around which more time passes than its slack is worth.
+// and the plan goes at the pace of its slowest cycle. A stage by itself is a cycle; feedback is one
+// with a slack of its delays; a full edge, or leases that come home late, are cycles as well. The
+// slowest is found by looking for one that is slower than the slowest so far, until there is none:
+// a cycle around which more time passes than its slack is worth.
 //
-// A gather fires once for micro frames. So the rules are unrolled over as many frames: each event has a copy for each of
-// them, and a gather's firing is one event that waits for all of its inputs. A slack of s frames then ties frame k to
-// frame k - s, some iterations back.
+// A gather fires once for micro frames. So the rules are unrolled over as many frames: each event
+// has a copy for each of them, and a gather's firing is one event that waits for all of its inputs.
+// A slack of s frames then ties frame k to frame k - s, some iterations back.
 //
-// Besides, the stages share a machine: what they all compute for a frame, spread over its cores, takes that long at least.
+// Besides, the stages share a machine: what they all compute for a frame, spread over its cores,
+// takes that long at least.
 
 // Cost is what a stage takes for a frame when it has the machine to itself.
 type Cost struct {
@@ -73,7 +76,8 @@ type copied struct {
 	frame int
 }
 
-// timedRule ties two copies: to happens in an iteration a time after from has happened so many iterations before.
+// timedRule ties two copies: to happens in an iteration a time after from has happened so many
+// iterations before.
 type timedRule struct {
 	from, to copied
 	a, b     int // their numbers
@@ -128,9 +132,9 @@ func gathered(p *graph.Plan, c copied) copied {
 	return c
 }
 
-// slower returns a cycle around which more time passes than the period for every iteration back, nil when there is none.
-// Gains that still grow after as many rounds as there are events come from a cycle, which the steps that led there go
-// through.
+// slower returns a cycle around which more time passes than the period for every iteration back,
+// nil when there is none. Gains that still grow after as many rounds as there are events come from
+// a cycle, which the steps that led there go through.
 func (u *unrolled) slower(period float64) []timedRule {
 	gain, by := make([]float64, len(u.ids)), make([]int, len(u.ids))
 	least := 1e-9 * period // what counts as growth

@@ -14,7 +14,8 @@ import (
 	"github.com/seed49bbd0e6/tachi/graph"
 )
 
-// A stage's documentation is derived from its value: the types and tags that the checker uses are what people read.
+// A stage's documentation is derived from its value: the types and tags that the checker uses are
+// what people read.
 
 // StageDoc describes a stage.
 type StageDoc struct {
@@ -39,7 +40,8 @@ type PortDoc struct {
 	State    bool   `json:"state,omitempty"`
 }
 
-// OptionDoc describes an option. Default is nil when leaving the option out means that it is absent.
+// OptionDoc describes an option. Default is nil when leaving the option out means that it is
+// absent.
 type OptionDoc struct {
 	Name     string   `json:"name"`
 	Type     string   `json:"type"`
@@ -168,7 +170,8 @@ func (d StageDoc) WriteText(w io.Writer) error {
 	return b.Flush()
 }
 
-// Example is a table for a pipeline file that uses the stage, with the stage names as sources to fill in.
+// Example is a table for a pipeline file that uses the stage, with the stage names as sources to
+// fill in.
 func (d StageDoc) Example() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "[stages.%s]\nstage = %q\n", d.Name, d.Name)

@@ -9,8 +9,9 @@ import (
 	"github.com/seed49bbd0e6/tachi/graph"
 )
 
-// Schema returns the JSON Schema (draft 7) of pipeline files that use a suite, for editors: completion, hover text and
-// early errors. It says less than Load does: JSON Schema cannot express wiring.
+// Schema returns the JSON Schema (draft 7) of pipeline files that use a suite, for editors:
+// completion, hover text and early errors. It says less than Load does: JSON Schema cannot express
+// wiring.
 func Schema(suite []*graph.Stage) ([]byte, error) {
 	var kinds []any
 	var names []string

@@ -8,10 +8,11 @@ import (
 	"unicode/utf8"
 )
 
-// A message about a file that cannot be read says what the file holds, where its first bytes tell: a name is often wrong,
-// and "a WebP picture" or "an HTML page" explains at once what happened.
+// A message about a file that cannot be read says what the file holds, where its first bytes tell:
+// a name is often wrong, and "a WebP picture" or "an HTML page" explains at once what happened.
 
-// signatures are how files of a kind begin. An entry with two parts has the second one at its offset.
+// signatures are how files of a kind begin. An entry with two parts has the second one at its
+// offset.
 var signatures = []struct {
 	start  string
 	at     int
@@ -67,7 +68,8 @@ var signatures = []struct {
 	{"\xfe\xff", 0, "", "UTF-16 text"},
 }
 
-// Content says what kind of file begins with these bytes, such as "a WebP picture"; "" when they do not tell.
+// Content says what kind of file begins with these bytes, such as "a WebP picture"; "" when they do
+// not tell.
 func Content(data []byte) string {
 	if len(data) == 0 {
 		return "empty"

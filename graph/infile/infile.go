@@ -14,9 +14,10 @@ import (
 	"github.com/seed49bbd0e6/tachi/graph"
 )
 
-// Files that a user names are read here, so that each mistake has the same words everywhere. A pipe or a device under the
-// name of a file would make the program wait for ever or take all memory: it is refused before it is opened. Where a
-// pipe makes sense it is read once and kept, because what it brought does not come again.
+// Files that a user names are read here, so that each mistake has the same words everywhere. A pipe
+// or a device under the name of a file would make the program wait for ever or take all memory: it
+// is refused before it is opened. Where a pipe makes sense it is read once and kept, because what
+// it brought does not come again.
 
 // Regular returns an error unless the path names a regular file, perhaps through links.
 func Regular(path string) error {
@@ -50,7 +51,8 @@ func kindOf(mode fs.FileMode) string {
 	return "a device"
 }
 
-// ReadFile reads a regular file of at most so many bytes. Errors begin with the path and are of kind BadData.
+// ReadFile reads a regular file of at most so many bytes. Errors begin with the path and are of
+// kind BadData.
 func ReadFile(path string, most int) ([]byte, error) {
 	err := Regular(path)
 	var data []byte
@@ -85,8 +87,8 @@ var pipes struct {
 	kept map[string][]byte
 }
 
-// ReadOnce is ReadFile that takes a pipe as well, such as a shell's <(...): it is read once, and what it brought is
-// returned from then on.
+// ReadOnce is ReadFile that takes a pipe as well, such as a shell's <(...): it is read once, and
+// what it brought is returned from then on.
 func ReadOnce(path string, most int) ([]byte, error) {
 	info, err := os.Stat(path)
 	if err != nil || info.Mode()&fs.ModeNamedPipe == 0 {
@@ -108,8 +110,8 @@ func ReadOnce(path string, most int) ([]byte, error) {
 	return data, nil
 }
 
-// Text returns the bytes of a text file without the byte order mark that some editors put before them. Text in UTF-16 and
-// files that are no text are errors that say what is there.
+// Text returns the bytes of a text file without the byte order mark that some editors put before
+// them. Text in UTF-16 and files that are no text are errors that say what is there.
 func Text(data []byte) ([]byte, error) {
 	switch {
 	case bytes.HasPrefix(data, []byte("\xff\xfe")), bytes.HasPrefix(data, []byte("\xfe\xff")):
@@ -124,7 +126,8 @@ func Text(data []byte) ([]byte, error) {
 	return bytes.TrimPrefix(data, []byte("\uFEFF")), nil
 }
 
-// Brief quotes text of a user's file for a message: at most 40 characters, and nothing that a terminal would not show.
+// Brief quotes text of a user's file for a message: at most 40 characters, and nothing that a
+// terminal would not show.
 func Brief(text string) string {
 	short := []rune(graph.Printable(strings.TrimSpace(strings.ToValidUTF8(text[:min(len(text), 400)], "\uFFFD"))))
 	if len(short) <= brief && len(text) <= 400 {

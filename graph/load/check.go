@@ -9,9 +9,9 @@ import (
 	"github.com/seed49bbd0e6/tachi/graph/tree"
 )
 
-// Checking looks at the graph as a whole: one source, nothing missing, nothing cut off, and no cycle of stages that
-// each wait for another's token of the same frame. Edges with a delay carry a token from the start and so never
-// close such a cycle.
+// Checking looks at the graph as a whole: one source, nothing missing, nothing cut off, and no
+// cycle of stages that each wait for another's token of the same frame. Edges with a delay carry a
+// token from the start and so never close such a cycle.
 
 func (l *loader) check(g *draft, stages *tree.Node) {
 	if slices.ContainsFunc(g.nodes, func(n *draftNode) bool { return n.Stage == nil }) {
@@ -79,11 +79,12 @@ func (l *loader) missing(g *draft) {
 	}
 }
 
-// instant reports whether an edge ties two stages within one frame. An input that should have a delay and lacks it has
-// been reported already, and is taken as it was meant.
+// instant reports whether an edge ties two stages within one frame. An input that should have a
+// delay and lacks it has been reported already, and is taken as it was meant.
 func (e *draftEdge) instant() bool { return e.Delay == 0 && !e.To.Stage.In[e.ToPort].Delay }
 
-// cycles reports each cycle of instant edges, by depth-first search: an edge to a node on the current path closes one.
+// cycles reports each cycle of instant edges, by depth-first search: an edge to a node on the
+// current path closes one.
 func (l *loader) cycles(g *draft) {
 	state := map[*graph.PlanNode]int{} // 1: on the path, 2: done
 	var path []*graph.PlanNode
@@ -133,7 +134,8 @@ func (l *loader) cycle(e *draftEdge, nodes []*graph.PlanNode) {
 	l.add(d)
 }
 
-// reach reports stages that no path of instant edges leads to from the source: nothing would tell them of a frame.
+// reach reports stages that no path of instant edges leads to from the source: nothing would tell
+// them of a frame.
 func (l *loader) reach(g *draft) {
 	seen := map[*graph.PlanNode]bool{}
 	for _, n := range g.nodes {
@@ -153,7 +155,8 @@ func (l *loader) reach(g *draft) {
 		}
 	}
 	for _, n := range g.nodes {
-		// A node with an open or misnamed input has its message; stages downstream of an unreached one are not reported again.
+		// A node with an open or misnamed input has its message; stages downstream of an unreached
+		// one are not reported again.
 		if seen[n.PlanNode] || l.alreadyReported(g, n, map[*draftNode]bool{}) ||
 			slices.ContainsFunc(n.In, func(e *graph.Edge) bool { return e != nil && e.Delay == 0 && !seen[e.From] }) {
 			continue
@@ -164,8 +167,9 @@ func (l *loader) reach(g *draft) {
 	}
 }
 
-// alreadyReported reports whether n, or a stage that it depends on, has an input without an edge, or is on a cycle. known holds
-// the answers so far; a node on the way counts as reported, since coming back to it closes a cycle.
+// alreadyReported reports whether n, or a stage that it depends on, has an input without an edge,
+// or is on a cycle. known holds the answers so far; a node on the way counts as reported, since
+// coming back to it closes a cycle.
 func (l *loader) alreadyReported(g *draft, n *draftNode, known map[*draftNode]bool) bool {
 	if answer, ok := known[n]; ok {
 		return answer

@@ -14,8 +14,8 @@ import (
 	"github.com/seed49bbd0e6/tachi/graph/internal/graphtest"
 )
 
-// FuzzLoad feeds any text and any --set to the loader. It must not panic; a refusal says where; and whatever it accepts
-// is a graph that can run: topological, one source, every edge with room.
+// FuzzLoad feeds any text and any --set to the loader. It must not panic; a refusal says where; and
+// whatever it accepts is a graph that can run: topological, one source, every edge with room.
 func FuzzLoad(f *testing.F) {
 	files, err := filepath.Glob("testdata/*.txtar")
 	if err != nil {

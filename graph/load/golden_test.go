@@ -23,9 +23,9 @@ import (
 
 var update = flag.Bool("update", false, "rewrite the golden files")
 
-// Each testdata/*.txtar holds files and what loading pipeline.toml gives: "plan", or "errors". A file "args" has
-// overrides, one a line: "-i clip.mp4", "-o dir", "--set key=value", "--device d", "--variant v", "--weights w"; and
-// "size WxH" to resolve the plan for.
+// Each testdata/*.txtar holds files and what loading pipeline.toml gives: "plan", or "errors". A
+// file "args" has overrides, one a line: "-i clip.mp4", "-o dir", "--set key=value", "--device d",
+// "--variant v", "--weights w"; and "size WxH" to resolve the plan for.
 func TestPipelinesGiveTheirGoldenText(t *testing.T) {
 	files, err := filepath.Glob("testdata/*.txtar")
 	if err != nil || len(files) == 0 {

@@ -19,9 +19,9 @@ import (
 	"github.com/seed49bbd0e6/tachi/graph/tree"
 )
 
-// File reads a pipeline file and the files it extends, lays the overrides over it and checks the whole against the
-// suite. The error is of type Diagnostics: every mistake that there is. The plan still needs analyze.Resolve, which sets
-// what depends on the size of the input.
+// File reads a pipeline file and the files it extends, lays the overrides over it and checks the
+// whole against the suite. The error is of type Diagnostics: every mistake that there is. The plan
+// still needs analyze.Resolve, which sets what depends on the size of the input.
 func File(path string, suite []*graph.Stage, o Overrides) (*graph.Plan, error) {
 	return FS(nil, path, suite, o)
 }
@@ -36,7 +36,8 @@ func FS(fsys fs.FS, path string, suite []*graph.Stage, o Overrides) (*graph.Plan
 	return l.plan(path, root, o)
 }
 
-// Bytes is File on a text. name stands for the file in messages, and its folder is what paths are relative to.
+// Bytes is File on a text. name stands for the file in messages, and its folder is what paths are
+// relative to.
 func Bytes(name string, data []byte, suite []*graph.Stage, o Overrides) (*graph.Plan, error) {
 	l := &loader{suite: suite}
 	r := &tree.Reader{Diags: &l.diags}

@@ -15,7 +15,8 @@ import (
 	"github.com/seed49bbd0e6/tachi/graph/tree"
 )
 
-// decoder fills options structs from the tree. Each value that does not fit is one diagnostic; the rest goes on.
+// decoder fills options structs from the tree. Each value that does not fit is one diagnostic; the
+// rest goes on.
 type decoder struct {
 	diags *graph.Diagnostics
 	outs  []moved // output paths written relative to a file, which -o moves
@@ -66,7 +67,8 @@ func (d *decoder) complain(err error, table *tree.Node) {
 	}
 }
 
-// fill decodes a table into a struct. what names it in messages; known are keys that are read elsewhere.
+// fill decodes a table into a struct. what names it in messages; known are keys that are read
+// elsewhere.
 func (d *decoder) fill(out reflect.Value, table *tree.Node, what string, known ...string) {
 	list := graph.Options(out.Type())
 	for _, key := range table.Order {
@@ -270,7 +272,8 @@ type moved struct {
 	path reflect.Value
 }
 
-// reroot moves the relative outputs of the files into dir: the folder that those of one file share is replaced by it.
+// reroot moves the relative outputs of the files into dir: the folder that those of one file share
+// is replaced by it.
 func (d *decoder) reroot(dir string) {
 	if dir == "" {
 		return

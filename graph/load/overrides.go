@@ -13,8 +13,8 @@ import (
 	"github.com/seed49bbd0e6/tachi/graph/tree"
 )
 
-// Overrides is what the command line says about a pipeline. Everything in it is laid over the file: first the
-// named fields, then Set, so that --set wins.
+// Overrides is what the command line says about a pipeline. Everything in it is laid over the file:
+// first the named fields, then Set, so that --set wins.
 type Overrides struct {
 	Set       []string       // "stages.output.path=x.mp4": a dotted key and a TOML value; anything that is no TOML value is a string
 	Input     string         // -i: the path option of the source
@@ -31,7 +31,8 @@ func flagNode(flag string, v any) *tree.Node {
 	return wrap(&tree.Text{Name: flag, Flag: true, Dir: "."}, v)
 }
 
-// wrap makes a tree of a Go value. Maps with string keys and slices of plain values become tables and arrays.
+// wrap makes a tree of a Go value. Maps with string keys and slices of plain values become tables
+// and arrays.
 func wrap(src *tree.Text, v any) *tree.Node {
 	n := &tree.Node{Source: src, Value: v}
 	switch r := reflect.ValueOf(v); r.Kind() {

@@ -14,8 +14,8 @@ import (
 var stageName = regexp.MustCompile(`^[a-z][a-z0-9]*(-[a-z0-9]+)*$`)
 var keyName = regexp.MustCompile(`^[a-z][a-z0-9_]*$`)
 
-// Check reports what is wrong with a list of stages: names given twice or badly formed, anything without
-// documentation, a default that does not decode. A test of each suite calls it.
+// Check reports what is wrong with a list of stages: names given twice or badly formed, anything
+// without documentation, a default that does not decode. A test of each suite calls it.
 func Check(suite []*graph.Stage) error {
 	var errs []error
 	seen := map[string]bool{}
@@ -64,7 +64,8 @@ func checkPorts(ports []graph.Port, side string, bad func(string, ...any)) {
 	}
 }
 
-// checkOptions looks at the options struct: tags, docs, and whether each default is a value that the option takes.
+// checkOptions looks at the options struct: tags, docs, and whether each default is a value that
+// the option takes.
 func checkOptions(t reflect.Type, bad func(string, ...any)) {
 	if t == nil {
 		return

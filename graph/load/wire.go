@@ -10,8 +10,8 @@ import (
 	"github.com/seed49bbd0e6/tachi/graph/tree"
 )
 
-// Wiring turns the stage tables into nodes and edges. A stage whose name is unknown stays as a node without ports, so
-// that what refers to it is not reported as well: one mistake, one message.
+// Wiring turns the stage tables into nodes and edges. A stage whose name is unknown stays as a node
+// without ports, so that what refers to it is not reported as well: one mistake, one message.
 
 // draft is a graph in the making. Nodes stand in file order.
 type draft struct {
@@ -244,7 +244,8 @@ func (n *draftNode) ports() []graph.Port {
 	return n.Stage.Out
 }
 
-// fit checks that the token of an edge is one that its input takes, and that it comes from the right frame.
+// fit checks that the token of an edge is one that its input takes, and that it comes from the
+// right frame.
 func (l *loader) fit(e *draftEdge, port *graph.Port, from *draftNode, g *draft) {
 	out := &from.Stage.Out[e.FromPort]
 	if !out.Type.AssignableTo(port.Type) {

@@ -5,10 +5,11 @@ import (
 	"strings"
 )
 
-// The TOML library decodes strictly but says nothing of where a key stood. locate walks the same text once more and
-// remembers for each key where it and its value stand. It does not check the text, so it only has to find its way; on
-// anything unexpected it moves on by one byte and loses at most a place. It also stops at values that are nested
-// beyond reason, on which the library would take minutes.
+// The TOML library decodes strictly but says nothing of where a key stood. locate walks the same
+// text once more and remembers for each key where it and its value stand. It does not check the
+// text, so it only has to find its way; on anything unexpected it moves on by one byte and loses at
+// most a place. It also stops at values that are nested beyond reason, on which the library would
+// take minutes.
 
 // spot is where a key and its value stand, with the spots of the keys or elements inside.
 type spot struct {
@@ -219,7 +220,7 @@ func (s *scanner) value(t *spot) {
 	t.val = Span{start, start + len(strings.TrimRight(s.text[start:s.pos], " \t"))}
 }
 
-// element moves to the next element of an array or an inline table, and says whether there is one.
+// element moves to the next element of an array or an inline table, and reports whether there is one.
 func (s *scanner) element() bool {
 	s.space(true)
 	for s.accept(',') {

@@ -136,8 +136,9 @@ func Grow(src *Text, v any, at *spot, under Span) *Node {
 	return n
 }
 
-// Merge lays over on top of base, key by key. Where over names another stage, what only base says is marked: such
-// a key is used if the new stage knows it, and is left behind otherwise, so that a stage can be swapped in one line.
+// Merge lays over on top of base, key by key. Where over names another stage, what only base says
+// is marked: such a key is used if the new stage knows it, and is left behind otherwise, so that a
+// stage can be swapped in one line.
 func Merge(base, over *Node) *Node {
 	if base == nil || base.Table == nil || over.Table == nil {
 		return over
@@ -305,7 +306,8 @@ func (r *Reader) environment(n *Node) {
 	})
 }
 
-// Relative resolves a path that was written in a file of folder dir. "-" and addresses stay as they are.
+// Relative resolves a path that was written in a file of folder dir. "-" and addresses stay as they
+// are.
 func Relative(dir, path string) string {
 	if path == "" || path == "-" || Address(path) || filepath.IsAbs(path) {
 		return path

@@ -9,7 +9,8 @@ import (
 	"github.com/seed49bbd0e6/tachi/kernels"
 )
 
-// heads describes an attention of some heads to the kernels. Head h has its channels from h*d, or h*dv, on in every row.
+// heads describes an attention of some heads to the kernels. Head h has its channels from h*d, or
+// h*dv, on in every row.
 type heads struct {
 	n, nq, nk, d, dv   int
 	q, k, v, y         *C.float
@@ -30,8 +31,8 @@ func wholeHeads(op kernels.WindowAttention) heads {
 		scale: float32(1 / math.Sqrt(float64(c/op.Heads)))}
 }
 
-// scratch returns the bytes that a worker needs, and those for the copied keys of all heads, 0 if there are too few queries for
-// that to pay.
+// scratch returns the bytes that a worker needs, and those for the copied keys of all heads, 0 if
+// there are too few queries for that to pay.
 func (h heads) scratch(d *Device) (worker, once int) {
 	return 4 * int(C.call_attendwork(d.isa, C.long(h.nq), C.long(h.d), C.long(h.dv))), 4 * h.n * h.copied(d)
 }
@@ -80,8 +81,8 @@ func (d *Device) attention(op kernels.Attention) error {
 	return d.attend(h)
 }
 
-// windowAttention does some windows in a task; see attention_window.h. A map that is one window is like any attention, unless queries are
-// pooled, which no network does there.
+// windowAttention does some windows in a task; see attention_window.h. A map that is one window is
+// like any attention, unless queries are pooled, which no network does there.
 func (d *Device) windowAttention(op kernels.WindowAttention) error {
 	batch, h, w, c := op.QKV.Dim(0), op.QKV.Dim(1), op.QKV.Dim(2), op.Y.Dim(3)
 	qkv, y := floats(op.QKV), floats(op.Y)

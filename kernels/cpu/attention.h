@@ -1,25 +1,30 @@
-// Y = softmax(scale Q Kᵀ) V with a streaming softmax: the scores of a block of keys against a panel of queries exist
-// at a time, and nothing more.
+// Y = softmax(scale Q Kᵀ) V with a streaming softmax: the scores of a block of keys against a panel
+// of queries exist at a time, and nothing more.
 //
-// Scores are computed transposed, a row for each key and a lane for each query. So keys and values are the left, broadcast
-// operands of the two products, queries are packed once in panels of two or three vectors, and the softmax is vertical: for each
-// lane, over a block of keys with scores s in powers of two (log2 e is folded into the scale),
+// Scores are computed transposed, a row for each key and a lane for each query. So keys and values
+// are the left, broadcast operands of the two products, queries are packed once in panels of two or
+// three vectors, and the softmax is vertical: for each lane, over a block of keys with scores s in
+// powers of two (log2 e is folded into the scale),
 //
 //	m' = max(m, max s)    a = 2^(m - m')    p = 2^(s - m')    l = a l + sum p    o = a o + p V
 //
-// and y = o / l at the end. What a query gets does not depend on the queries beside it, and the keys are taken in order.
+// and y = o / l at the end. What a query gets does not depend on the queries beside it, and the
+// keys are taken in order.
 //
-// Keys and values that several panels use are copied first: keys row by row, values in strips as wide as a tile is high, so
-// that the tiles read nothing but what they need, one float after the other. Panels of three vectors take an instruction less for
-// 12 multiply-adds; windows have few queries, of which panels of two leave fewer lanes empty.
+// Keys and values that several panels use are copied first: keys row by row, values in strips as
+// wide as a tile is high, so that the tiles read nothing but what they need, one float after the
+// other. Panels of three vectors take an instruction less for 12 multiply-adds; windows have few
+// queries, of which panels of two leave fewer lanes empty.
 
-// The state of a block of queries and a block of copied keys and values fill the second-level cache together.
+// The state of a block of queries and a block of copied keys and values fill the second-level cache
+// together.
 #define QUERIES 512       // of a block, at most
 #define STATE (128 << 10) // floats of a block's queries and results
 #define KEYS 256          // of a block, at most
 #define COPIED (20 << 10) // floats of a block's keys and values
 
-// queriesof and keysof say how many a block has, at most, with panels of nv vectors, d channels of a key and dv of a value.
+// queriesof and keysof say how many a block has, at most, with panels of nv vectors, d channels of
+// a key and dv of a value.
 static long queriesof(int nv, long d, long dv) {
     long lanes = nv * VL;
     return most(lanes, least(QUERIES, STATE / (d + dv)) / lanes * lanes);
@@ -36,8 +41,8 @@ typedef struct {
     region *next;         // or null; a step of fetching for each tile of values
 } attention;
 
-// A strip is n rows of as many values as a tile is high. A whole vector is stored of each, over the start of the next, for which
-// there is room behind a strip.
+// A strip is n rows of as many values as a tile is high. A whole vector is stored of each, over the
+// start of the next, for which there is room behind a strip.
 static inline long strip(int nv, long n) { return n * HEIGHT(nv) + VL; }
 
 // state lays out the work of nq queries, for as many panels as they fill.
@@ -49,8 +54,8 @@ static attention state(room *r, int nv, long nq, long d, long dv) {
     return a;
 }
 
-// softmax turns a block of n rows of nv vectors of scores, at most 3, into weights against the new maximum, and returns what
-// old sums shrink by.
+// softmax turns a block of n rows of nv vectors of scores, at most 3, into weights against the new
+// maximum, and returns what old sums shrink by.
 static inline __attribute__((always_inline)) void softmax(vf *s, const int nv, long n, vf *m, vf *l, vf *shrink) {
     vf top[3], sum[3] = {}; // in registers
     for (int v = 0; v < nv; v++) top[v] = m[v];
@@ -69,8 +74,8 @@ static inline __attribute__((always_inline)) void softmax(vf *s, const int nv, l
     }
 }
 
-// weigh turns the scores s of n keys into weights, and adds their values, so weighed, to o [dv][nv * VL]. Values are rows ldv
-// apart or, where ldv is 0, strips of the given pitch.
+// weigh turns the scores s of n keys into weights, and adds their values, so weighed, to o [dv][nv
+// * VL]. Values are rows ldv apart or, where ldv is 0, strips of the given pitch.
 static inline __attribute__((always_inline)) void weigh(const int nv, long n, const float *v, long ldv, long pitch, long dv, float *s,
                                                         float *m, float *l, float *o, region *next) {
     vf shrink[3];
@@ -96,7 +101,8 @@ static void begin(attention *a, const float *const *q, float scale) {
     }
 }
 
-// copykey puts row i of n beside the others: a key, to rows of k, and its value, to strips of v, w floats wide.
+// copykey puts row i of n beside the others: a key, to rows of k, and its value, to strips of v, w
+// floats wide.
 static inline __attribute__((always_inline)) void copykey(const int w, float *k, float *v, long i, long n, long d, long dv,
                                                           const float *key, const float *value) {
     float *to = k + i * d;
@@ -111,8 +117,8 @@ static inline __attribute__((always_inline)) void copykey(const int w, float *k,
             vstore(to + j, left - j >= VL ? vload(value + c + j) : vload_n(value + c + j, left - j));
 }
 
-// keyblocks says how many blocks nk keys are, of nearly the same size, and blocksize the floats that each has room for once it is
-// copied.
+// keyblocks says how many blocks nk keys are, of nearly the same size, and blocksize the floats
+// that each has room for once it is copied.
 static long keyblocks(long nk, long d, long dv) { return (nk + keysof(d, dv) - 1) / keysof(d, dv); }
 static long blocksize(int nv, long nk, long d, long dv) {
     long blocks = most(1, keyblocks(nk, d, dv)), n = (nk + blocks - 1) / blocks;
@@ -129,7 +135,8 @@ static void copykeys(const float *k, long ldk, const float *v, long ldv, long nk
     }
 }
 
-// attendto adds n keys, rows of k, and their values, rows of v or, where ldv is 0, the strips of copykey.
+// attendto adds n keys, rows of k, and their values, rows of v or, where ldv is 0, the strips of
+// copykey.
 static inline __attribute__((always_inline)) void attendto(attention *a, const int nv, long n, const float *k, long ldk,
                                                            const float *v, long ldv) {
     for (long i = 0; i < a->nq; i += a->lanes) {
@@ -146,11 +153,12 @@ static void end(attention *a, float *const *y) {
     }
 }
 
-// The keys of a head are copied, for panels of three vectors, if its nq queries are more than one panel of two.
+// The keys of a head are copied, for panels of three vectors, if its nq queries are more than one
+// panel of two.
 static int copies(long nq) { return nq > NR; }
 
-// What a caller of attend needs to know of a head with nq queries: how many a call does, at most, and the floats of its work, and
-// those of the head's copied keys, 0 if they are not copied.
+// What a caller of attend needs to know of a head with nq queries: how many a call does, at most,
+// and the floats of its work, and those of the head's copied keys, 0 if they are not copied.
 static long attendqueries(long nq, long d, long dv) { return copies(nq) ? least(nq, queriesof(3, d, dv)) : nq; }
 static long attendwork(long nq, long d, long dv) {
     room r = {};
@@ -159,7 +167,8 @@ static long attendwork(long nq, long d, long dv) {
 }
 static long attendonce(long nq, long nk, long d, long dv) { return copies(nq) ? keyblocks(nk, d, dv) * blocksize(3, nk, d, dv) : 0; }
 
-// attend does queries q0..q1, at most attendqueries, of one head. copied has all blocks of its keys, or is null where it copies none.
+// attend does queries q0..q1, at most attendqueries, of one head. copied has all blocks of its
+// keys, or is null where it copies none.
 static void attend(const float *q, long ldq, const float *k, long ldk, const float *v, long ldv, const float *copied, float *y,
                    long ldy, long q0, long q1, long nk, long d, long dv, float scale, float *work) {
     const float *from[QUERIES];

@@ -1,31 +1,36 @@
-// The attention of queries to maps whose keys turn with their place (RoPE on two axes), without making a key.
+// The attention of queries to maps whose keys turn with their place (RoPE on two axes), without
+// making a key.
 //
-// The key of a row m at column x and row y is k = R (W m + b), its first half of channels turned by x, its second by y. Both
-// the turn and the projection can be moved to the query:
+// The key of a row m at column x and row y is k = R (W m + b), its first half of channels turned by
+// x, its second by y. Both the turn and the projection can be moved to the query:
 //
 //	q . k = (U(x) + V(y)) . m + c(x) + d(y)        U(x) = W1 transposed, times q1 turned back by x; c(x) = b1 . q1 turned back
 //
-// and V(y), d(y) likewise of the second half. For a block of queries U is made for every column and V for every row; then
-// one sum U(x) + V(y) scores the rows of all maps at that place. A row m is much narrower than a key.
+// and V(y), d(y) likewise of the second half. For a block of queries U is made for every column and
+// V for every row; then one sum U(x) + V(y) scores the rows of all maps at that place. A row m is
+// much narrower than a key.
 //
-// A turn by h + t is a turn by h and one by t, and a turn by h - t differs from it in the sign of the sines. So places are made
-// two by two, as far to one side of the middle one as to the other, from two sums over the pairs j of channels:
+// A turn by h + t is a turn by h and one by t, and a turn by h - t differs from it in the sign of
+// the sines. So places are made two by two, as far to one side of the middle one as to the other,
+// from two sums over the pairs j of channels:
 //
 //	U(h+t) = C + S    U(h-t) = C - S    C = sum of cos(t a_j) even_j    S = sum of sin(t a_j) odd_j
 //
-// where with q turned back by h, even_j = W_2j q_2j + W_2j+1 q_2j+1 and odd_j = W_2j q_2j+1 - W_2j+1 q_2j.
+// where with q turned back by h, even_j = W_2j q_2j + W_2j+1 q_2j+1 and odd_j = W_2j q_2j+1 -
+// W_2j+1 q_2j.
 //
-// As in attention.h a lane is a query. A block has groups of three vectors, as many as a tile of the sum has registers for.
-// The maps are read a piece at a time, some columns of one row of all maps, down the maps; then come the other rows, in pieces
-// too. All are arranged in this order first, once for all blocks, for the rows of different maps compete for one set of every
-// cache.
+// As in attention.h a lane is a query. A block has groups of three vectors, as many as a tile of
+// the sum has registers for. The maps are read a piece at a time, some columns of one row of all
+// maps, down the maps; then come the other rows, in pieces too. All are arranged in this order
+// first, once for all blocks, for the rows of different maps compete for one set of every cache.
 
 #define GROUP (3 * VL)
 #define GROUPS 4                // of a block, at most; an even number
 #define PIECE 224               // rows of a piece, at most, if one column of all maps is not more
 #define PIECE_COLUMNS 32        // of a piece, at most
 
-// SCORES(M) is s = x (u + v) for M rows of m floats, row m of u and v being added. Rows of s, u and v are those of a group.
+// SCORES(M) is s = x (u + v) for M rows of m floats, row m of u and v being added. Rows of s, u and
+// v are those of a group.
 typedef void scorefn(long m, const float *x, const float *u, const float *v, vf *s);
 
 #define SUM(V, AT) UNROLL for (int j = 0; j < 3; j++) V[j] = vload(u + (AT) * GROUP + j * VL) + vload(v + (AT) * GROUP + j * VL);
@@ -128,7 +133,8 @@ static void take(piece p, long i, const float *x, const float *v) {
     for (; c < p.dv; c++) *to++ = v[c];
 }
 
-// arrange makes pieces i0..i1, and before the first the columns of w, [m + 1, d], the bias being the last.
+// arrange makes pieces i0..i1, and before the first the columns of w, [m + 1, d], the bias being
+// the last.
 static void arrange(rotary a, long i0, long i1) {
     for (long c = 0; c <= a.m && i0 == 0; c++)
         for (long i = 0; i < a.d; i++) a.once[c * a.d + i] = c < a.m ? a.w[i * a.m + c] : a.bias[i];
@@ -155,8 +161,8 @@ static void turnback(const float *q, const float *cos, const float *sin, long pa
     }
 }
 
-// places makes u [side][m + 1][GROUP] of one half of the queries of a group, [d/2][GROUP], and the half of w [m + 1, d] that
-// belongs to it.
+// places makes u [side][m + 1][GROUP] of one half of the queries of a group, [d/2][GROUP], and the
+// half of w [m + 1, d] that belongs to it.
 static void places(rotary a, const float *q, const float *w, float *work, float *u) {
     long pairs = a.d / 4, middle = a.side / 2, pitch = (a.m + 1) * GROUP;
     float *turned = work, *even = turned + 2 * pairs * GROUP, *odd = even + pairs * GROUP;
@@ -188,7 +194,8 @@ static void places(rotary a, const float *q, const float *w, float *work, float 
     }
 }
 
-// project makes u [m + 1][GROUP] of the queries of a group, [d][GROUP], for the rows that do not turn.
+// project makes u [m + 1][GROUP] of the queries of a group, [d][GROUP], for the rows that do not
+// turn.
 static void project(rotary a, const float *q, float *u) {
     for (long i = 0, n; i <= a.m; i += n) {
         n = least(TALL, a.m + 1 - i);

@@ -114,7 +114,8 @@ func TestWindowAttentionStaysInItsWindow(t *testing.T) {
 	})
 }
 
-// The queries beside a query, the pictures beside a picture and the number of workers change no byte.
+// The queries beside a query, the pictures beside a picture and the number of workers change no
+// byte.
 func TestAttentionOfAQueryDoesNotDependOnTheOthers(t *testing.T) {
 	for _, isa := range sets() {
 		var whole []float32

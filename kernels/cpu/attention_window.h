@@ -1,10 +1,12 @@
-// The attention of a Hiera block inside the windows of a map, read in place from the fused projections.
+// The attention of a Hiera block inside the windows of a map, read in place from the fused
+// projections.
 //
-// A window's keys and values are copied, pad tokens included; queries are read in place, or max-pooled 2 x 2 into rows, pad
-// tokens left out. The map is larger than the caches and its windows are read in short pieces, so each is fetched while the
-// one before it is computed.
+// A window's keys and values are copied, pad tokens included; queries are read in place, or
+// max-pooled 2 x 2 into rows, pad tokens left out. The map is larger than the caches and its
+// windows are read in short pieces, so each is fetched while the one before it is computed.
 
-// The work of a window: its queries, as many as are done at a time, a block of its keys and values, and its pooled queries.
+// The work of a window: its queries, as many as are done at a time, a block of its keys and values,
+// and its pooled queries.
 typedef struct {
     attention state;
     float *copied, *pooled;
@@ -24,7 +26,8 @@ static long windowwork(window w) { // floats
     return r.used;
 }
 
-// attendwindow does queries q0..q1 of the window at (y0, x0), counted row by row over those inside the map.
+// attendwindow does queries q0..q1 of the window at (y0, x0), counted row by row over those inside
+// the map.
 static void attendwindow(window w, long q0, long q1, float scale, float *work, region *next) {
     long ld = 3 * w.c, keys = w.wh * w.ww, blocks = keyblocks(keys, w.d, w.d);
     room r = {work};

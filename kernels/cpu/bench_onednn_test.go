@@ -13,8 +13,9 @@ import (
 	"github.com/seed49bbd0e6/tachi/kernels/cpu/onednn"
 )
 
-// BenchmarkBesideOneDNN times products of the network here and by oneDNN in turns, and reports GFLOP/s of the fastest
-// round of each, and the measured peak: go test -tags onednn -bench BesideOneDNN ./kernels/cpu
+// BenchmarkBesideOneDNN times products of the network here and by oneDNN in turns, and reports
+// GFLOP/s of the fastest round of each, and the measured peak: go test -tags onednn -bench
+// BesideOneDNN ./kernels/cpu
 func BenchmarkBesideOneDNN(b *testing.B) {
 	for _, s := range products {
 		m, k, n := s[0], s[1], s[2]

@@ -10,8 +10,8 @@ import (
 	"github.com/seed49bbd0e6/tachi/kernels"
 )
 
-// run times one op and reports GFLOP/s and the share of the measured peak of as many workers. On a machine that
-// others use too the mean says little; %best is the share in the fastest round.
+// run times one op and reports GFLOP/s and the share of the measured peak of as many workers. On a
+// machine that others use too the mean says little; %best is the share in the fastest round.
 func run(b *testing.B, d *Device, peak float64, op kernels.Op) {
 	b.Helper()
 	best := math.Inf(1)
@@ -29,7 +29,8 @@ func run(b *testing.B, d *Device, peak float64, op kernels.Op) {
 	b.ReportMetric(100*flop/best/peak, "%best")
 }
 
-// onThreads runs a benchmark with 1 and 2 workers on the instruction set that TACHI_CPU or the processor picks.
+// onThreads runs a benchmark with 1 and 2 workers on the instruction set that TACHI_CPU or the
+// processor picks.
 func onThreads(b *testing.B, bench func(b *testing.B, d *Device, peak float64)) {
 	for _, threads := range []int{1, 2} {
 		b.Run(fmt.Sprintf("threads=%d", threads), func(b *testing.B) {

@@ -1,11 +1,12 @@
-// Package cpu carries out the ops of package kernels on the processor: float32, all cores, own kernels in C.
+// Package cpu carries out the ops of package kernels on the processor: float32, all cores, own
+// kernels in C.
 //
-// One text of each kernel is compiled for several instruction sets (isa_*.c) and the best one that the
-// processor has is picked when a Device is made; the environment variable TACHI_CPU=plain|avx2|avx512
-// picks another. Go splits an op into tasks, each one call into C that runs for some ten microseconds to
-// milliseconds, and the device's workers take them in turn. Every element of a result is computed by one
-// fixed sequence of operations, so that results depend neither on the number of workers, nor on the
-// split into tasks, nor on the batch.
+// One text of each kernel is compiled for several instruction sets (isa_*.c) and the best one that
+// the processor has is picked when a Device is made; the environment variable
+// TACHI_CPU=plain|avx2|avx512 picks another. Go splits an op into tasks, each one call into C that
+// runs for some ten microseconds to milliseconds, and the device's workers take them in turn. Every
+// element of a result is computed by one fixed sequence of operations, so that results depend
+// neither on the number of workers, nor on the split into tasks, nor on the batch.
 package cpu
 
 // #cgo CFLAGS: -O3 -Wall -Wno-psabi
@@ -34,16 +35,18 @@ var _ kernels.Device = (*Device)(nil)
 
 var processors = goruntime.GOMAXPROCS(0)
 
-// Processors returns how many threads Go ran Go code on when the program began, which honours the quota
-// of the container and GOMAXPROCS. A device raises GOMAXPROCS above it.
+// Processors returns how many threads Go ran Go code on when the program began, which honours the
+// quota of the container and GOMAXPROCS. A device raises GOMAXPROCS above it.
 func Processors() int { return processors }
 
-// spare is how many Ps (threads that may run Go code) there are beside the workers. Workers sit in cgo.
-// Without idle Ps the scheduler retakes the P of every cgo call at once and wakes a thread that competes
-// with a worker; with idle Ps it ignores calls under 10 ms. Decoding and encoding use some too.
+// spare is how many Ps (threads that may run Go code) there are beside the workers. Workers sit in
+// cgo. Without idle Ps the scheduler retakes the P of every cgo call at once and wakes a thread
+// that competes with a worker; with idle Ps it ignores calls under 10 ms. Decoding and encoding use
+// some too.
 const spare = 4
 
-// New returns a device with a number of workers, 0 for one for each processor. It raises GOMAXPROCS above that.
+// New returns a device with a number of workers, 0 for one for each processor. It raises GOMAXPROCS
+// above that.
 func New(threads int) (*Device, error) {
 	if threads < 0 {
 		return nil, fmt.Errorf("cpu: %d threads", threads)
@@ -61,7 +64,8 @@ func New(threads int) (*Device, error) {
 // isa is the kernels for one instruction set.
 type isa = C.kernels
 
-// newDevice returns a device with these kernels, a number of workers, and memory from a heap, of which it keeps some bytes.
+// newDevice returns a device with these kernels, a number of workers, and memory from a heap, of
+// which it keeps some bytes.
 func newDevice(kernels *isa, threads int, from heap, keep int) *Device {
 	goruntime.GOMAXPROCS(max(goruntime.GOMAXPROCS(0), threads+spare))
 	return &Device{isa: kernels, pool: newPool(threads), mem: memory{heap: from, keep: keep}}
@@ -75,7 +79,8 @@ func (d *Device) Info() kernels.Info {
 // Sync returns at once: ops are done when Do returns.
 func (d *Device) Sync() error { return nil }
 
-// Close stops the workers and frees cached memory. Tensors still allocated are an error that says how many bytes.
+// Close stops the workers and frees cached memory. Tensors still allocated are an error that says
+// how many bytes.
 func (d *Device) Close() error {
 	d.pool.close()
 	return d.mem.close()

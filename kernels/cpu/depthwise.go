@@ -5,8 +5,8 @@ import "C"
 
 import "github.com/seed49bbd0e6/tachi/kernels"
 
-// depthwiseConv does four rows of a picture at a time: the rows of weights and pixels under them stay in the
-// second-level cache.
+// depthwiseConv does four rows of a picture at a time: the rows of weights and pixels under them
+// stay in the second-level cache.
 func (d *Device) depthwiseConv(op kernels.DepthwiseConv) error {
 	const rows = 4
 	h, w, c := op.X.Dim(1), op.X.Dim(2), op.X.Dim(3)

@@ -1,9 +1,9 @@
 // Depthwise convolution, a vector of channels at a time.
 //
-// For one output row, a block of PX pixels is summed in registers. For each row of the kernel its K weights are
-// held in registers too, and each input pixel is read once and added to the K outputs that see it: K + PX - 1 loads
-// of pixels for K * PX multiply-adds. An output adds its terms in the order (ky, kx), whatever the block, and pixels outside
-// the map count as zeros.
+// For one output row, a block of PX pixels is summed in registers. For each row of the kernel its K
+// weights are held in registers too, and each input pixel is read once and added to the K outputs
+// that see it: K + PX - 1 loads of pixels for K * PX multiply-adds. An output adds its terms in the
+// order (ky, kx), whatever the block, and pixels outside the map count as zeros.
 
 #if VL == 16
 #define PX 12

@@ -10,7 +10,8 @@ import (
 	"github.com/seed49bbd0e6/tachi/kernels"
 )
 
-// span is how many elements a task of an elementwise op has: 128 KiB, so that a task takes some ten microseconds.
+// span is how many elements a task of an elementwise op has: 128 KiB, so that a task takes some ten
+// microseconds.
 const span = 32 << 10
 
 // spans calls run for 0..n in pieces of at most size.

@@ -1,7 +1,9 @@
-// Ops on elements: sums, activations, fills and changes of type. The last, partial vector goes through the same
-// expressions as the others, so that an element's result does not depend on its place.
+// Ops on elements: sums, activations, fills and changes of type. The last, partial vector goes
+// through the same expressions as the others, so that an element's result does not depend on its
+// place.
 
-// y = a + alpha b for n elements; b has lb elements, starts at element b0 and begins again at its end.
+// y = a + alpha b for n elements; b has lb elements, starts at element b0 and begins again at its
+// end.
 static void add(const float *a, const float *b, long lb, long b0, float alpha, float *y, long n) {
     while (n > 0) {
         long m = lb - b0 < n ? lb - b0 : n, i = 0;

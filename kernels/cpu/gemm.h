@@ -1,18 +1,20 @@
 // y = act(a b + bias + res) in register tiles.
 //
-// The right operand is packed in panels of NR columns, [k][NR], so that one step of k is one load of NR floats; the
-// left one is read where it lies, one float broadcast to a vector. A tile of up to MR rows x NR columns is kept in
-// registers over all of k and stored once, through the epilogue. A panel (k x NR) and the rows of a task stay in
-// the second-level cache, whose latency the processor hides behind the MR * NV multiply-adds of each step.
+// The right operand is packed in panels of NR columns, [k][NR], so that one step of k is one load
+// of NR floats; the left one is read where it lies, one float broadcast to a vector. A tile of up
+// to MR rows x NR columns is kept in registers over all of k and stored once, through the epilogue.
+// A panel (k x NR) and the rows of a task stay in the second-level cache, whose latency the
+// processor hides behind the MR * NV multiply-adds of each step.
 //
-// Each element is one chain of fused multiply-adds in the order of k from zero, whatever the tile it falls
-// in; that makes results independent of the number of rows, the split into tasks and the vector length.
+// Each element is one chain of fused multiply-adds in the order of k from zero, whatever the tile
+// it falls in; that makes results independent of the number of rows, the split into tasks and the
+// vector length.
 
 static inline long least(long a, long b) { return a < b ? a : b; }
 static inline long most(long a, long b) { return a > b ? a : b; }
 
-// A block of floats that is handed out in parts. Without memory behind it, it only counts, so that the function that lays out the
-// work of a kernel measures it, too.
+// A block of floats that is handed out in parts. Without memory behind it, it only counts, so that
+// the function that lays out the work of a kernel measures it, too.
 typedef struct {
     float *p; // or null
     long used;
@@ -26,8 +28,9 @@ static inline float *part(room *r, long floats) {
 
 #define TALL (MR == 12 ? 8 : 4) // rows of the tallest tile of three vectors
 
-// A tile function computes M rows of a b into out [M][V], V vectors to a row; M and V are constants, so that the sums live in
-// registers. Row s of b is b + s * V * VL. Element (i, s) of a is
+// A tile function computes M rows of a b into out [M][V], V vectors to a row; M and V are
+// constants, so that the sums live in registers. Row s of b is b + s * V * VL. Element (i, s) of a
+// is
 //
 //	rows      a[i * pitch + s]
 //	columns   a[i + s * pitch]
@@ -106,7 +109,8 @@ static inline void store(float *y, vf x, long cols, const float *bias, const flo
     vstore_n(y, vact(x, act), cols);
 }
 
-// finish puts a tile through the epilogue: m rows from row on of the whole product, columns from j on.
+// finish puts a tile through the epilogue: m rows from row on of the whole product, columns from j
+// on.
 static void finish(const vf *tile, long m, long row, long j, long n, float *y, long ldy, epilogue e) {
     long r = e.res ? row % e.resrows : 0;
     for (long i = 0; i < m; i++, y += ldy) {
@@ -118,8 +122,8 @@ static void finish(const vf *tile, long m, long row, long j, long n, float *y, l
     }
 }
 
-// inside is finish for H rows, 1 or 2, of a tile that ends before column n: no element needs a test. H and act are constants, and
-// the rows are done in step.
+// inside is finish for H rows, 1 or 2, of a tile that ends before column n: no element needs a
+// test. H and act are constants, and the rows are done in step.
 static inline __attribute__((always_inline)) void inside(const vf *tile, const int H, long *r, long n, float *y, long ldy,
                                                          epilogue e, const int act) {
     vf x[2 * NV];
@@ -143,7 +147,8 @@ static inline __attribute__((always_inline)) void finishinside(const vf *tile, l
     for (; m > 0; m--, tile += NV, y += ldy) inside(tile, 1, &r, n, y, ldy, e, act);
 }
 
-// A rectangle of memory that is needed next, fetched into the second-level cache step lines at a time.
+// A rectangle of memory that is needed next, fetched into the second-level cache step lines at a
+// time.
 typedef struct {
     const float *p;
     long rows, cols, pitch; // in floats

@@ -1,8 +1,9 @@
 // Gathering and scattering of pixels around the products of convolutions.
 
-// im2col writes rows o0..o1 of a matrix [oh * ow, kernel * kernel * c] whose row holds the pixels under the kernel, zeros outside
-// the map x [h, w, c], rows ldd apart. Behind each row is room for a vector: a piece of it that lies whole inside the map is
-// copied by vectors, over the edge of the piece.
+// im2col writes rows o0..o1 of a matrix [oh * ow, kernel * kernel * c] whose row holds the pixels
+// under the kernel, zeros outside the map x [h, w, c], rows ldd apart. Behind each row is room for
+// a vector: a piece of it that lies whole inside the map is copied by vectors, over the edge of the
+// piece.
 static void im2col(float *dst, long ldd, const float *x, convshape s, long o0, long o1) {
     long line = s.kernel * s.c, end = s.h * s.w * s.c; // one row of the kernel; the map's end
     for (long o = o0; o < o1; o++, dst += ldd) {
@@ -26,8 +27,8 @@ static void im2col(float *dst, long ldd, const float *x, convshape s, long o0, l
     }
 }
 
-// scatter takes rows r0..r1 of the product [pixels, (dy, dx, n)] of a map w pixels wide, at t, adds bias and res, and stores
-// the n channels of each at (2y + dy, 2x + dx) of a map twice the size.
+// scatter takes rows r0..r1 of the product [pixels, (dy, dx, n)] of a map w pixels wide, at t, adds
+// bias and res, and stores the n channels of each at (2y + dy, 2x + dx) of a map twice the size.
 static void scatter(const float *t, long r0, long r1, long w, long n, const float *bias, const float *res, int act,
                     float *y) {
     for (long r = r0; r < r1; r++)

@@ -10,10 +10,12 @@ import (
 	"unsafe"
 )
 
-// guarded is a heap that notices what is done beside a block. Every block is a new one of just the size that was asked for. It
-// ends where a page begins that nobody may touch, or with front it begins where such a page ends: an access there ends the
-// process. Where a block has to be aligned, or on its other side, bytes are left over in its pages; they are looked at when the
-// block is freed. They and the block itself are NaN at first, so that whoever reads what was not written finds out.
+// guarded is a heap that notices what is done beside a block. Every block is a new one of just the
+// size that was asked for. It ends where a page begins that nobody may touch, or with front it
+// begins where such a page ends: an access there ends the process. Where a block has to be aligned,
+// or on its other side, bytes are left over in its pages; they are looked at when the block is
+// freed. They and the block itself are NaN at first, so that whoever reads what was not written
+// finds out.
 type guarded struct {
 	front bool
 
@@ -29,7 +31,8 @@ type guardedBlock struct {
 
 var page = os.Getpagesize()
 
-// What is in memory that was not written: floats that are NaN, another one beside blocks than inside.
+// What is in memory that was not written: floats that are NaN, another one beside blocks than
+// inside.
 var (
 	inside  = bytes.Repeat([]byte{0xe5, 0xe5, 0xe5, 0x7f}, 4096)
 	outside = bytes.Repeat([]byte{0xa6, 0xa6, 0xe6, 0xff}, 4096)
@@ -99,7 +102,8 @@ func (g *guarded) put(p unsafe.Pointer, size int) {
 	}
 }
 
-// guard returns a device with guarded memory. At the end of the test it is closed, and what was found fails the test.
+// guard returns a device with guarded memory. At the end of the test it is closed, and what was
+// found fails the test.
 func guard(t testing.TB, set string, threads int, front bool) *Device {
 	g := &guarded{front: front}
 	d := newDevice(kernelsOf(t, set), threads, g, 0)
@@ -141,7 +145,8 @@ func TestGuardedMemorySeesWhatIsWrittenBesideABlock(t *testing.T) {
 	}
 }
 
-// touchable reports whether byte i of a block lies in a page that may be touched. If not, an access ends the process.
+// touchable reports whether byte i of a block lies in a page that may be touched. If not, an access
+// ends the process.
 func touchable(g *guarded, p unsafe.Pointer, i int) bool {
 	b := g.blocks[p]
 	return b.from+i >= page && b.from+i < len(b.pages)-page

@@ -1,5 +1,5 @@
-// The bodies of all kernels and the table of one instruction set. The includer defines ISA (a name), VL (floats in a vector)
-// and MR (rows of a register tile), and sets the target.
+// The bodies of all kernels and the table of one instruction set. The includer defines ISA (a
+// name), VL (floats in a vector) and MR (rows of a register tile), and sets the target.
 
 #include <math.h>
 #include <string.h>

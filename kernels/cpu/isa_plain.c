@@ -1,5 +1,5 @@
-// The kernels for any processor: what the compiler's baseline offers (SSE2, NEON). Multiply and add round separately where the
-// baseline has no fused form.
+// The kernels for any processor: what the compiler's baseline offers (SSE2, NEON). Multiply and add
+// round separately where the baseline has no fused form.
 #define ISA plain
 #define VL 4
 #define MR 6

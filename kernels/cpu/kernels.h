@@ -1,9 +1,10 @@
 // The kernels that every instruction set offers, and how Go calls them.
 //
-// There is one table of functions for each instruction set. isa_plain.c, isa_avx2.c and isa_avx512.c set the target,
-// the vector length and the height of the register tile, and include isa.h, which includes the bodies (gemm.h, norm.h,
-// ...) and fills in the table. To add a kernel: write its body in a header with the vectors of vmath.h, include a new
-// header in isa.h, and add a line to KERNELS.
+// There is one table of functions for each instruction set. isa_plain.c, isa_avx2.c and
+// isa_avx512.c set the target, the vector length and the height of the register tile, and include
+// isa.h, which includes the bodies (gemm.h, norm.h, ...) and fills in the table. To add a kernel:
+// write its body in a header with the vectors of vmath.h, include a new header in isa.h, and add a
+// line to KERNELS.
 
 #ifndef TACHI_KERNELS_H
 #define TACHI_KERNELS_H
@@ -63,7 +64,8 @@ typedef struct {
 
 enum { RESIZEROWS = 2, MASKBOXROWS = RESIZEROWS + 2 }; // of work: two stretched ones; and for maskbox two more
 
-// The weights of a resampled axis: output i has count[i], weight[i * taps ...], from source element first[i] on.
+// The weights of a resampled axis: output i has count[i], weight[i * taps ...], from source element
+// first[i] on.
 typedef struct {
     const int32_t *first, *count;
     const float *weight;
@@ -76,21 +78,23 @@ typedef struct {
     long taps;
 } fixed;
 
-// spaced is how far apart rows of k floats lie in work: no multiple of 4 KiB, and with room for a vector behind each.
+// spaced is how far apart rows of k floats lie in work: no multiple of 4 KiB, and with room for a
+// vector behind each.
 static inline long spaced(long k) { return k + 16; }
 
-// KERNELS lists the kernels of a table: X(result, name, (parameters), (arguments)). The table, the calls
-// for Go and, in isa.h, the entries of each table are made of it.
+// KERNELS lists the kernels of a table: X(result, name, (parameters), (arguments)). The table, the
+// calls for Go and, in isa.h, the entries of each table are made of it.
 //
-// pack         panels p0..p1 of the weights w [n, k], rows ldw apart; see gemm.h
-// gemm         some rows and the panels p0..p1. work is null or room for the rows of a, spaced, to copy
+// pack panels p0..p1 of the weights w [n, k], rows ldw apart; see gemm.h gemm some rows and the
+// panels p0..p1. work is null or room for the rows of a, spaced, to copy
 //              them to first. next is so many floats that are fetched meanwhile
-// attend...    Work is counted in floats: attendqueries is how many queries one call of attend does at
+// attend... Work is counted in floats: attendqueries is how many queries one call of attend does at
 //              most, attendwork its work, attendonce the copied keys of a head, keyblocks how many
 //              blocks those are; see attention.h. attendwindows: see attention_window.h
-// rotary...    rotarypieces is how many pieces there are, rotaryonce the floats of `once`, arrange makes
+// rotary... rotarypieces is how many pieces there are, rotaryonce the floats of `once`, arrange
+// makes
 //              some of them; see attention_rotary.h
-// the others   see the header of that name, or element.h, norm.h, maps.h, resize.h, masks.h
+// the others see the header of that name, or element.h, norm.h, maps.h, resize.h, masks.h
 #define KERNELS(X) \
     X(void, pack, (float *dst, const float *w, long ldw, long n, long k, long p0, long p1), \
       (dst, w, ldw, n, k, p0, p1)) \

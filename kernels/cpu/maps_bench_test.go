@@ -9,8 +9,9 @@ import (
 	"github.com/seed49bbd0e6/tachi/kernels"
 )
 
-// move times one op and reports the bytes it must move per second, in the mean and in the fastest round, and the
-// latter's share of what the same number of workers copy from memory to memory. More than 100 % is a cache's.
+// move times one op and reports the bytes it must move per second, in the mean and in the fastest
+// round, and the latter's share of what the same number of workers copy from memory to memory. More
+// than 100 % is a cache's.
 func move(b *testing.B, d *Device, copyRate float64, op kernels.Op) {
 	b.Helper()
 	best := math.Inf(1)

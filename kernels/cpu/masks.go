@@ -9,7 +9,8 @@ import (
 	"github.com/seed49bbd0e6/tachi/kernels"
 )
 
-// maskBoxes interpolates a band of rows at a time, exactly as resize does, and joins the boxes of the bands.
+// maskBoxes interpolates a band of rows at a time, exactly as resize does, and joins the boxes of
+// the bands.
 func (d *Device) maskBoxes(op kernels.MaskBoxes) error {
 	n, h, w := op.X.Dim(0), op.X.Dim(1), op.X.Dim(2)
 	var pin runtime.Pinner

@@ -1,7 +1,8 @@
 // Questions about masks that need no mask in memory.
 
-// maskbox finds the box of the elements > 0 in rows o0..o1 of an enlarged plane: x min, y min, x max, y max, with
-// x max = -1 where there are none. The rows are those of resize, made one at a time.
+// maskbox finds the box of the elements > 0 in rows o0..o1 of an enlarged plane: x min, y min, x
+// max, y max, with x max = -1 where there are none. The rows are those of resize, made one at a
+// time.
 static void maskbox(bilinear s, long o0, long o1, int32_t *box) {
     float *row = s.work + RESIZEROWS * s.ow, *top = row + s.ow; // top: the maximum of each column so far
     long y0 = -1, y1 = -1;

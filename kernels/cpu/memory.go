@@ -30,7 +30,8 @@ const cacheLimit = 256 << 20
 // A heap is where blocks of memory come from. Each has a size that the heap rounds to.
 type heap interface {
 	round(size int) int
-	// get returns a block of a rounded size, nil if there is none. The address is a multiple of align, at most 64.
+	// get returns a block of a rounded size, nil if there is none. The address is a multiple of
+	// align, at most 64.
 	get(size, align int) unsafe.Pointer
 	put(p unsafe.Pointer, size int)
 }
@@ -42,8 +43,9 @@ func (cHeap) round(size int) int             { return class(size) }
 func (cHeap) get(size, _ int) unsafe.Pointer { return C.block(C.size_t(size)) }
 func (cHeap) put(p unsafe.Pointer, _ int)    { C.free(p) }
 
-// memory hands out blocks of a heap. Up to keep bytes of freed blocks are kept by size and reused, so that a steady stream of
-// frames makes no system calls and touches no fresh pages. With keep 0 every block is a new one.
+// memory hands out blocks of a heap. Up to keep bytes of freed blocks are kept by size and reused,
+// so that a steady stream of frames makes no system calls and touches no fresh pages. With keep 0
+// every block is a new one.
 type memory struct {
 	heap    heap
 	keep    int
@@ -70,7 +72,8 @@ type buffer struct {
 
 func (b *buffer) Bytes() int { return b.size }
 
-// class rounds a size up so that a quarter of a power of two separates neighbours: at most 25 % is wasted.
+// class rounds a size up so that a quarter of a power of two separates neighbours: at most 25 % is
+// wasted.
 func class(size int) int {
 	if size <= 256 {
 		return 256
@@ -116,8 +119,8 @@ func (m *memory) release(b *buffer) {
 	b.p = nil
 }
 
-// workspace returns at least size bytes, aligned for vectors, that belong to one worker until it asks again. The content is
-// undefined.
+// workspace returns at least size bytes, aligned for vectors, that belong to one worker until it
+// asks again. The content is undefined.
 func (m *memory) workspace(worker, size int) unsafe.Pointer {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -213,8 +216,8 @@ func (d *Device) Download(dst []byte, src *kernels.Tensor) error {
 	return nil
 }
 
-// addr returns the address of a tensor's first element, nil for a nil tensor. A tensor of another device or one
-// that has been freed is a mistake in the program.
+// addr returns the address of a tensor's first element, nil for a nil tensor. A tensor of another
+// device or one that has been freed is a mistake in the program.
 func addr(t *kernels.Tensor) unsafe.Pointer {
 	if t == nil {
 		return nil

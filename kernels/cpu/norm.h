@@ -1,9 +1,10 @@
-// Layer norm of rows: mean, then variance about it, then the result, three passes over rows that stay in the first-level
-// cache. Lane l sums elements l, l + VL, ...; vsum joins the lanes. For one row each pass is a chain of operations, so short
-// rows go some in step; long ones wait for memory, which follows one of them better.
+// Layer norm of rows: mean, then variance about it, then the result, three passes over rows that
+// stay in the first-level cache. Lane l sums elements l, l + VL, ...; vsum joins the lanes. For one
+// row each pass is a chain of operations, so short rows go some in step; long ones wait for memory,
+// which follows one of them better.
 //
-// A row has the same result alone and in step with others: madd, because newer compilers fuse a sum of products in one of these
-// loops and not in the other.
+// A row has the same result alone and in step with others: madd, because newer compilers fuse a sum
+// of products in one of these loops and not in the other.
 
 #define NORMED 4  // rows in step
 #define SHORT 128 // elements of a row of those, at most

@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// PeakFLOPS measures the floating point operations per second that all workers together do in registers: the
-// ceiling of every product.
+// PeakFLOPS measures the floating point operations per second that all workers together do in
+// registers: the ceiling of every product.
 func (d *Device) PeakFLOPS() float64 {
 	return d.rate(func(int) float64 {
 		sink := [16]C.float{1}
@@ -17,8 +17,8 @@ func (d *Device) PeakFLOPS() float64 {
 	})
 }
 
-// CopyBandwidth measures the bytes per second, read and written, that all workers together copy between blocks
-// too large for any cache: the ceiling of every op on elements.
+// CopyBandwidth measures the bytes per second, read and written, that all workers together copy
+// between blocks too large for any cache: the ceiling of every op on elements.
 func (d *Device) CopyBandwidth() float64 {
 	const size = 64 << 20
 	blocks := make([][]byte, 2*d.threads())
@@ -30,8 +30,8 @@ func (d *Device) CopyBandwidth() float64 {
 	})
 }
 
-// rate returns the amount per second that run does on all workers at once, the best round of half a second: on a shared machine a
-// core may be away for many milliseconds.
+// rate returns the amount per second that run does on all workers at once, the best round of half a
+// second: on a shared machine a core may be away for many milliseconds.
 func (d *Device) rate(run func(worker int) float64) float64 {
 	best := 0.0
 	for begin := time.Now(); time.Since(begin) < time.Second/2; {

@@ -1,5 +1,5 @@
-// The ceiling: independent multiply-adds in registers (from different values, or the compiler makes them one). Returns the floating
-// point operations done.
+// The ceiling: independent multiply-adds in registers (from different values, or the compiler makes
+// them one). Returns the floating point operations done.
 static double peak(long n, float *sink) {
     enum { CHAINS = 12 };
     vf acc[CHAINS], x = vset(0.999f), y = vset(0.001f);

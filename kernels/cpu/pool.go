@@ -4,11 +4,11 @@ import "sync"
 
 // pool runs tasks on at most n threads of control at a time, whoever asks.
 //
-// A job is a function over 0..tasks-1. Jobs wait in one queue; a free worker takes the next task of the first
-// job, so that jobs of concurrent callers are finished in the order in which they came and the last tasks of one
-// overlap with the first of the next. The right to run is an id in 0..n-1, which is also the index of the
-// scratch memory that a task may use. The caller itself takes an id if one is free, which spares small jobs
-// the way through another goroutine.
+// A job is a function over 0..tasks-1. Jobs wait in one queue; a free worker takes the next task of
+// the first job, so that jobs of concurrent callers are finished in the order in which they came
+// and the last tasks of one overlap with the first of the next. The right to run is an id in
+// 0..n-1, which is also the index of the scratch memory that a task may use. The caller itself
+// takes an id if one is free, which spares small jobs the way through another goroutine.
 type pool struct {
 	n    int
 	mu   sync.Mutex
@@ -42,8 +42,8 @@ func newPool(n int) *pool {
 	return p
 }
 
-// parallel calls run(task, worker) for every task below n and returns when all have returned. A task must not
-// call parallel. Tasks of one worker never overlap.
+// parallel calls run(task, worker) for every task below n and returns when all have returned. A
+// task must not call parallel. Tasks of one worker never overlap.
 func (d *Device) parallel(n int, run func(task, worker int)) { d.pool.do(n, run) }
 
 func (p *pool) do(tasks int, run func(task, worker int)) {
@@ -56,8 +56,8 @@ func (p *pool) do(tasks int, run func(task, worker int)) {
 	if tasks > 1 {
 		p.work.Broadcast()
 	}
-	// Work until the tasks of this job are taken, on those of earlier jobs too: they come first. Without a free id
-	// others hold all of them: wait for one.
+	// Work until the tasks of this job are taken, on those of earlier jobs too: they come first.
+	// Without a free id others hold all of them: wait for one.
 	for j.next < j.tasks {
 		if len(p.ids) > 0 {
 			p.step(p.jobs[0])
@@ -93,7 +93,8 @@ func (p *pool) worker() {
 	}
 }
 
-// step runs one task of a job that has one left, under an id. It is called with the lock held and an id free.
+// step runs one task of a job that has one left, under an id. It is called with the lock held and
+// an id free.
 func (p *pool) step(j *job) {
 	id := p.ids[len(p.ids)-1]
 	p.ids = p.ids[:len(p.ids)-1]
@@ -116,7 +117,8 @@ func (p *pool) step(j *job) {
 	}
 }
 
-// try runs a task and returns its panic, so that it ends the op that it belongs to and not the process.
+// try runs a task and returns its panic, so that it ends the op that it belongs to and not the
+// process.
 func (j *job) try(task, worker int) (raised any) {
 	defer func() { raised = recover() }()
 	j.run(task, worker)

@@ -108,8 +108,8 @@ func TestAPanicOfATaskReachesItsCaller(t *testing.T) {
 	})
 }
 
-// A caller that waits for a place is woken when a worker has done its whole job without it. In a bubble, a caller that
-// sleeps on is a deadlock, which fails.
+// A caller that waits for a place is woken when a worker has done its whole job without it. In a
+// bubble, a caller that sleeps on is a deadlock, which fails.
 func TestACallerWakesWhenOthersHaveDoneItsJob(t *testing.T) {
 	for _, long := range []int{0, 1} { // whichever of the two tasks the first caller takes itself
 		synctest.Test(t, func(t *testing.T) {

@@ -10,8 +10,8 @@ import (
 	"github.com/seed49bbd0e6/tachi/kernels/internal/tables"
 )
 
-// preprocess stretches a band of result rows per task. Its workspace holds the source rows under a band, stretched
-// along x.
+// preprocess stretches a band of result rows per task. Its workspace holds the source rows under a
+// band, stretched along x.
 func (d *Device) preprocess(op kernels.Preprocess) error {
 	h, w, s := op.X.Dim(0), op.X.Dim(1), op.Y.Dim(0)
 	fx, fy := tables.Cubic(w, s), tables.Cubic(h, s)

@@ -1,8 +1,8 @@
-// The stretch of an RGB picture in fixed point, two passes with 8-bit rounding after each, and the normalisation by
-// a table of all 256 values of each channel.
+// The stretch of an RGB picture in fixed point, two passes with 8-bit rounding after each, and the
+// normalisation by a table of all 256 values of each channel.
 //
-// A task makes a band of result rows: the source rows under it are first stretched along x into the worker's
-// workspace. An axis whose size does not change has the single weight 1, which copies.
+// A task makes a band of result rows: the source rows under it are first stretched along x into the
+// worker's workspace. An axis whose size does not change has the single weight 1, which copies.
 
 typedef int32_t i4 __attribute__((vector_size(16)));
 
@@ -11,8 +11,8 @@ static inline int32_t clamped(int32_t sum) {
     return sum < 0 ? 0 : sum > 255 ? 255 : sum;
 }
 
-// across makes one row of s pixels from one of w. line has room for the row with 4 ints a pixel, so that a pixel is
-// one load and its three channels are summed side by side.
+// across makes one row of s pixels from one of w. line has room for the row with 4 ints a pixel, so
+// that a pixel is one load and its three channels are summed side by side.
 static inline void across(const uint8_t *x, long w, long s, fixed f, i4 *line, uint8_t *y) {
     for (long i = 0; i < w; i++)
         line[i] = (i4){x[3 * i], x[3 * i + 1], x[3 * i + 2]}; // and 0
@@ -31,8 +31,8 @@ static inline void across(const uint8_t *x, long w, long s, fixed f, i4 *line, u
     }
 }
 
-// preprocess makes rows o0..o1 of y [s, s, 3] from x [., w, 3]. table is [256][3]. work has room for the source
-// rows under the band, 3 s bytes each, and before them w pixels of 16 bytes.
+// preprocess makes rows o0..o1 of y [s, s, 3] from x [., w, 3]. table is [256][3]. work has room
+// for the source rows under the band, 3 s bytes each, and before them w pixels of 16 bytes.
 static void preprocess(const uint8_t *x, long w, long s, fixed fx, fixed fy, const float *table, long o0, long o1,
                        float *y, uint8_t *work) {
     enum { BLOCK = 96 }; // whole pixels and whole vectors

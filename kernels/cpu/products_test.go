@@ -19,8 +19,8 @@ func onEach(t *testing.T, test func(t *testing.T, d *Device)) {
 	}
 }
 
-// open returns a device that is closed, and must then be empty, at the end of the test. Its kernels are those of a set, or the best
-// that the processor can run.
+// open returns a device that is closed, and must then be empty, at the end of the test. Its kernels
+// are those of a set, or the best that the processor can run.
 func open(t testing.TB, set string, threads int) *Device {
 	t.Helper()
 	d := newDevice(kernelsOf(t, set), threads, cHeap{}, cacheLimit)

@@ -16,8 +16,8 @@ type lerps struct {
 	t             []float32
 }
 
-// newLerps aligns centres: output i lies at max(in/out (i + 1/2) - 1/2, 0), computed in float32. Products are
-// converted before they are used, so that no compiler fuses them.
+// newLerps aligns centres: output i lies at max(in/out (i + 1/2) - 1/2, 0), computed in float32.
+// Products are converted before they are used, so that no compiler fuses them.
 func newLerps(in, out int) lerps {
 	l := lerps{make([]int32, out), make([]int32, out), make([]float32, out)}
 	scale := float32(in) / float32(out)
@@ -30,7 +30,8 @@ func newLerps(in, out int) lerps {
 	return l
 }
 
-// plane fills in what C needs to interpolate planes [h, w] to [oh, ow]. The pinner keeps the tables in place.
+// plane fills in what C needs to interpolate planes [h, w] to [oh, ow]. The pinner keeps the tables
+// in place.
 func plane(pin *runtime.Pinner, h, w, oh, ow int) C.bilinear {
 	lx, ly := newLerps(w, ow), newLerps(h, oh)
 	return C.bilinear{w: C.long(w), ow: C.long(ow),

@@ -1,9 +1,11 @@
 // Interpolation of planes.
 //
-// Bilinear interpolation goes along x first: a source row is stretched once and serves all result rows between it
-// and the next, then two stretched rows are blended along y. Coordinates and weights come from Go, in tables.
+// Bilinear interpolation goes along x first: a source row is stretched once and serves all result
+// rows between it and the next, then two stretched rows are blended along y. Coordinates and
+// weights come from Go, in tables.
 
-// stretched returns row r of the plane at the result's width; the last even and the last odd row are kept.
+// stretched returns row r of the plane at the result's width; the last even and the last odd row
+// are kept.
 static inline const float *stretched(bilinear *s, long r) {
     float *row = s->work + (r & 1) * s->ow;
     if (s->have[r & 1] != r) {
@@ -29,7 +31,8 @@ static void resize(bilinear s, long o0, long o1, float *y) {
     for (long o = o0; o < o1; o++) blended(&s, o, y + o * s.ow);
 }
 
-// tapsacross filters rows x [rows, w] to y [rows, ow]; output i has count[i] weights from first[i] on.
+// tapsacross filters rows x [rows, w] to y [rows, ow]; output i has count[i] weights from first[i]
+// on.
 static void tapsacross(const float *x, long rows, long w, filter f, long ow, float *y) {
     for (long r = 0; r < rows; r++, x += w, y += ow)
         for (long i = 0; i < ow; i++) {

@@ -1,5 +1,6 @@
-// Rotation of adjacent channel pairs: (a, b) becomes (a cos - b sin, a sin + b cos). A vector holds VL/2 pairs; the
-// cosines are spread to both places of their pair, the sines too with the first negated, and the pairs swapped.
+// Rotation of adjacent channel pairs: (a, b) becomes (a cos - b sin, a sin + b cos). A vector holds
+// VL/2 pairs; the cosines are spread to both places of their pair, the sines too with the first
+// negated, and the pairs swapped.
 
 typedef float vhalf __attribute__((vector_size(2 * VL)));
 typedef float vhalfu __attribute__((vector_size(2 * VL), aligned(4), may_alias));

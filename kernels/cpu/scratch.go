@@ -8,8 +8,9 @@ import (
 	"github.com/seed49bbd0e6/tachi/kernels/internal/tables"
 )
 
-// Some ops need memory beside their operands: a block for each worker, and the antialiased resize one for the whole. It
-// is declared here, so that a plan can count it before anything runs, and the ops ask here how much they may use.
+// Some ops need memory beside their operands: a block for each worker, and the antialiased resize
+// one for the whole. It is declared here, so that a plan can count it before anything runs, and the
+// ops ask here how much they may use.
 
 // scratch returns the bytes that an op needs for each worker and once.
 func (d *Device) scratch(op kernels.Op) (worker, once int) {

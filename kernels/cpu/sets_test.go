@@ -11,7 +11,8 @@ import (
 	"github.com/seed49bbd0e6/tachi/kernels/cpu/internal/wide"
 )
 
-// sets names the kernels that tests run on: those for the instruction sets that the processor has, and the wide ones.
+// sets names the kernels that tests run on: those for the instruction sets that the processor has,
+// and the wide ones.
 func sets() []string { return append(available(), "wide") }
 
 func kernelsOf(t testing.TB, set string) *isa {
@@ -26,8 +27,8 @@ func kernelsOf(t testing.TB, set string) *isa {
 	return k
 }
 
-// apart runs a test for each set of kernels in a process of its own: a fault ends it, and the test that had begun last is
-// the one that failed.
+// apart runs a test for each set of kernels in a process of its own: a fault ends it, and the test
+// that had begun last is the one that failed.
 func apart(t *testing.T, test func(t *testing.T, set string)) {
 	const child = "TACHI_TEST_APART"
 	for _, set := range sets() {

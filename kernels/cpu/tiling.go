@@ -5,8 +5,9 @@ import "C"
 
 import "unsafe"
 
-// tiling splits a product of m rows, n columns and depth k into tasks of rows x panels. The rows of a task fit in
-// half of a second-level cache; a product with few rows is split by panels too, so that all workers have some.
+// tiling splits a product of m rows, n columns and depth k into tasks of rows x panels. The rows of
+// a task fit in half of a second-level cache; a product with few rows is split by panels too, so
+// that all workers have some.
 type tiling struct {
 	m, panels    int
 	rows, cols   int // of a task, cols in panels
@@ -40,9 +41,9 @@ func (t tiling) task(i int) (r0, r1, p0, p1 int) {
 	return r0, min(t.m, r0+t.rows), p0, min(t.panels, p0+t.cols)
 }
 
-// runs cuts n queries of each of some heads into tasks of at most `most`, and returns where each starts,
-// and n. Tasks shrink towards the end (guided self-scheduling) so that workers finish together; all but
-// the last are multiples of unit.
+// runs cuts n queries of each of some heads into tasks of at most `most`, and returns where each
+// starts, and n. Tasks shrink towards the end (guided self-scheduling) so that workers finish
+// together; all but the last are multiples of unit.
 func (d *Device) runs(n, heads, most, unit int) []int {
 	starts := []int{0}
 	for at := 0; at < n; starts = append(starts, at) {

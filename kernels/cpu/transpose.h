@@ -1,4 +1,5 @@
-// Transposition of blocks of VL x VL floats in registers: at step h the h x h blocks off the diagonal change places.
+// Transposition of blocks of VL x VL floats in registers: at step h the h x h blocks off the
+// diagonal change places.
 
 #define SWAP(h)                                                                                                     \
     {                                                                                                               \
@@ -40,8 +41,8 @@ static void transposed(float *dst, long ld, const float *const *src, long n, lon
         }
 }
 
-// transposed_back is the inverse: it writes k rows of ld floats, each multiplied by the row `scale`, to
-// n rows of k floats.
+// transposed_back is the inverse: it writes k rows of ld floats, each multiplied by the row
+// `scale`, to n rows of k floats.
 static void transposed_back(float *const *dst, const float *src, long ld, long n, long k, const float *scale) {
     for (long c = 0; c < n; c += VL) {
         vf f = vload(scale + c);

@@ -1,17 +1,20 @@
-// Vectors of VL floats and the elementary functions on them, for every instruction set from one text.
+// Vectors of VL floats and the elementary functions on them, for every instruction set from one
+// text.
 //
-// The file that includes this one sets VL (4, 8 or 16 lanes) and the target pragma first. Everything is written
-// with GCC's vector extensions; intrinsics appear only where those have no word for an instruction (min, max).
+// The file that includes this one sets VL (4, 8 or 16 lanes) and the target pragma first.
+// Everything is written with GCC's vector extensions; intrinsics appear only where those have no
+// word for an instruction (min, max).
 //
-// exp   n = round(x/ln 2), r = x - n ln 2 in two steps (Cody and Waite), e^r = 1 + r + r^2 q(r), scaled by 2^n. Within
+// exp n = round(x/ln 2), r = x - n ln 2 in two steps (Cody and Waite), e^r = 1 + r + r^2 q(r),
+// scaled by 2^n. Within
 //       1 ulp with FMA, 2 without, for x in [-87.33, 88.37], constant outside.
-// exp2  the same without the reduction, for y in [-126, 127]; constant below.
-// gelu  max(x, 0) - |x| 2^(|x| q(|x|) - 1), for erfc(t/sqrt 2) is the exponential of a smooth function of t: no
+// exp2 the same without the reduction, for y in [-126, 127]; constant below. gelu max(x, 0) - |x|
+// 2^(|x| q(|x|) - 1), for erfc(t/sqrt 2) is the exponential of a smooth function of t: no
 //       cancellation in the left tail, error below 1e-8 and, near 0, 1e-7 of the result before rounding. q was fitted
 //       on [0, 6.4] and falls without bound past it.
 //
-// The polynomials are minimax fits (Lawson's iteration) made for this file. With FMA every instruction set gives
-// the same bits.
+// The polynomials are minimax fits (Lawson's iteration) made for this file. With FMA every
+// instruction set gives the same bits.
 
 #ifndef TACHI_VMATH_H
 #define TACHI_VMATH_H
@@ -87,8 +90,8 @@ static inline float vsum(vf v) {
     return v[0] + v[1];
 }
 
-// vwhole holds the nearest integer n in a form of the processor's own, vnearest reads it, and vscale returns p 2^n, where the
-// result is a normal number.
+// vwhole holds the nearest integer n in a form of the processor's own, vnearest reads it, and
+// vscale returns p 2^n, where the result is a normal number.
 #if VL == 16 && defined(__AVX512F__)
 static inline vf vwhole(vf x) { return (vf)_mm512_roundscale_ps((__m512)x, 0); }
 static inline vf vnearest(vf z) { return z; }
@@ -111,8 +114,8 @@ static inline vf vexp(vf x) {
     return vscale(q * (r * r) + r + 1.0f, z);
 }
 
-// vexp2s and vgelus do n vectors, a constant, in step. Each is one long chain of operations, and chains side by side fill the
-// time that the processor waits for the end of one.
+// vexp2s and vgelus do n vectors, a constant, in step. Each is one long chain of operations, and
+// chains side by side fill the time that the processor waits for the end of one.
 #define INSTEP _Pragma("GCC unroll 8") for (int i = 0; i < n; i++)
 
 static inline __attribute__((always_inline)) void vexp2s(vf *y, const int n) {

@@ -8,11 +8,12 @@ import (
 	"github.com/seed49bbd0e6/tachi/kernels"
 )
 
-// The three attentions are one (attention.cu, flash.cu): a plan says which kernel, over how many blocks, and what of its
-// memory is what. In float32 there is one kernel for all. In 16 bits there is one that reads keys and values as they are,
-// for windows and where few queries read them, and one that reads them in 16 bits: in place, where they are that already and
-// of its width, else a copy. Both are made for some widths, of which the next is taken. What is wider than all of them is
-// done in float32.
+// The three attentions are one (attention.cu, flash.cu): a plan says which kernel, over how many
+// blocks, and what of its memory is what. In float32 there is one kernel for all. In 16 bits there
+// is one that reads keys and values as they are, for windows and where few queries read them, and
+// one that reads them in 16 bits: in place, where they are that already and of its width, else a
+// copy. Both are made for some widths, of which the next is taken. What is wider than all of them
+// is done in float32.
 
 // attendArgs is struct attend_args.
 type attendArgs struct {
@@ -57,15 +58,17 @@ type rotaryKeysArgs struct {
 // direct are the widths of the kernels that read keys and values as they are.
 var direct = []int{16, 32, 64, 80, 96, 128}
 
-// directWarps and directShared are how many warps, and bytes of shared memory, a block of several problems has at most.
+// directWarps and directShared are how many warps, and bytes of shared memory, a block of several
+// problems has at most.
 const (
 	directWarps  = 4
 	directShared = 64 << 10
 	manyBlocks   = 2 // of a multiprocessor, below which a block keeps to one problem
 )
 
-// flash are the kernels that read keys and values in 16 bits: width of queries and keys, of values, keys of a tile, tiles of
-// 16 queries of a warp, pieces of 16 channels of the queries in registers, warps, and blocks that fit on a multiprocessor.
+// flash are the kernels that read keys and values in 16 bits: width of queries and keys, of values,
+// keys of a tile, tiles of 16 queries of a warp, pieces of 16 channels of the queries in registers,
+// warps, and blocks that fit on a multiprocessor.
 var flash = []struct {
 	name                                      string
 	d, dv, keys, tiles, held, warps, resident int
@@ -272,7 +275,8 @@ func (d *Device) rotaryAttention(op kernels.RotaryAttention) error {
 
 var unaligned = errors.New("cuda: an attention wants operands in 16 bits aligned to 16 bytes")
 
-// attend carries out a plan whose operands are in place. keys makes the keys, where they are to be made.
+// attend carries out a plan whose operands are in place. keys makes the keys, where they are to be
+// made.
 func (d *Device) attend(p attending, keys func(at uint64) error) error {
 	a := &p.args
 	var at uint64

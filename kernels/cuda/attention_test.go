@@ -12,7 +12,8 @@ import (
 	"github.com/seed49bbd0e6/tachi/kernels/kerneltest"
 )
 
-// onAttentions calls f for devices of each precision, with processors enough to cut keys into parts, and without.
+// onAttentions calls f for devices of each precision, with processors enough to cut keys into
+// parts, and without.
 func onAttentions(t *testing.T, f func(t *testing.T, d *Device)) {
 	for _, c := range []struct {
 		precision  Precision

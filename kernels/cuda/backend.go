@@ -6,12 +6,14 @@ import (
 	"github.com/seed49bbd0e6/tachi/kernels"
 )
 
-// backend is what runs the kernels: the driver of a GPU (driver.go), or the emulator on the processor (emulator.go).
-// Everything it is asked to do happens in the order of the calls, from whichever goroutine, as on one CUDA stream.
+// backend is what runs the kernels: the driver of a GPU (driver.go), or the emulator on the
+// processor (emulator.go). Everything it is asked to do happens in the order of the calls, from
+// whichever goroutine, as on one CUDA stream.
 type backend interface {
 	info() kernels.Info
 
-	// alloc returns the device address of a block aligned to 256 bytes, or a *kernels.OutOfMemoryError.
+	// alloc returns the device address of a block aligned to 256 bytes, or a
+	// *kernels.OutOfMemoryError.
 	alloc(bytes int) (uint64, error)
 	free(at uint64) error
 
@@ -20,7 +22,8 @@ type backend interface {
 	// download copies bytes to the host, after everything before it is done.
 	download(dst []byte, src uint64) error
 
-	// launch queues a kernel of a *.cu file by name. args points to the struct that it takes by value.
+	// launch queues a kernel of a *.cu file by name. args points to the struct that it takes by
+	// value.
 	launch(kernel string, grid, block dim, shared int, args unsafe.Pointer, size uintptr) error
 
 	// capture records the launches that queue makes, and does none of them.

@@ -8,10 +8,11 @@ import (
 	"github.com/seed49bbd0e6/tachi/kernels"
 )
 
-// A frame takes some hundred launches, most of which take the GPU less time than they take the processor. So the ops of a
-// scope are recorded first, and queued together. A tracker does the same on every frame: its memory is planned, so the same
-// launches come again with the same addresses, and only as many different ones as there are slots for results. Launches
-// that come the second time are captured as a CUDA graph, which from then on is queued in one call.
+// A frame takes some hundred launches, most of which take the GPU less time than they take the
+// processor. So the ops of a scope are recorded first, and queued together. A tracker does the same
+// on every frame: its memory is planned, so the same launches come again with the same addresses,
+// and only as many different ones as there are slots for results. Launches that come the second
+// time are captured as a CUDA graph, which from then on is queued in one call.
 
 // batch is the launches of one scope that are not queued yet.
 type batch struct {
@@ -45,7 +46,8 @@ func (b *batch) Do(op kernels.Op, scratch *kernels.Tensor) error {
 	return b.d.do(op)
 }
 
-// mostLaunches are queued together, so that the GPU begins before all of a long computation is recorded.
+// mostLaunches are queued together, so that the GPU begins before all of a long computation is
+// recorded.
 const mostLaunches = 48
 
 func (b *batch) record(kernel string, grid, block dim, shared int, args []byte) error {

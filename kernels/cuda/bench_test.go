@@ -8,8 +8,9 @@ import (
 	"github.com/seed49bbd0e6/tachi/kernels"
 )
 
-// Benchmarks of single ops in the shapes of the tiny network at 1024 x 1024. On a GPU each is queued many times between two
-// waits, on operands that change places so that no cache holds them all.
+// Benchmarks of single ops in the shapes of the tiny network at 1024 x 1024. On a GPU each is
+// queued many times between two waits, on operands that change places so that no cache holds them
+// all.
 
 // benchCase makes an op of random operands.
 type benchCase struct {

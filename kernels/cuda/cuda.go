@@ -1,14 +1,16 @@
 // Package cuda carries out the ops of package kernels on an NVIDIA GPU, through the driver alone.
 //
-// The kernels are CUDA C++ (*.cu), compiled ahead to PTX and embedded; every one is an extern "C" function that takes one
-// struct by value, whose twin in Go stands beside the code that launches it. All work runs on one stream, so what is
-// queued later sees what was queued before, and memory that is given back may be handed out again at once.
+// The kernels are CUDA C++ (*.cu), compiled ahead to PTX and embedded; every one is an extern "C"
+// function that takes one struct by value, whose twin in Go stands beside the code that launches
+// it. All work runs on one stream, so what is queued later sees what was queued before, and memory
+// that is given back may be handed out again at once.
 //
-// Tensors are float32. Products and attention multiply in the device's Precision: Float32, or on the tensor cores BFloat16
-// or Float16 with sums in float32. Weights are kept in that precision.
+// Tensors are float32. Products and attention multiply in the device's Precision: Float32, or on
+// the tensor cores BFloat16 or Float16 with sums in float32. Weights are kept in that precision.
 //
-// Without the build tag cuda the package holds no driver but an emulator: the same .cu files compiled as C++, one fiber
-// for each CUDA thread, which the tests run the device on where there is no GPU.
+// Without the build tag cuda the package holds no driver but an emulator: the same .cu files
+// compiled as C++, one fiber for each CUDA thread, which the tests run the device on where there is
+// no GPU.
 package cuda
 
 import (
@@ -192,7 +194,8 @@ func transferable(t *kernels.Tensor, host int) error {
 // Sync waits for everything queued.
 func (d *Device) Sync() error { return d.be.sync() }
 
-// Close frees what the device holds for itself. Tensors still allocated are an error that says how many bytes.
+// Close frees what the device holds for itself. Tensors still allocated are an error that says how
+// many bytes.
 func (d *Device) Close() error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -239,7 +242,8 @@ func launch[A any](d *Device, kernel string, grid, block dim, shared int, args A
 	return d.be.launch(kernel, grid, block, shared, unsafe.Pointer(d.args), size)
 }
 
-// reserve returns the address of at least size bytes of memory for the op under way. An op asks once, while it holds mu.
+// reserve returns the address of at least size bytes of memory for the op under way. An op asks
+// once, while it holds mu.
 func (d *Device) reserve(size int) (uint64, error) {
 	if d.borrowed.size >= size {
 		return d.borrowed.at, nil

@@ -19,13 +19,14 @@ import (
 	"github.com/seed49bbd0e6/tachi/kernels/cuda/internal/libcuda"
 )
 
-// ptx is every kernel, compiled ahead (make ptx). The driver compiles it on for the GPU at hand, and keeps the result in a
-// cache of its own.
+// ptx is every kernel, compiled ahead (make ptx). The driver compiles it on for the GPU at hand,
+// and keeps the result in a cache of its own.
 //
 //go:embed kernels.ptx
 var ptx string
 
-// driver is the backend of a GPU: its primary context, and in it one stream, on which everything is done in order.
+// driver is the backend of a GPU: its primary context, and in it one stream, on which everything is
+// done in order.
 type driver struct {
 	name   string // cuda:N
 	device cu.Device
@@ -56,7 +57,8 @@ type function struct {
 // freeShared is the dynamic shared memory that every kernel may be launched with.
 const freeShared = 48 << 10
 
-// New opens a GPU by its index among those that the driver shows, which CUDA_VISIBLE_DEVICES limits.
+// New opens a GPU by its index among those that the driver shows, which CUDA_VISIBLE_DEVICES
+// limits.
 func New(index int, p Precision) (*Device, error) {
 	n, err := Devices()
 	if err != nil {
@@ -304,7 +306,8 @@ func (d *driver) close() error {
 	return err
 }
 
-// LostError says that a GPU stopped in the middle of something, after which nothing can be done on it any more.
+// LostError says that a GPU stopped in the middle of something, after which nothing can be done on
+// it any more.
 type LostError struct {
 	Device string
 	During string // the call that was told, some time after what went wrong
@@ -362,7 +365,8 @@ type requirement struct {
 	arch int // compute capability, 80 for 8.0
 }
 
-// requirements reads them off the directives .version and .target. From 7.0 to 8.4, PTX is numbered four behind CUDA.
+// requirements reads them off the directives .version and .target. From 7.0 to 8.4, PTX is numbered
+// four behind CUDA.
 func requirements(ptx string) (r requirement) {
 	for line := range strings.Lines(ptx) {
 		var major, minor int

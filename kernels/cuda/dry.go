@@ -9,8 +9,9 @@ import (
 	"github.com/seed49bbd0e6/tachi/kernels"
 )
 
-// NewDry returns a device that has the kernels of a GPU, launches them as one of so many multiprocessors would be launched,
-// and computes nothing: a network that runs on it asks for nothing that a GPU could not do.
+// NewDry returns a device that has the kernels of a GPU, launches them as one of so many
+// multiprocessors would be launched, and computes nothing: a network that runs on it asks for
+// nothing that a GPU could not do.
 func NewDry(p Precision, processors int) *Device {
 	d := newDevice(&dry{}, p)
 	d.processors = processors

@@ -29,7 +29,8 @@ type emulator struct {
 	blocks map[uint64]int // sizes by address
 }
 
-// emulated is held while a kernel runs: the emulator has one block, and one set of fibers, for the whole process.
+// emulated is held while a kernel runs: the emulator has one block, and one set of fibers, for the
+// whole process.
 var emulated sync.Mutex
 
 func newEmulator(order uint64) *emulator {

@@ -1,7 +1,8 @@
-// The CUDA that the kernels are written in, on the processor: one fiber for each CUDA thread of a block, blocks one after
-// the other. A fiber runs until it comes to a barrier or to an instruction that a warp does together. The order in which
-// fibers get their turn is drawn anew each time, so a missing barrier shows as a wrong result, or as a read of NaN: shared
-// memory begins as NaN in every block.
+// The CUDA that the kernels are written in, on the processor: one fiber for each CUDA thread of a
+// block, blocks one after the other. A fiber runs until it comes to a barrier or to an instruction
+// that a warp does together. The order in which fibers get their turn is drawn anew each time, so a
+// missing barrier shows as a wrong result, or as a read of NaN: shared memory begins as NaN in
+// every block.
 #pragma once
 
 #include <math.h>
@@ -45,7 +46,8 @@ extern unsigned char *shared;
 void barrier();           // until all threads of the block are here
 void warp_barrier();      // until all lanes of the warp are here
 
-// What the lanes of a warp hand to each other in one instruction. Two, used in turn: a lane can be one instruction ahead.
+// What the lanes of a warp hand to each other in one instruction. Two, used in turn: a lane can be
+// one instruction ahead.
 struct exchange {
     unsigned word[32][16];
     unsigned arrived;
@@ -191,7 +193,8 @@ template <class Half> static inline void mma(float (&d)[4], const unsigned (&a)[
         int row = (int)lane / 4 + i / 2 * 8, col = (int)lane % 4 * 2 + i % 2;
         float sum = d[i];
         for (int k = 0; k < 16; k++) {
-            // a: register (k/8)*2 + row/8 of lane row%8*4 + k%8/2; b: register k/8 of lane col*4 + k%8/2
+            // a: register (k/8)*2 + row/8 of lane row%8*4 + k%8/2; b: register k/8 of lane col*4 +
+            // k%8/2
             unsigned x = e->word[row % 8 * 4 + k % 8 / 2][k / 8 * 2 + row / 8] >> (k % 2 * 16);
             unsigned y = e->word[col * 4 + k % 8 / 2][4 + k / 8] >> (k % 2 * 16);
             sum += Half::value((uint16_t)x) * Half::value((uint16_t)y);

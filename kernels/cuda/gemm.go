@@ -7,7 +7,8 @@ import (
 	"github.com/seed49bbd0e6/tachi/kernels"
 )
 
-// Products (gemm.cu). A is read as it lies, the rows of a convolution gathered from the map; there is no scratch memory.
+// Products (gemm.cu). A is read as it lies, the rows of a convolution gathered from the map; there
+// is no scratch memory.
 
 type gemmArgs struct {
 	a, b, bias, res, y                   uint64

@@ -13,15 +13,16 @@ import (
 	"testing"
 )
 
-// field is a member of a struct of arguments, as the GPU sees it: where it begins and what is there.
+// field is a member of a struct of arguments, as the GPU sees it: where it begins and what is
+// there.
 type field struct {
 	name   string // in lower case, without underscores
 	offset int
 	kind   string // pointer, int, long, float; with [n] an array
 }
 
-// Every struct of arguments in a .cu file has a twin in Go, whose fields have the same names, types and
-// places. The emulator compares the sizes of both when a kernel is launched.
+// Every struct of arguments in a .cu file has a twin in Go, whose fields have the same names, types
+// and places. The emulator compares the sizes of both when a kernel is launched.
 func TestArgumentsAreTheSameInGoAndCUDA(t *testing.T) {
 	device, host := cudaStructs(t), goStructs(t)
 	for name, want := range device {
@@ -57,7 +58,8 @@ type layout struct {
 	align  int
 }
 
-// isArguments reports whether a struct, named without underscores, goes to a kernel or is part of one that does.
+// isArguments reports whether a struct, named without underscores, goes to a kernel or is part of
+// one that does.
 func isArguments(name string) bool { return strings.HasSuffix(name, "args") || name == "bilinear" }
 
 var (
@@ -146,7 +148,8 @@ func (l *layout) add(name, kind, count string, size, align int) {
 
 func roundUp(n, to int) int { return (n + to - 1) / to * to }
 
-// plain is a name in lower case without underscores. What is called type in CUDA is called typed in Go.
+// plain is a name in lower case without underscores. What is called type in CUDA is called typed in
+// Go.
 func plain(name string) string {
 	if name = strings.ToLower(strings.ReplaceAll(name, "_", "")); name == "type" {
 		return "typed"

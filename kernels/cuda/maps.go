@@ -6,7 +6,8 @@ import "github.com/seed49bbd0e6/tachi/kernels"
 
 const mapThreads = 128
 
-// vectors reports whether rows of c floats in all tensors can be read 16 bytes at a time: 1 or 0, for an argument.
+// vectors reports whether rows of c floats in all tensors can be read 16 bytes at a time: 1 or 0,
+// for an argument.
 func vectors(c int, ts ...*kernels.Tensor) int32 {
 	if c%4 != 0 || !aligned(16, ts...) {
 		return 0

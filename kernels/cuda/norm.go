@@ -36,8 +36,9 @@ func (d *Device) layerNorm(op kernels.LayerNorm) error {
 		layerNormArgs{address(op.X), address(op.Gamma), address(op.Beta), address(op.Y), int64(rows), int32(c), int32(shift), op.Eps, int32(op.Act), typeOf(op.Y), 0})
 }
 
-// normKernel chooses the kernel for aligned rows of c elements, and of how many lanes a row has the logarithm. A narrow row
-// has a lane for each of its vectors, up to 8; a wider one so many that each holds at most 4 vectors.
+// normKernel chooses the kernel for aligned rows of c elements, and of how many lanes a row has the
+// logarithm. A narrow row has a lane for each of its vectors, up to 8; a wider one so many that
+// each holds at most 4 vectors.
 func normKernel(c int, act kernels.Act) (kernel string, shift int) {
 	n := ceil(c, 4)
 	shift = min(bits.Len(uint(n-1)), 3)

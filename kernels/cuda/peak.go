@@ -14,8 +14,9 @@ type peakArgs struct {
 	_      int32
 }
 
-// PeakFLOPS measures the floating point operations per second of multiply-adds in registers: of mma.sync in the 16-bit
-// precisions, which on Hopper is not all that its tensor cores can do, and of FMA in float32.
+// PeakFLOPS measures the floating point operations per second of multiply-adds in registers: of
+// mma.sync in the 16-bit precisions, which on Hopper is not all that its tensor cores can do, and
+// of FMA in float32.
 func (d *Device) PeakFLOPS() float64 {
 	const threads, rounds = 256, 20_000
 	blocks := 8 * d.processors
@@ -35,7 +36,8 @@ func (d *Device) PeakFLOPS() float64 {
 	}).Seconds()
 }
 
-// CopyBandwidth measures the bytes per second, read and written, of a copy too large for the caches.
+// CopyBandwidth measures the bytes per second, read and written, of a copy too large for the
+// caches.
 func (d *Device) CopyBandwidth() float64 {
 	const size = 1 << 30
 	x, err := d.Alloc(kernels.U8, size)

@@ -23,7 +23,8 @@ func TestPTXIsFresh(t *testing.T) {
 	}
 }
 
-// Every kernel's module is whole: all that kernels share stands before the first of them, and together they are the PTX.
+// Every kernel's module is whole: all that kernels share stands before the first of them, and
+// together they are the PTX.
 func TestEveryKernelIsAModule(t *testing.T) {
 	ptx, err := os.ReadFile("kernels.ptx")
 	if err != nil {

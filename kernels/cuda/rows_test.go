@@ -9,7 +9,8 @@ import (
 	"github.com/seed49bbd0e6/tachi/kernels/kerneltest"
 )
 
-// Sizes at which these kernels do something that the sizes of the conformance table do not ask of them.
+// Sizes at which these kernels do something that the sizes of the conformance table do not ask of
+// them.
 func TestSizesOfOtherVariants(t *testing.T) {
 	d := open(t, Float32)
 	type maker = kerneltest.Maker
@@ -59,7 +60,8 @@ func TestSizesOfOtherVariants(t *testing.T) {
 	}
 }
 
-// Operands that do not begin at a multiple of 16 bytes are read one by one, with the same result but for the order of sums.
+// Operands that do not begin at a multiple of 16 bytes are read one by one, with the same result
+// but for the order of sums.
 func TestAlignmentDoesNotMatter(t *testing.T) {
 	d := open(t, Float32)
 	for _, c := range []struct {

@@ -10,14 +10,15 @@ import (
 	"github.com/seed49bbd0e6/tachi/kernels/cuda/internal/cuext"
 )
 
-// Copies between host and device go through page-locked memory, which the GPU reads and writes on its own while the
-// processor goes on.
+// Copies between host and device go through page-locked memory, which the GPU reads and writes on
+// its own while the processor goes on.
 //
-// Up, the source is cut in chunks: while one is under way to the device the next is copied into its place. The last are
-// still under way when upload returns, and whoever takes their places next waits for them.
+// Up, the source is cut in chunks: while one is under way to the device the next is copied into its
+// place. The last are still under way when upload returns, and whoever takes their places next
+// waits for them.
 //
-// Down, the whole piece is queued at once, so that what others queue meanwhile does not get between its parts, and is
-// copied out when the event behind it has come: not when the stream is empty.
+// Down, the whole piece is queued at once, so that what others queue meanwhile does not get between
+// its parts, and is copied out when the event behind it has come: not when the stream is empty.
 
 const (
 	uploadChunk  = 2 << 20

@@ -7,8 +7,9 @@ import (
 	"github.com/seed49bbd0e6/tachi/kernels/internal/tables"
 )
 
-// Some ops read tables that depend on sizes and parameters alone. The device keeps each from its first
-// use on, until it is closed: a run has few sizes, and uploading a table anew would cost more than the op.
+// Some ops read tables that depend on sizes and parameters alone. The device keeps each from its
+// first use on, until it is closed: a run has few sizes, and uploading a table anew would cost more
+// than the op.
 
 // tableKey says what is in a table.
 type tableKey struct {
@@ -38,7 +39,8 @@ func (d *Device) table(key tableKey, content func() []byte) (uint64, error) {
 	return at, nil
 }
 
-// axisTable is first[out], count[out] and weight[taps][out]: threads beside each other have outputs beside each other.
+// axisTable is first[out], count[out] and weight[taps][out]: threads beside each other have outputs
+// beside each other.
 func axisTable[W int32 | float32](a tables.Axis[W]) []byte {
 	out := len(a.First)
 	weight := make([]W, 0, len(a.Weight))

@@ -7,8 +7,8 @@ import (
 	"github.com/seed49bbd0e6/tachi/kernels/internal/tables"
 )
 
-// Weights [N, K] are packed as rows of K elements in the device's precision, each row padded with zeros to a multiple of
-// 16 bytes, so that a row can be read in vectors.
+// Weights [N, K] are packed as rows of K elements in the device's precision, each row padded with
+// zeros to a multiple of 16 bytes, so that a row can be read in vectors.
 
 // packedRow returns the elements of a packed row.
 func (d *Device) packedRow(k int) int {

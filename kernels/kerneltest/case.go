@@ -19,8 +19,8 @@ var actNames = map[kernels.Act]string{
 	kernels.None: "none", kernels.ReLU: "relu", kernels.GELU: "gelu", kernels.Sigmoid: "sigmoid", kernels.Step: "step",
 }
 
-// Maker makes the operands of a case on a device and remembers what is in them. Every operand lies between two
-// guards: what is read beyond an operand is NaN, what is written beyond it is found.
+// Maker makes the operands of a case on a device and remembers what is in them. Every operand lies
+// between two guards: what is read beyond an operand is NaN, what is written beyond it is found.
 type Maker struct {
 	dev   kernels.Device
 	rng   rng
@@ -105,8 +105,8 @@ func (m *Maker) Bytes(dt kernels.DType, host []byte, shape ...int) *kernels.Tens
 	return t
 }
 
-// untouched returns an error unless the guards of all operands, and the elements of all but the result,
-// are as they were.
+// untouched returns an error unless the guards of all operands, and the elements of all but the
+// result, are as they were.
 func (m *Maker) untouched(y *kernels.Tensor) error {
 	for t, o := range m.made {
 		if o.whole == nil {

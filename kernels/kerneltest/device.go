@@ -36,7 +36,8 @@ func conformance(t *testing.T, dev kernels.Device, check func(kernels.Device, Ca
 	})
 }
 
-// Lifecycle tests what a device does about freeing and closing, on devices of its own. It asks for no arithmetic.
+// Lifecycle tests what a device does about freeing and closing, on devices of its own. It asks for
+// no arithmetic.
 func Lifecycle(t *testing.T, open func() kernels.Device) {
 	t.Run("close with nothing allocated", func(t *testing.T) {
 		if err := open().Close(); err != nil {
@@ -194,8 +195,8 @@ func refusal(t *testing.T, dev kernels.Device) {
 	}
 }
 
-// boxesOfResized compares with the box of the enlarged plane itself, on a patch of noise around 0 in negative noise:
-// the two ops must interpolate to the same bits.
+// boxesOfResized compares with the box of the enlarged plane itself, on a patch of noise around 0
+// in negative noise: the two ops must interpolate to the same bits.
 func boxesOfResized(t *testing.T, dev kernels.Device) {
 	m := newMaker(dev, "boxes of resized")
 	defer m.close()

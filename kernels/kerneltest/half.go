@@ -4,10 +4,10 @@ import (
 	"github.com/seed49bbd0e6/tachi/kernels"
 )
 
-// Half is a device whose products round their operands to 16 bits, as tensor cores do, made of a device
-// that does not: what a network loses on a GPU shows without one. Norms, residuals and the softmax stay
-// as they are, and so do the weights of an attention, which a GPU rounds as well before they are
-// multiplied by the values.
+// Half is a device whose products round their operands to 16 bits, as tensor cores do, made of a
+// device that does not: what a network loses on a GPU shows without one. Norms, residuals and the
+// softmax stay as they are, and so do the weights of an attention, which a GPU rounds as well
+// before they are multiplied by the values.
 type Half struct {
 	kernels.Device
 	To kernels.DType // F16 or BF16

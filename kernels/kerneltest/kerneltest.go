@@ -1,10 +1,11 @@
 // Package kerneltest says what a correct device is.
 //
-// Every op has a slow, plain reference. Run carries out a table of cases on a device and compares each result with
-// the reference in float64. An op that copies, chooses, counts or rounds to integers must give exactly the same.
-// Any other may err by at most twice the largest error of a naive float32 evaluation of the same op on the same
-// operands, or by a few units in the last place of the largest result, whichever is more. Operands lie between
-// guards, so reading beyond one gives NaN and writing beyond the result is found.
+// Every op has a slow, plain reference. Run carries out a table of cases on a device and compares
+// each result with the reference in float64. An op that copies, chooses, counts or rounds to
+// integers must give exactly the same. Any other may err by at most twice the largest error of a
+// naive float32 evaluation of the same op on the same operands, or by a few units in the last place
+// of the largest result, whichever is more. Operands lie between guards, so reading beyond one
+// gives NaN and writing beyond the result is found.
 package kerneltest
 
 import (
@@ -47,8 +48,9 @@ func Check(dev kernels.Device, c Case) error {
 	})
 }
 
-// CheckBare carries out one case, each operand being all of its memory, which is for the device to watch. It allows ten times the
-// error of Check: of a few elements, a naive evaluation may happen to have next to none.
+// CheckBare carries out one case, each operand being all of its memory, which is for the device to
+// watch. It allows ten times the error of Check: of a few elements, a naive evaluation may happen
+// to have next to none.
 func CheckBare(dev kernels.Device, c Case) error {
 	m := newMaker(dev, c.Name)
 	m.guard = 0
@@ -88,8 +90,8 @@ func checkMade(m *Maker, c Case, judge func(op kernels.Op, got []float64, m *Mak
 	return errors.Join(judge(op, decode[float64](y.DType, got), m), m.untouched(y))
 }
 
-// Same carries out every case on two devices and wants the same bytes: of one kind of device with, say, different
-// numbers of workers.
+// Same carries out every case on two devices and wants the same bytes: of one kind of device with,
+// say, different numbers of workers.
 func Same(t *testing.T, a, b kernels.Device) {
 	for _, c := range Cases() {
 		var results [2][]byte
@@ -141,8 +143,8 @@ func same(got, want []float64) error {
 	return nil
 }
 
-// close wants the largest error to be at most twice that of the naive evaluation, or four units in the last place
-// of the largest result, all this times slack.
+// close wants the largest error to be at most twice that of the naive evaluation, or four units in
+// the last place of the largest result, all this times slack.
 func close(got, want []float64, naive []float32, slack float64) error {
 	var worst, naiveWorst, top float64
 	at := 0

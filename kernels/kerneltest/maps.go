@@ -54,7 +54,8 @@ type tap[F real] struct {
 	weight F
 }
 
-// bilinear returns the two taps of output i: centres are aligned, the coordinate is float32 and not below 0.
+// bilinear returns the two taps of output i: centres are aligned, the coordinate is float32 and not
+// below 0.
 func bilinear[F real](i, in, out int) []tap[F] {
 	scale := float32(in) / float32(out)
 	r := max(float32(scale*(float32(i)+0.5))-0.5, 0)
@@ -63,8 +64,8 @@ func bilinear[F real](i, in, out int) []tap[F] {
 	return []tap[F]{{i0, 1 - t}, {min(i0+1, in-1), t}}
 }
 
-// triangle returns the taps of output i under a tent that is two source pixels wide, or wider by the scale when
-// shrinking, cut at the edges and normalised to 1.
+// triangle returns the taps of output i under a tent that is two source pixels wide, or wider by
+// the scale when shrinking, cut at the edges and normalised to 1.
 func triangle[F real](i, in, out int) []tap[F] {
 	scale := float32(in) / float32(out)
 	support := max(scale, 1)
@@ -132,7 +133,8 @@ func maskBoxes[F real](o kernels.MaskBoxes, at content[F]) []F {
 	return y
 }
 
-// boxOf is the box of the elements > 0 of a plane w wide: x and y of the first and of the last, or zeros.
+// boxOf is the box of the elements > 0 of a plane w wide: x and y of the first and of the last, or
+// zeros.
 func boxOf[F real](plane []F, w int) [4]int32 {
 	box := [4]int32{math.MaxInt32, math.MaxInt32, -1, -1}
 	for i, v := range plane {

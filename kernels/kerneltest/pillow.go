@@ -6,11 +6,11 @@ import (
 	"github.com/seed49bbd0e6/tachi/kernels"
 )
 
-// The reference of Preprocess: Pillow's resampling of 8-bit pictures with the cubic of a = -1/2, which is exact
-// integer arithmetic once the weights are rounded to 22 fractional bits.
+// The reference of Preprocess: Pillow's resampling of 8-bit pictures with the cubic of a = -1/2,
+// which is exact integer arithmetic once the weights are rounded to 22 fractional bits.
 
-// PillowBicubic stretches an 8-bit picture [h, w, 3] to [oh, ow, 3]. A pass over an axis whose size does not change
-// is left out.
+// PillowBicubic stretches an 8-bit picture [h, w, 3] to [oh, ow, 3]. A pass over an axis whose size
+// does not change is left out.
 func PillowBicubic(x []uint8, h, w, oh, ow int) []uint8 {
 	if w != ow {
 		x = resampleAxis(x, h, w, ow, 3)

@@ -6,7 +6,8 @@ import (
 	"github.com/seed49bbd0e6/tachi/kernels"
 )
 
-// References of the products: sums over the inputs of a result, in the order of K, with nothing clever.
+// References of the products: sums over the inputs of a result, in the order of K, with nothing
+// clever.
 
 // evaluateProduct evaluates the products and convolutions; nil for other ops.
 func evaluateProduct[F real](op kernels.Op, at content[F]) (y []F, exactly bool) {

@@ -9,13 +9,14 @@ import (
 	"github.com/seed49bbd0e6/tachi/kernels"
 )
 
-// Random cases: every op at sizes that are 1, or a device's block, or one more or less than that, or anything. They are small
-// enough for the reference to take some milliseconds.
+// Random cases: every op at sizes that are 1, or a device's block, or one more or less than that,
+// or anything. They are small enough for the reference to take some milliseconds.
 
 // RandomOps names the ops that Random knows, which are all.
 func RandomOps() []string { return slices.Sorted(maps.Keys(randoms)) }
 
-// Random returns a case of an op. edges are sizes at which the device begins a new block, panel or task.
+// Random returns a case of an op. edges are sizes at which the device begins a new block, panel or
+// task.
 func Random(op string, seed uint64, edges []int) Case {
 	h := fnv.New64a()
 	fmt.Fprint(h, op, seed)

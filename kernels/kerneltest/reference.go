@@ -7,8 +7,8 @@ import (
 	"github.com/seed49bbd0e6/tachi/kernels"
 )
 
-// real is the arithmetic of an evaluation. Each op is written once, plainly, as a generic function: in float64 it
-// is the truth, in float32 it is the naive evaluation whose error sets the tolerance.
+// real is the arithmetic of an evaluation. Each op is written once, plainly, as a generic function:
+// in float64 it is the truth, in float32 it is the naive evaluation whose error sets the tolerance.
 type real interface{ float32 | float64 }
 
 // content gives the elements of an operand, packed weights in row-major order; nil for nil.
@@ -48,7 +48,8 @@ func act[F real](a kernels.Act, x F) F {
 	return x
 }
 
-// epilogue finishes products: y = act(y + bias + residual), bias over the last axis, a short residual repeated.
+// epilogue finishes products: y = act(y + bias + residual), bias over the last axis, a short
+// residual repeated.
 func epilogue[F real](y, bias, res []F, a kernels.Act) []F {
 	for i := range y {
 		if bias != nil {

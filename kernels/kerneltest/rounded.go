@@ -9,13 +9,14 @@ import (
 	"github.com/seed49bbd0e6/tachi/kernels"
 )
 
-// A device may multiply in 16 bits: products and attention then round their operands, a bfloat16 to 8
-// bits. One such element is off by at most 1/512 of itself, a sum of many products by about as much of
-// its size, and so is what a softmax makes of scores that are not large. Their result as a whole is
-// held to it, since a single element can be a difference of large ones. All other ops are in float32
-// and are tested as by Run.
+// A device may multiply in 16 bits: products and attention then round their operands, a bfloat16 to
+// 8 bits. One such element is off by at most 1/512 of itself, a sum of many products by about as
+// much of its size, and so is what a softmax makes of scores that are not large. Their result as a
+// whole is held to it, since a single element can be a difference of large ones. All other ops are
+// in float32 and are tested as by Run.
 
-// rounding is how far a rounded result may be off, as a part of the wanted one: the quotient of their norms.
+// rounding is how far a rounded result may be off, as a part of the wanted one: the quotient of
+// their norms.
 const rounding = 1e-2
 
 // beyondRounding are cases whose results are further off with 16-bit operands, with their limits.
@@ -27,7 +28,8 @@ var beyondRounding = map[string]float64{
 	"conv2d/step":                               0.2,             // as of linear
 }
 
-// RunRounded is Run for a device that multiplies in 16 bits. Product operands are also given in 16 bits.
+// RunRounded is Run for a device that multiplies in 16 bits. Product operands are also given in 16
+// bits.
 func RunRounded(t *testing.T, dev kernels.Device) {
 	run(t, dev, CheckRounded)
 	dt := kernels.OperandType(dev)
@@ -71,7 +73,8 @@ func multiplies(op kernels.Op) bool {
 	return slices.ContainsFunc(op.Operands(), func(o kernels.Operand) bool { return o.Role&kernels.Multiplied != 0 })
 }
 
-// alike wants numbers, and the norm of the difference to be at most a part of the norm of what is wanted.
+// alike wants numbers, and the norm of the difference to be at most a part of the norm of what is
+// wanted.
 func alike(got, want []float64, limit float64) error {
 	var off, all float64
 	for i, w := range want {

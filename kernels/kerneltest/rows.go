@@ -106,8 +106,9 @@ func countAbove[F real](o kernels.CountAbove, at content[F]) []F {
 	return y
 }
 
-// toF16 rounds to nearest even through arithmetic: the spacing of half floats at x is a power of two, at least
-// 2^-24, and adding and subtracting x's multiple of it is done in float64 where it is exact.
+// toF16 rounds to nearest even through arithmetic: the spacing of half floats at x is a power of
+// two, at least 2^-24, and adding and subtracting x's multiple of it is done in float64 where it is
+// exact.
 func toF16(x float32) uint16 {
 	sign := uint16(math.Float32bits(x) >> 16 & 0x8000)
 	a := math.Abs(float64(x))
@@ -288,7 +289,8 @@ func anyFloats(mk *Maker) []byte {
 	return kernels.HostBytes(v)
 }
 
-// halfEdges is every finite f16 and bf16, the value half way to the next one, and the floats beside that.
+// halfEdges is every finite f16 and bf16, the value half way to the next one, and the floats beside
+// that.
 func halfEdges(*Maker) []byte {
 	var v []float32
 	for h := range uint32(1 << 16) {

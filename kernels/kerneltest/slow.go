@@ -9,8 +9,9 @@ import (
 	"github.com/seed49bbd0e6/tachi/kernels"
 )
 
-// Slow is a device made of the references: float64 arithmetic between float32 tensors. It is what a fast device is
-// compared with where a whole computation is to be checked, and it shows that the suite can be passed.
+// Slow is a device made of the references: float64 arithmetic between float32 tensors. It is what a
+// fast device is compared with where a whole computation is to be checked, and it shows that the
+// suite can be passed.
 type Slow struct {
 	mu   sync.Mutex
 	live int

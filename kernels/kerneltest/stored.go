@@ -6,8 +6,8 @@ import (
 	"github.com/seed49bbd0e6/tachi/kernels"
 )
 
-// replaced is an op with some operands exchanged: f returns what stands for an operand, which may be
-// the operand itself.
+// replaced is an op with some operands exchanged: f returns what stands for an operand, which may
+// be the operand itself.
 func replaced(op kernels.Op, f func(kernels.Operand) *kernels.Tensor) kernels.Op {
 	v := reflect.New(reflect.TypeOf(op)).Elem()
 	v.Set(reflect.ValueOf(op))
@@ -17,9 +17,9 @@ func replaced(op kernels.Op, f func(kernels.Operand) *kernels.Tensor) kernels.Op
 	return v.Interface().(kernels.Op)
 }
 
-// StoredHalf is a case with Product operands in 16 bits, and whether there is one: whether the op has
-// such operands, and their widths allow it. Bit i of which is set if the i-th of them is meant, the
-// result being the last. The operands are rounded copies, which the reference reads as well.
+// StoredHalf is a case with Product operands in 16 bits, and whether there is one: whether the op
+// has such operands, and their widths allow it. Bit i of which is set if the i-th of them is meant,
+// the result being the last. The operands are rounded copies, which the reference reads as well.
 func StoredHalf(c Case, dt kernels.DType, which uint) (Case, bool) {
 	made := func(m *Maker) kernels.Op { return storedHalf(m, c.Make(m), dt, which) }
 	m := newMaker(&Slow{}, c.Name)

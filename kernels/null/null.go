@@ -1,5 +1,6 @@
-// Package null is the device that computes nothing: it checks every op, counts the work it would be, and counts
-// the bytes that would be resident. A dry run of a whole network takes milliseconds and tells a plan its numbers.
+// Package null is the device that computes nothing: it checks every op, counts the work it would
+// be, and counts the bytes that would be resident. A dry run of a whole network takes milliseconds
+// and tells a plan its numbers.
 package null
 
 import (
@@ -56,15 +57,16 @@ func (d *Device) BorrowedBytes(op kernels.Op) int {
 // OperandType implements kernels.HalfPrecision.
 func (d *Device) OperandType() kernels.DType { return d.operandType }
 
-// Answer sets what every downloaded float32 is, 0 at first: a network answers it to every question, so
-// that a dry run can go either way.
+// Answer sets what every downloaded float32 is, 0 at first: a network answers it to every question,
+// so that a dry run can go either way.
 func (d *Device) Answer(v float32) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.answer = v
 }
 
-// Scratch returns the most memory that an op would have needed beside its operands, from the device.
+// Scratch returns the most memory that an op would have needed beside its operands, from the
+// device.
 func (d *Device) Scratch() int {
 	d.mu.Lock()
 	defer d.mu.Unlock()

@@ -15,8 +15,8 @@ import (
 	"strings"
 )
 
-// What people have is often not one file. A folder of Hugging Face holds config.json and model.safetensors, or the
-// latter in parts,
+// What people have is often not one file. A folder of Hugging Face holds config.json and
+// model.safetensors, or the latter in parts,
 //
 //	model-00001-of-00003.safetensors ...    model.safetensors.index.json: {"weight_map": {tensor: file}}
 //
@@ -35,8 +35,8 @@ const (
 	maxIndex = 64 << 20 // bytes
 )
 
-// Files returns the files that a path stands for: itself, all parts of a checkpoint of which it is a part or the
-// index, or the weights in a folder.
+// Files returns the files that a path stands for: itself, all parts of a checkpoint of which it is
+// a part or the index, or the weights in a folder.
 func Files(path string) ([]string, error) {
 	info, err := os.Stat(path)
 	if p, ok := errors.AsType[*fs.PathError](err); ok {

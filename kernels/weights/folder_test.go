@@ -11,7 +11,8 @@ import (
 	"github.com/seed49bbd0e6/tachi/kernels"
 )
 
-// tree writes files into a new folder. Content "=a,b" is a safetensors file with tensors of these names.
+// tree writes files into a new folder. Content "=a,b" is a safetensors file with tensors of these
+// names.
 func tree(t *testing.T, files map[string]string) string {
 	t.Helper()
 	dir := t.TempDir()

@@ -9,12 +9,13 @@ import (
 	"strings"
 )
 
-// A pickle is a program for a stack machine. This one knows the instructions that torch.save emits (protocol 2) and
-// the few that protocol 4 puts in their place, and it has no means to run anything: calling is reserved to the
-// constructors that a global resolves to, and resolving is the caller's. Every other global is opaque: a name.
-// Whatever the program does with it, calling it included, gives the same name again, so that a trainer's settings
-// and numbers can lie beside the weights. It is small on purpose. A general unpickler allocates whatever length the
-// bytes claim; here a string is a slice of the input, one instruction makes at most one value, and instructions
+// A pickle is a program for a stack machine. This one knows the instructions that torch.save emits
+// (protocol 2) and the few that protocol 4 puts in their place, and it has no means to run
+// anything: calling is reserved to the constructors that a global resolves to, and resolving is the
+// caller's. Every other global is opaque: a name. Whatever the program does with it, calling it
+// included, gives the same name again, so that a trainer's settings and numbers can lie beside the
+// weights. It is small on purpose. A general unpickler allocates whatever length the bytes claim;
+// here a string is a slice of the input, one instruction makes at most one value, and instructions
 // are counted.
 //
 // The instructions are documented in CPython's Lib/pickletools.py.

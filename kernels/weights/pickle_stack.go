@@ -8,8 +8,9 @@ import (
 	"strings"
 )
 
-// The unpickler's hands: taking bytes from the program, and values from the stack. Both ends are checked here, so that
-// no instruction can reach beyond either. A mark is a floor: nothing above it reaches below.
+// The unpickler's hands: taking bytes from the program, and values from the stack. Both ends are
+// checked here, so that no instruction can reach beyond either. A mark is a floor: nothing above it
+// reaches below.
 
 // take returns the next n bytes of the program.
 func (u *unpickler) take(n int) ([]byte, error) {
@@ -174,7 +175,8 @@ func topAs[T any](u *unpickler, what string) (T, error) {
 	return t, nil
 }
 
-// kindOf names a value's kind for messages. It never looks inside containers, which may hold themselves.
+// kindOf names a value's kind for messages. It never looks inside containers, which may hold
+// themselves.
 func kindOf(v any) string {
 	switch v := v.(type) {
 	case nil:

@@ -21,8 +21,8 @@ import (
 //	n bytes   JSON: {"__metadata__": {string: string}, name: {"dtype", "shape", "data_offsets": [begin, end]}, ...}
 //	the rest  the tensors' bytes, dense, row-major and little-endian, at their offsets from the end of the header
 //
-// The format says that tensors neither overlap nor leave holes and that the header is at most 100 MB:
-// https://github.com/huggingface/safetensors#format
+// The format says that tensors neither overlap nor leave holes and that the header is at most 100
+// MB: https://github.com/huggingface/safetensors#format
 
 const maxHeader = 100_000_000
 
@@ -30,8 +30,8 @@ var safetensorsTypes = map[string]kernels.DType{
 	"F32": kernels.F32, "F16": kernels.F16, "BF16": kernels.BF16, "U8": kernels.U8, "I32": kernels.I32,
 }
 
-// foreignTypes are the bytes of an element of other types. New ones are added to the format now and then; of those,
-// and of those that share bytes, the size is not checked.
+// foreignTypes are the bytes of an element of other types. New ones are added to the format now and
+// then; of those, and of those that share bytes, the size is not checked.
 var foreignTypes = map[string]int{
 	"BOOL": 1, "I8": 1, "I16": 2, "U16": 2, "U32": 4, "I64": 8, "U64": 8, "C64": 8, "F8_E5M2": 1, "F8_E4M3": 1, "F8_E8M0": 1,
 }
@@ -144,7 +144,8 @@ func (f *File) readSafetensors(data []byte) error {
 	return nil
 }
 
-// eachMember calls fn for every member of a JSON object, duplicates included, with the member's place in the file.
+// eachMember calls fn for every member of a JSON object, duplicates included, with the member's
+// place in the file.
 func eachMember(header []byte, fn func(name string, value json.RawMessage, at int64) error) error {
 	dec := json.NewDecoder(bytes.NewReader(header))
 	fail := func(err error) error {

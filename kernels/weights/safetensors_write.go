@@ -14,8 +14,9 @@ import (
 	"github.com/seed49bbd0e6/tachi/kernels"
 )
 
-// WriteSafetensors writes tensors as a safetensors file. They are laid out by falling element size, then by name,
-// so that each is aligned to its type and equal sets give equal bytes. Tensors are read one at a time.
+// WriteSafetensors writes tensors as a safetensors file. They are laid out by falling element size,
+// then by name, so that each is aligned to its type and equal sets give equal bytes. Tensors are
+// read one at a time.
 func WriteSafetensors(w io.Writer, tensors []*Tensor, metadata map[string]string) error {
 	sorted := slices.Clone(tensors)
 	slices.SortStableFunc(sorted, func(a, b *Tensor) int {
@@ -41,7 +42,8 @@ func WriteSafetensors(w io.Writer, tensors []*Tensor, metadata map[string]string
 	return out.Flush()
 }
 
-// safetensorsHeader returns the length and the JSON, padded with spaces so that the data begins at a multiple of 8.
+// safetensorsHeader returns the length and the JSON, padded with spaces so that the data begins at
+// a multiple of 8.
 func safetensorsHeader(tensors []*Tensor, metadata map[string]string) ([]byte, error) {
 	names := map[kernels.DType]string{}
 	for name, dt := range safetensorsTypes {
@@ -98,8 +100,8 @@ func safetensorsHeader(tensors []*Tensor, metadata map[string]string) ([]byte, e
 	return b.Bytes(), nil
 }
 
-// Spool collects tensors that arrive one after the other for a safetensors file whose size is not known before the
-// last. Their bytes wait in a temporary file, so memory does not grow with them.
+// Spool collects tensors that arrive one after the other for a safetensors file whose size is not
+// known before the last. Their bytes wait in a temporary file, so memory does not grow with them.
 type Spool struct {
 	file    *os.File
 	out     *bufio.Writer

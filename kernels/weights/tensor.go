@@ -11,7 +11,8 @@ import (
 	"github.com/seed49bbd0e6/tachi/kernels"
 )
 
-// Tensor is one stored tensor: a shape over bytes of a file, possibly strided, or over values made when asked for.
+// Tensor is one stored tensor: a shape over bytes of a file, possibly strided, or over values made
+// when asked for.
 type Tensor struct {
 	Name  string
 	DType kernels.DType
@@ -53,8 +54,9 @@ func FromFloat32(name string, values []float32, shape ...int) (*Tensor, error) {
 	return New(name, kernels.F32, shape, kernels.HostBytes(values))
 }
 
-// Func returns a float32 tensor whose values are made by fill each time they are read, so that a large set of
-// tensors needs the memory of one. fill gets a row-major slice of the tensor's length and must be deterministic.
+// Func returns a float32 tensor whose values are made by fill each time they are read, so that a
+// large set of tensors needs the memory of one. fill gets a row-major slice of the tensor's length
+// and must be deterministic.
 func Func(name string, shape []int, fill func([]float32)) (*Tensor, error) {
 	if _, err := elements(shape, 4); err != nil {
 		return nil, fmt.Errorf("tensor %q: %w", name, err)
@@ -82,8 +84,8 @@ func (t *Tensor) Bytes() int { return t.Len() * t.DType.Size() }
 
 func (t *Tensor) String() string { return fmt.Sprintf("%s %s%v", t.Name, t.DType, t.Shape) }
 
-// Dense returns the elements in their own type, row-major and little-endian. The bytes may be those of the file:
-// they must not be changed, nor used after the file is closed.
+// Dense returns the elements in their own type, row-major and little-endian. The bytes may be those
+// of the file: they must not be changed, nor used after the file is closed.
 func (t *Tensor) Dense() ([]byte, error) {
 	if t.file != nil && t.file.closed.Load() {
 		return nil, fmt.Errorf("%s: tensor %q: the file is closed", t.file.Path, t.Name)
@@ -136,8 +138,8 @@ func (t *Tensor) NonFinite() (int, error) {
 	return n, err
 }
 
-// Float32 returns the elements row-major as a new slice, f16 and bf16 widened, which is exact. Integer tensors
-// are an error.
+// Float32 returns the elements row-major as a new slice, f16 and bf16 widened, which is exact.
+// Integer tensors are an error.
 func (t *Tensor) Float32() ([]float32, error) {
 	src, err := t.Dense()
 	if err != nil {
@@ -161,8 +163,8 @@ func (t *Tensor) Float32() ([]float32, error) {
 	return out, nil
 }
 
-// gather copies strided elements of a given size into dense row-major order. The innermost axis is a plain loop,
-// the others count like an odometer.
+// gather copies strided elements of a given size into dense row-major order. The innermost axis is
+// a plain loop, the others count like an odometer.
 func gather(src []byte, size int, shape, stride []int) []byte {
 	n := 1
 	for _, d := range shape {
@@ -212,7 +214,8 @@ func widenF16(h uint16) float32 {
 
 var errTooLarge = errors.New("the shape has more elements than memory has addresses")
 
-// elements returns the product of a shape, or an error when an axis is negative or the bytes overflow.
+// elements returns the product of a shape, or an error when an axis is negative or the bytes
+// overflow.
 func elements(shape []int, size int) (int, error) {
 	n, empty := uint64(size), false
 	for _, d := range shape {

@@ -13,8 +13,8 @@ import (
 	"github.com/seed49bbd0e6/tachi/kernels"
 )
 
-// A checkpoint of torch.save (1.6 and later) is a zip archive of stored, uncompressed entries under one arbitrary
-// root folder:
+// A checkpoint of torch.save (1.6 and later) is a zip archive of stored, uncompressed entries under
+// one arbitrary root folder:
 //
 //	root/data.pkl     a pickle of the saved object, in which storages are persistent ids
 //	root/data/KEY     the bytes of a storage
@@ -22,11 +22,13 @@ import (
 //	root/version      "3"
 //
 // A storage's id is the tuple ("storage", type, key, device, elements), and a tensor is
-// _rebuild_tensor_v2(storage, offset, shape, stride, ...), all in elements. Because entries are stored, a tensor is a
-// strided view straight into the mapped archive. The zip checksums are not verified: that would read all of it.
+// _rebuild_tensor_v2(storage, offset, shape, stride, ...), all in elements. Because entries are
+// stored, a tensor is a strided view straight into the mapped archive. The zip checksums are not
+// verified: that would read all of it.
 
 type (
-	// storageType is a torch storage class. Ours is false for those that no tensor of ours can hold.
+	// storageType is a torch storage class. Ours is false for those that no tensor of ours can
+	// hold.
 	storageType struct {
 		name  string
 		dtype kernels.DType
@@ -37,7 +39,8 @@ type (
 		storageType
 		data []byte
 	}
-	// foreign is a tensor of a type that cannot be a weight. It may be in the file, but not among the weights.
+	// foreign is a tensor of a type that cannot be a weight. It may be in the file, but not among
+	// the weights.
 	foreign struct{ storageType }
 )
 
@@ -116,8 +119,8 @@ func (f *File) readTorch(data []byte) error {
 	return nil
 }
 
-// Some joins the first few of a list for a message, and says how many more there are. Names come from a file: long
-// ones are cut, and what does not print is quoted.
+// Some joins the first few of a list for a message, and says how many more there are. Names come
+// from a file: long ones are cut, and what does not print is quoted.
 func Some(list []string, few int) string {
 	var short []string
 	for _, s := range list[:min(len(list), few)] {
@@ -279,7 +282,8 @@ func (r *torchReader) tensor(args tuple) (any, error) {
 	return t, nil
 }
 
-// lastElement returns the highest element that a view touches, false when a number is negative or overflows.
+// lastElement returns the highest element that a view touches, false when a number is negative or
+// overflows.
 func lastElement(offset int64, shape, stride []int) (int64, bool) {
 	last := uint64(offset)
 	for i, d := range shape {

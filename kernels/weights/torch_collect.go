@@ -8,8 +8,9 @@ import (
 	"strings"
 )
 
-// A saved object is {name: tensor}, or holds that under one key or several: {"model": ..., "optimizer": ...}. Of
-// several dicts of tensors the one is taken that has most, unless one with a usual name has at least half as many.
+// A saved object is {name: tensor}, or holds that under one key or several: {"model": ...,
+// "optimizer": ...}. Of several dicts of tensors the one is taken that has most, unless one with a
+// usual name has at least half as many.
 
 // wrappers are the usual names, the best one first.
 var wrappers = []string{"model", "state_dict", "model_state_dict", "module", "net", "network", "model_ema", "ema", "ema_state_dict"}
@@ -25,7 +26,8 @@ type candidate struct {
 	rank    int // in wrappers; the whole list's length for other names, more for a trainer's own
 }
 
-// candidates appends the dicts of tensors in d and below that were not seen yet: a dict may hold itself.
+// candidates appends the dicts of tensors in d and below that were not seen yet: a dict may hold
+// itself.
 func candidates(all []candidate, seen map[*dict]bool, d *dict, path string, rank, depth int) []candidate {
 	if seen[d] {
 		return all

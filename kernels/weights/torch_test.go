@@ -317,7 +317,8 @@ func TestOtherArchivesAreNamed(t *testing.T) {
 	}
 }
 
-// An archive of more than 4 GiB has its sizes and places in zip64 fields; torch writes them for small ones as well.
+// An archive of more than 4 GiB has its sizes and places in zip64 fields; torch writes them for
+// small ones as well.
 func TestZip64IsRead(t *testing.T) {
 	for _, root := range []string{"archive/", "best/", "a/b/c/", ""} {
 		program, storage := rebuild("FloatStorage", 6, 0, []int{6}, []int{1}), strings.Repeat("\x01", 24)

@@ -13,9 +13,9 @@ import (
 	"github.com/seed49bbd0e6/tachi/kernels"
 )
 
-// WriteTorch writes tensors, in their order, as torch.save writes {"model": OrderedDict}: each in a storage of its
-// own that begins at a multiple of 64 bytes. The root names the folder inside the archive; torch uses the file's
-// stem. Tensors are read one at a time.
+// WriteTorch writes tensors, in their order, as torch.save writes {"model": OrderedDict}: each in a
+// storage of its own that begins at a multiple of 64 bytes. The root names the folder inside the
+// archive; torch uses the file's stem. Tensors are read one at a time.
 func WriteTorch(w io.Writer, root string, tensors []*Tensor) error {
 	out := &torchWriter{root: root, count: counter{w: bufio.NewWriterSize(w, 1<<20)}}
 	out.zip = zip.NewWriter(&out.count)
@@ -53,9 +53,9 @@ type torchWriter struct {
 	count counter
 }
 
-// entry writes a stored entry whose data begins at a multiple of 64 bytes: the local header is 30 bytes, the name
-// and an extra field, and torch pads the latter with a field called "FB". Size and checksum go into the header, so
-// that nothing comes between the data and the next entry.
+// entry writes a stored entry whose data begins at a multiple of 64 bytes: the local header is 30
+// bytes, the name and an extra field, and torch pads the latter with a field called "FB". Size and
+// checksum go into the header, so that nothing comes between the data and the next entry.
 func (o *torchWriter) entry(name string, data []byte) error {
 	if err := o.zip.Flush(); err != nil {
 		return err

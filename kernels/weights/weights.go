@@ -1,12 +1,13 @@
-// Package weights reads and writes network weights: safetensors files, and the zip archives of torch.save.
+// Package weights reads and writes network weights: safetensors files, and the zip archives of
+// torch.save.
 //
-// A checkpoint comes from outside and is treated as hostile. Nothing in it is ever executed: a pickle may name a
-// handful of tensor constructors and plain containers, and anything else stays a name that nothing is made of. Every
-// length, offset, shape and stride is checked against the bytes that are there before a tensor is handed out, so
-// what a file can cost is bounded by its own size.
+// A checkpoint comes from outside and is treated as hostile. Nothing in it is ever executed: a
+// pickle may name a handful of tensor constructors and plain containers, and anything else stays a
+// name that nothing is made of. Every length, offset, shape and stride is checked against the bytes
+// that are there before a tensor is handed out, so what a file can cost is bounded by its own size.
 //
-// Files are mapped, not read: opening one costs its header, whatever the size of the rest. Tensors are bound to
-// the file they came from, and give an error once it is closed.
+// Files are mapped, not read: opening one costs its header, whatever the size of the rest. Tensors
+// are bound to the file they came from, and give an error once it is closed.
 package weights
 
 import (
@@ -41,9 +42,9 @@ func newFile(path string) *File {
 	return &File{Path: path, tensors: map[string]*Tensor{}, foreign: map[string]string{}, closed: new(atomic.Bool)}
 }
 
-// Open maps a checkpoint and reads its header: one file, all parts of a checkpoint in several, or the weights in a
-// folder (see Files). The format is told by content, never by the file's name. As with any mapping, the files must
-// not be shortened while they are in use.
+// Open maps a checkpoint and reads its header: one file, all parts of a checkpoint in several, or
+// the weights in a folder (see Files). The format is told by content, never by the file's name. As
+// with any mapping, the files must not be shortened while they are in use.
 func Open(path string) (*File, error) {
 	paths, err := Files(path)
 	if err != nil {
@@ -98,8 +99,8 @@ func (f *File) merge(part *File) error {
 	return nil
 }
 
-// Renamed returns a view of f in which every tensor has the name that rename gives it; those that get none are left
-// out. The view ends with f.
+// Renamed returns a view of f in which every tensor has the name that rename gives it; those that
+// get none are left out. The view ends with f.
 func (f *File) Renamed(rename func(string) string) (*File, error) {
 	view := *f
 	view.mapped, view.tensors, view.foreign = nil, make(map[string]*Tensor, len(f.tensors)), map[string]string{}
@@ -127,8 +128,8 @@ func (f *File) note(format string, args ...any) {
 	f.Notes = append(f.Notes, fmt.Sprintf(format, args...))
 }
 
-// Parse reads a checkpoint that is already in memory, which must not change while the File is in use. The name
-// is for messages.
+// Parse reads a checkpoint that is already in memory, which must not change while the File is in
+// use. The name is for messages.
 func Parse(name string, data []byte) (*File, error) { return parse(name, data) }
 
 // FromTensors makes a File of tensors in memory. The name is for messages.

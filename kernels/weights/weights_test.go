@@ -145,7 +145,8 @@ func TestGatherAgreesWithTheDefinition(t *testing.T) {
 	})
 }
 
-// What we write, both readers of ours read. With TACHI_WEIGHTS_OUT the files are kept for make_fixture.py --check.
+// What we write, both readers of ours read. With TACHI_WEIGHTS_OUT the files are kept for
+// make_fixture.py --check.
 func TestWhatWeWriteReadsBack(t *testing.T) {
 	lazy, err := Func("z.lazy", []int{3, 5}, func(out []float32) {
 		for i := range out {
@@ -337,7 +338,8 @@ func TestTruncatedFilesAreRefused(t *testing.T) {
 	}
 }
 
-// readAll reads every tensor of a file that was accepted: nothing in it may fail or be larger than the file.
+// readAll reads every tensor of a file that was accepted: nothing in it may fail or be larger than
+// the file.
 func readAll(t *testing.T, f *File, size int) {
 	for _, name := range f.Names() {
 		ten, _ := f.Lookup(name)

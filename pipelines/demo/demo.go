@@ -1,5 +1,5 @@
-// Package demo holds the network in the box: nano, the architecture of SAM 2.1 with every width cut, trained on the video
-// of `tachi synth` by the scripts in train/. It has seen no real video.
+// Package demo holds the network in the box: nano, the architecture of SAM 2.1 with every width
+// cut, trained on the video of `tachi synth` by the scripts in train/. It has seen no real video.
 package demo
 
 import _ "embed"

@@ -14,14 +14,16 @@ import (
 	"github.com/seed49bbd0e6/tachi/graph"
 )
 
-// Any source, flow or sink of go-streams becomes a stage with FromSource, FromFlow or FromSink: a Kafka topic, a file,
-// a map over frames. The library moves values of type any and asserts their type in goroutines of its own, where a
-// wrong one ends the process. Here a port has a type, and what crosses it is checked on our side.
+// Any source, flow or sink of go-streams becomes a stage with FromSource, FromFlow or FromSink: a
+// Kafka topic, a file, a map over frames. The library moves values of type any and asserts their
+// type in goroutines of its own, where a wrong one ends the process. Here a port has a type, and
+// what crosses it is checked on our side.
 //
-// A stage answers each frame with one frame, a flow of the library with any number of items, and from outside
-// one that filters looks like one that is slow. Hence a flow is made anew for each frame, is given the one item and
-// the end of its stream, and must then give one item and the end of its own. This also keeps the rule that a
-// stage has no memory: what must outlive a frame belongs on a delay edge.
+// A stage answers each frame with one frame, a flow of the library with any number of items, and
+// from outside one that filters looks like one that is slow. Hence a flow is made anew for each
+// frame, is given the one item and the end of its stream, and must then give one item and the end
+// of its own. This also keeps the rule that a stage has no memory: what must outlive a frame
+// belongs on a delay edge.
 
 // item is the struct of a stage with one port.
 type item[T any] struct{ Value T }
@@ -30,9 +32,10 @@ func port[T any](name string) []graph.Port {
 	return []graph.Port{{Name: name, Type: reflect.TypeFor[T]()}}
 }
 
-// FromSource declares a stage that emits the items of a go-streams source, which must be of type T, on one port. open
-// is called once per run. ctx ends with the run: a source that may be stuck or endless must heed it. The library's
-// sources log an error of reading and end as if the input had; let the reader they are given note it if that matters.
+// FromSource declares a stage that emits the items of a go-streams source, which must be of type T,
+// on one port. open is called once per run. ctx ends with the run: a source that may be stuck or
+// endless must heed it. The library's sources log an error of reading and end as if the input had;
+// let the reader they are given note it if that matters.
 func FromSource[O, T any](name, doc, out string, open func(ctx context.Context, o *O) (streams.Source, error)) *graph.Stage {
 	s := &graph.Stage{Name: name, Doc: doc, Role: graph.Source, Options: reflect.TypeFor[O](), Out: port[T](out), OutType: reflect.TypeFor[item[T]]()}
 	s.Open = func(env *graph.Env, options any) (*graph.Node, error) {
@@ -68,8 +71,9 @@ func FromSource[O, T any](name, doc, out string, open func(ctx context.Context, 
 	return s
 }
 
-// FromFlow declares a stage that passes each frame through a go-streams flow of its own: one item of type T in, one of
-// type R out. More, fewer or others are an error. A panic inside the flow cannot be caught: it has its own goroutine.
+// FromFlow declares a stage that passes each frame through a go-streams flow of its own: one item
+// of type T in, one of type R out. More, fewer or others are an error. A panic inside the flow
+// cannot be caught: it has its own goroutine.
 func FromFlow[O, T, R any](name, doc, in, out string, open func(o *O) streams.Flow) *graph.Stage {
 	s := &graph.Stage{Name: name, Doc: doc, Role: graph.Flow, Options: reflect.TypeFor[O](), In: port[T](in), Out: port[R](out),
 		InType: reflect.TypeFor[item[T]](), OutType: reflect.TypeFor[item[R]]()}
@@ -124,8 +128,8 @@ func through[R any](ctx context.Context, f streams.Flow, v any) (r R, err error)
 	}
 }
 
-// operand returns the type that an operator of the library asserts of its items: the first parameter of the function
-// it holds. It is nil where that cannot be known.
+// operand returns the type that an operator of the library asserts of its items: the first
+// parameter of the function it holds. It is nil where that cannot be known.
 func operand(f streams.Flow) reflect.Type {
 	t := reflect.TypeOf(f)
 	if t.Kind() != reflect.Pointer || t.Elem().Kind() != reflect.Struct || path.Base(t.Elem().PkgPath()) != "flow" {
@@ -139,10 +143,11 @@ func operand(f streams.Flow) reflect.Type {
 	return nil
 }
 
-// FromSink declares a stage that gives the values of one port, of type T, to a go-streams sink. open is called once per
-// run. ctx ends with the run; fail is for extension.WithContextCancel, the one way in which a sink of the library can
-// say that it has given up: without it a full disk would pass for success. At the end the sink is awaited, but if the
-// run did not complete, for at most grace.
+// FromSink declares a stage that gives the values of one port, of type T, to a go-streams sink.
+// open is called once per run. ctx ends with the run; fail is for extension.WithContextCancel, the
+// one way in which a sink of the library can say that it has given up: without it a full disk would
+// pass for success. At the end the sink is awaited, but if the run did not complete, for at most
+// grace.
 func FromSink[O, T any](name, doc, in string, open func(ctx context.Context, fail context.CancelFunc, o *O) (streams.Sink, error)) *graph.Stage {
 	s := &graph.Stage{Name: name, Doc: doc, Role: graph.Sink, Options: reflect.TypeFor[O](), In: port[T](in), InType: reflect.TypeFor[item[T]]()}
 	s.Open = func(env *graph.Env, options any) (*graph.Node, error) {
@@ -187,7 +192,8 @@ func FromSink[O, T any](name, doc, in string, open func(ctx context.Context, fai
 	return s
 }
 
-// await waits until a sink has finished, for ever or for at most grace. It reports whether the sink did.
+// await waits until a sink has finished, for ever or for at most grace. It reports whether the sink
+// did.
 func await(s streams.Sink, patient bool) bool {
 	done := make(chan struct{})
 	go func() {

@@ -77,7 +77,8 @@ func (v *canvas) frame(x0, y0, x1, y1, t int, c colour, alpha int) {
 	v.fill(max(x1-t, x0+t), y0+t, x1, y1-t, c, alpha)
 }
 
-// dashes draws the edges of a rectangle in dashes, over a shadow that keeps them visible on any ground.
+// dashes draws the edges of a rectangle in dashes, over a shadow that keeps them visible on any
+// ground.
 func (v *canvas) dashes(x0, y0, x1, y1, t int, c colour) {
 	v.frame(x0-1, y0-1, x1+1, y1+1, t+2, black, 110)
 	dash := 4 * t

@@ -12,7 +12,8 @@ import (
 	"github.com/seed49bbd0e6/tachi/stages/internal/token"
 )
 
-// reordering are options with which the encoder codes some frames before others that are shown earlier.
+// reordering are options with which the encoder codes some frames before others that are shown
+// earlier.
 func reordering(path string) *Options {
 	o := options(path)
 	o.Preset = "superfast"
@@ -68,7 +69,8 @@ func times(t *testing.T, path string) (frames, sound []string, rate token.Ratio)
 	}
 }
 
-// Parts that are joined have the times of a file that was never in parts, wherever the sound begins and ends.
+// Parts that are joined have the times of a file that was never in parts, wherever the sound begins
+// and ends.
 func TestPartsJoinToTheTimesOfOneFile(t *testing.T) {
 	for _, c := range []struct {
 		clip       string

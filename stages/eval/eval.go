@@ -73,8 +73,8 @@ type Trial struct {
 	boxes [2][]score.Box      // truth and result
 }
 
-// NewTrial makes a trial of a plan: a copy that reads a synthetic clip in place of its video and writes nothing. The plan must
-// have a stage that gives a result.
+// NewTrial makes a trial of a plan: a copy that reads a synthetic clip in place of its video and
+// writes nothing. The plan must have a stage that gives a result.
 func NewTrial(plan *graph.Plan, o synthetic.Options) (*Trial, error) {
 	t := &Trial{o: o, truth: map[int]*token.Mask{}, j: make([]float64, o.Frames)}
 	t.boxes = [2][]score.Box{make([]score.Box, o.Frames), make([]score.Box, o.Frames)}
@@ -96,8 +96,8 @@ func NewTrial(plan *graph.Plan, o synthetic.Options) (*Trial, error) {
 	return t, nil
 }
 
-// Listen returns a copy of the trial's plan, as it was settled, that reports to the trial. A dry run must not report: the
-// trial would take the imagined frames for those of its clip.
+// Listen returns a copy of the trial's plan, as it was settled, that reports to the trial. A dry
+// run must not report: the trial would take the imagined frames for those of its clip.
 func (t *Trial) Listen(plan *graph.Plan) *graph.Plan {
 	id, port := results.Port(plan)
 	return plan.Edit(func(n *graph.PlanNode) {
@@ -178,7 +178,8 @@ func (t *Trial) Frames() []float64 { return t.j }
 // BaselineNames are what Baselines returns, in its order.
 var BaselineNames = []string{"first box held still", "best constant velocity"}
 
-// Baselines scores what needs no tracker on a synthetic clip, boxes filled as masks: see package score.
+// Baselines scores what needs no tracker on a synthetic clip, boxes filled as masks: see package
+// score.
 func Baselines(ctx context.Context, o synthetic.Options) ([]Scores, error) {
 	var truth []score.Box
 	var masks []*score.Areas

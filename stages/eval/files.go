@@ -16,13 +16,14 @@ import (
 	"github.com/seed49bbd0e6/tachi/stages/internal/token"
 )
 
-// A truth or a result is a folder of indexed PNGs as in DAVIS (pixel = object, 0 for none), or a text of boxes as in
-// LaSOT (x,y,w,h a line). A folder may also hold both, as masks/ and groundtruth.txt, with flags of absence in
-// absent.txt, or in full_occlusion.txt and out_of_view.txt. What is compared is what both sides have: masks if both have
-// masks, whose boxes then give the measures of tracking, else boxes.
+// A truth or a result is a folder of indexed PNGs as in DAVIS (pixel = object, 0 for none), or a
+// text of boxes as in LaSOT (x,y,w,h a line). A folder may also hold both, as masks/ and
+// groundtruth.txt, with flags of absence in absent.txt, or in full_occlusion.txt and
+// out_of_view.txt. What is compared is what both sides have: masks if both have masks, whose boxes
+// then give the measures of tracking, else boxes.
 
-// Files compares a result with a truth, object by object, those of the truth's first picture or the one given.
-// Boxes are of one object, and its number is 0 when there are no masks.
+// Files compares a result with a truth, object by object, those of the truth's first picture or the
+// one given. Boxes are of one object, and its number is 0 when there are no masks.
 func Files(truth, result string, object int) (map[int]Scores, error) {
 	t, err := openTrack(truth)
 	if err != nil {

@@ -19,8 +19,9 @@ import (
 	"github.com/seed49bbd0e6/tachi/stages/internal/token"
 )
 
-// Write writes frame n of a video or of a folder of pictures as PNG, with a box drawn when one is given. Boxes are
-// checked, clipped and warned of as in a run. What the source has to say goes to log.
+// Write writes frame n of a video or of a folder of pictures as PNG, with a box drawn when one is
+// given. Boxes are checked, clipped and warned of as in a run. What the source has to say goes to
+// log.
 func Write(ctx context.Context, w io.Writer, path string, n int, box []float64, log zerolog.Logger) (width, height int, warnings []string, err error) {
 	f, err := readFrame(ctx, path, n, log)
 	if err != nil {
@@ -43,7 +44,8 @@ func Write(ctx context.Context, w io.Writer, path string, n int, box []float64, 
 	return width, height, warnings, png.Encode(w, img)
 }
 
-// outline draws the edges of a box, two pixels wide, light inside dark so that they show on any picture.
+// outline draws the edges of a box, two pixels wide, light inside dark so that they show on any
+// picture.
 func outline(img *image.RGBA, box *token.Box) {
 	x0, y0, x1, y1 := int(box.X0), int(box.Y0), int(box.X1), int(box.Y1)
 	for width, c := range map[int]color.RGBA{1: {0, 0, 0, 255}, 0: {255, 230, 0, 255}} {

@@ -1,5 +1,5 @@
-// Package h2d brings frames to the device. It is where a frame begins to cost device memory, so it is the stage that
-// takes the residency lease.
+// Package h2d brings frames to the device. It is where a frame begins to cost device memory, so it
+// is the stage that takes the residency lease.
 package h2d
 
 import (

@@ -1,6 +1,6 @@
-// JPEG to RGB exactly as Pillow's convert("RGB") sees it: libjpeg's defaults (the slow integer DCT, smooth chroma
-// upsampling, block smoothing), gray repeated in all channels, CMYK taken as inverted the way Adobe writes it.
-// A file that ends early is an error, not a gray lower half.
+// JPEG to RGB exactly as Pillow's convert("RGB") sees it: libjpeg's defaults (the slow integer DCT,
+// smooth chroma upsampling, block smoothing), gray repeated in all channels, CMYK taken as inverted
+// the way Adobe writes it. A file that ends early is an error, not a gray lower half.
 
 #include "jpeg.h"
 

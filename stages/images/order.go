@@ -5,8 +5,9 @@ import (
 	"strings"
 )
 
-// natural compares names the way people count: runs of digits by value, so that frame2 stands before frame10, and
-// the rest byte by byte. Names that differ only in leading zeros are ordered as plain text.
+// natural compares names the way people count: runs of digits by value, so that frame2 stands
+// before frame10, and the rest byte by byte. Names that differ only in leading zeros are ordered as
+// plain text.
 func natural(a, b string) int {
 	x, y := a, b
 	for x != "" && y != "" {

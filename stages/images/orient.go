@@ -5,9 +5,9 @@ import (
 	"encoding/binary"
 )
 
-// Cameras store a picture as the sensor saw it and say in a tag how it is to be turned. The tag stands in Exif data: a
-// TIFF directory within a JPEG's APP1 segment or a PNG's eXIf chunk. Its eight values are where row 0 and column 0 of
-// what is stored are shown:
+// Cameras store a picture as the sensor saw it and say in a tag how it is to be turned. The tag
+// stands in Exif data: a TIFF directory within a JPEG's APP1 segment or a PNG's eXIf chunk. Its
+// eight values are where row 0 and column 0 of what is stored are shown:
 //
 //	1 top left     2 top right    3 bottom right  4 bottom left
 //	5 left top     6 right top    7 right bottom  8 left bottom
@@ -88,7 +88,8 @@ func tiffOrientation(tiff []byte) int {
 	return 0
 }
 
-// turn returns a picture of w by h stored pixels as it is shown. From 5 on width and height change places.
+// turn returns a picture of w by h stored pixels as it is shown. From 5 on width and height change
+// places.
 func turn(rgb []uint8, w, h, tag int) []uint8 {
 	if tag == 1 {
 		return rgb

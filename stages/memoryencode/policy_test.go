@@ -53,8 +53,8 @@ func published(t *testing.T) sam2.Config {
 	return c
 }
 
-// upstreamSamurai lists frame and temporal index of the memories that the reference reads for frame f when it keeps
-// every frame: it scans backwards, as it is written there.
+// upstreamSamurai lists frame and temporal index of the memories that the reference reads for frame
+// f when it keeps every frame: it scans backwards, as it is written there.
 func upstreamSamurai(all []*token.Memory, f int) (out []string) {
 	var valid []int
 	if f > 1 {

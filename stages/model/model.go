@@ -44,8 +44,8 @@ func config(s graph.ModelSettings) (sam2.Config, error) {
 	return c, nil
 }
 
-// Check compares [model] with the networks that there are: the variant and every key of the configuration. The
-// error is of type graph.Diagnostics, with the place of each mistake.
+// Check compares [model] with the networks that there are: the variant and every key of the
+// configuration. The error is of type graph.Diagnostics, with the place of each mistake.
 func Check(p *graph.Plan) error {
 	if !p.Model.Set {
 		return nil
@@ -149,7 +149,8 @@ func Dry(dev kernels.Device, s graph.ModelSettings) (*Model, error) {
 	return &Model{Network: m, Bytes: m.WeightBytes(), close: m.Close}, nil
 }
 
-// WriteRandom writes a random checkpoint of a variant in the official layout: torch's zip archive, or safetensors.
+// WriteRandom writes a random checkpoint of a variant in the official layout: torch's zip archive,
+// or safetensors.
 func WriteRandom(w io.Writer, variant string, keys map[string]any, seed uint64, safetensors bool) error {
 	c, err := config(graph.ModelSettings{Variant: variant, Config: keys})
 	if err != nil {

@@ -52,8 +52,8 @@ func Port(plan *graph.Plan) (id string, port int) {
 	return "", 0
 }
 
-// Listen returns a copy of a resolved plan that calls each with the result of every frame, in order.
-// An error ends the run.
+// Listen returns a copy of a resolved plan that calls each with the result of every frame, in
+// order. An error ends the run.
 func Listen(plan *graph.Plan, each func(Result) error) (*graph.Plan, error) {
 	return tap(plan, func(r *token.Result) error { return each(public(r)) })
 }

@@ -25,7 +25,8 @@ import (
 	"github.com/seed49bbd0e6/tachi/stages/writemasks"
 )
 
-// Clip writes the video of a synthetic source to an mp4, and returns the true box x, y, w, h of the target on frame 0.
+// Clip writes the video of a synthetic source to an mp4, and returns the true box x, y, w, h of the
+// target on frame 0.
 func Clip(ctx context.Context, path string, o synthetic.Options, overwrite bool, log zerolog.Logger) (box [4]int, err error) {
 	if err := o.Validate(); err != nil {
 		return box, &graph.Error{Kind: graph.BadConfig, Err: err}
@@ -41,10 +42,11 @@ func Clip(ctx context.Context, path string, o synthetic.Options, overwrite bool,
 	return box, file.Commit()
 }
 
-// Folder writes clips with their ground truth under a folder, one folder a clip, named by family and seed:
-// clip.mp4; masks/00000.png and on, indexed as in DAVIS, pixel = object; groundtruth.txt, the target's boxes as in LaSOT,
-// 0,0,0,0 when it is not seen; absent.txt, one line a frame, 1 when it is not seen; clip.json, what was drawn. The
-// folder must be new or empty: what is in one is never replaced.
+// Folder writes clips with their ground truth under a folder, one folder a clip, named by family
+// and seed: clip.mp4; masks/00000.png and on, indexed as in DAVIS, pixel = object; groundtruth.txt,
+// the target's boxes as in LaSOT, 0,0,0,0 when it is not seen; absent.txt, one line a frame, 1 when
+// it is not seen; clip.json, what was drawn. The folder must be new or empty: what is in one is
+// never replaced.
 func Folder(ctx context.Context, path string, clips *synthetic.Clips, log zerolog.Logger) error {
 	if err := clips.Validate(); err != nil {
 		return &graph.Error{Kind: graph.BadConfig, Err: err}

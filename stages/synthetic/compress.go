@@ -1,8 +1,8 @@
 package synthetic
 
-// Compression as in JPEG and the video codecs: the picture in luma and two chroma planes of half the resolution, each
-// cut in blocks of 8x8, transformed by the DCT, and its coefficients rounded to multiples of a step that grows with
-// frequency. All in integers.
+// Compression as in JPEG and the video codecs: the picture in luma and two chroma planes of half
+// the resolution, each cut in blocks of 8x8, transformed by the DCT, and its coefficients rounded
+// to multiples of a step that grows with frequency. All in integers.
 
 // cosines are 2048 * cos(k pi / 16) / 2, and the first row's 2048 / sqrt(8).
 var cosines = [8][8]int32{
@@ -106,7 +106,8 @@ func blocks(plane []int32, w int, steps *[64]int32) {
 	}
 }
 
-// forward transforms eight values in place. Sums and differences of mirrored values halve the products.
+// forward transforms eight values in place. Sums and differences of mirrored values halve the
+// products.
 func forward(b *[64]int32, at, step, shift int) {
 	var s, d [4]int32
 	for i := range 4 {

@@ -26,7 +26,8 @@ func (b *buffers) owners(n int) []uint8 {
 // Things returns the number of objects. Object 1 is the target.
 func (s *Scene) Things() int { return len(s.things) }
 
-// Draw writes frame t to rgb [Height, Width, 3] and to masks [Things, Height, Width], 1 where an object is seen.
+// Draw writes frame t to rgb [Height, Width, 3] and to masks [Things, Height, Width], 1 where an
+// object is seen.
 func (s *Scene) Draw(t int, rgb, masks []uint8) {
 	at := float64(t)
 	owner := s.buf.owners(s.Width * s.Height)
@@ -60,9 +61,10 @@ func (s *Scene) background(t float64, rgb []uint8) {
 	}
 }
 
-// shade draws a thing at a time over the picture, and its id over the owners of the pixels that it covers for at least
-// half of the exposure. With motion blur a part is drawn at several moments of the exposure and averaged. Without a
-// picture it draws the owners alone, of the exposure's middle. Nothing is drawn outside the view.
+// shade draws a thing at a time over the picture, and its id over the owners of the pixels that it
+// covers for at least half of the exposure. With motion blur a part is drawn at several moments of
+// the exposure and averaged. Without a picture it draws the owners alone, of the exposure's middle.
+// Nothing is drawn outside the view.
 func (s *Scene) shade(o *thing, t float64, id uint8, rgb, owner []uint8, view rect) {
 	moments := 1
 	if rgb != nil {

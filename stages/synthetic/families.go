@@ -1,11 +1,13 @@
 package synthetic
 
-// The four families of clips and every parameter that they draw from. The table is frozen: weights have been trained
-// on it and results reported against it. Training and test use the same families and differ in their seeds alone.
+// The four families of clips and every parameter that they draw from. The table is frozen: weights
+// have been trained on it and results reported against it. Training and test use the same families
+// and differ in their seeds alone.
 //
-// A clip is named by its family and its seed. Clip i of a stream that starts at seed S is the clip of seed S+i, so that
-// any clip of any stream can be drawn again by itself, and ranges of seeds are disjoint sets of clips. Streams that run
-// side by side must start at least as far apart as they are long.
+// A clip is named by its family and its seed. Clip i of a stream that starts at seed S is the clip
+// of seed S+i, so that any clip of any stream can be drawn again by itself, and ranges of seeds are
+// disjoint sets of clips. Streams that run side by side must start at least as far apart as they
+// are long.
 const (
 	TrainingSeeds   = 1_000_000 // up to the validation seeds
 	ValidationSeeds = 2_000_000 // up to the test seeds
@@ -18,9 +20,9 @@ const Objects = 5
 // span is a range to draw from, uniformly unless it is said otherwise.
 type span [2]float64
 
-// Family says what a clip may hold. Lengths are shares of the frame's shorter side, times are frames. An event (the
-// target hidden, crossed, or outside) has its place in the clip's length, one per 60 frames, so that short clips have
-// one too.
+// Family says what a clip may hold. Lengths are shares of the frame's shorter side, times are
+// frames. An event (the target hidden, crossed, or outside) has its place in the clip's length, one
+// per 60 frames, so that short clips have one too.
 type Family struct {
 	Name       string
 	Doc        string
@@ -53,8 +55,8 @@ var Families = []Family{
 		Event: span{0.30, 0.50}, Lasts: span{0.06, 0.15}, Exits: true},
 }
 
-// Tour is no part of the benchmark: a clip with everything, for demonstrations. A look-alike crosses, an occluder hides
-// the target, and it leaves and comes back.
+// Tour is no part of the benchmark: a clip with everything, for demonstrations. A look-alike
+// crosses, an occluder hides the target, and it leaves and comes back.
 var Tour = Family{Name: "tour", Doc: "a look-alike, then an occluder, then an exit",
 	Area: span{0.015, 0.04}, Speed: span{0.012, 0.022}, Others: [2]int{1, 1}, LookAlikes: [2]int{1, 1},
 	Event: span{0.40, 0.50}, Lasts: span{0.06, 0.10}, Occludes: true, Exits: true,

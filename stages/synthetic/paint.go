@@ -2,8 +2,8 @@ package synthetic
 
 import "math/bits"
 
-// paint gives a layout its textures: the background's, with patches of other textures and at times of the target's own,
-// and one for each thing.
+// paint gives a layout its textures: the background's, with patches of other textures and at times
+// of the target's own, and one for each thing.
 func (s *Scene) paint(r random) {
 	side := float64(min(s.Width, s.Height))
 	ground := newPalette(r)
@@ -86,7 +86,8 @@ func (s *Scene) ground(r random, l, target look, period float64) *texture {
 	return t
 }
 
-// horizon returns the outline of the lower half of a tile, its borders waving so that they meet at the seam.
+// horizon returns the outline of the lower half of a tile, its borders waving so that they meet at
+// the seam.
 func horizon(r random, size float64) (points []vec) {
 	const steps = 64
 	a, b := r.wave(span{0, 0.06}, span{}), r.wave(span{0, 0.02}, span{})

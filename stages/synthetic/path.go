@@ -2,8 +2,9 @@ package synthetic
 
 import "math"
 
-// A path is a smooth curve through points at given times (a cubic Hermite spline whose slope at a point is that of the
-// line between its neighbours), and a straight line before the first and after the last.
+// A path is a smooth curve through points at given times (a cubic Hermite spline whose slope at a
+// point is that of the line between its neighbours), and a straight line before the first and after
+// the last.
 type path []knot
 
 type knot struct {
@@ -64,7 +65,8 @@ func (f field) next(r random, p vec, distance float64) vec {
 	return f.place(r)
 }
 
-// wander continues a path until a time, forwards for end > 0 and backwards for end <= the first time.
+// wander continues a path until a time, forwards for end > 0 and backwards for end <= the first
+// time.
 func (p path) wander(r random, f field, speed, end float64) path {
 	for last := p[len(p)-1]; last.t < end; last = p[len(p)-1] {
 		d := r.in(common.Knots)
@@ -82,7 +84,8 @@ func (p path) back(r random, f field, speed, begin float64) path {
 	return p
 }
 
-// excursions returns a path that leaves the frame and comes back, n times in a clip of that many frames.
+// excursions returns a path that leaves the frame and comes back, n times in a clip of that many
+// frames.
 func excursions(r random, event, lasts span, w, h, reach, speed, frames float64, n int) path {
 	inside := field{w, h, reach}
 	share := frames / float64(n)
@@ -121,7 +124,8 @@ func excursions(r random, event, lasts span, w, h, reach, speed, frames float64,
 	return p.wander(r, inside, speed, frames)
 }
 
-// through returns a path that is at a place at a time with a velocity, and wanders before and after.
+// through returns a path that is at a place at a time with a velocity, and wanders before and
+// after.
 func through(r random, f field, p, velocity vec, t, speed, frames float64) path {
 	const straight = 9 // frames to both sides
 	clamp := func(q vec) vec {

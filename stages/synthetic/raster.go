@@ -4,15 +4,17 @@ import "math"
 
 // coverage turns outlines into the exact share of each pixel that they cover.
 //
-// Each edge is cut at pixel rows. In a row it adds, at the pixels that it passes, the signed change of covered area
-// that it causes there and to the right; a running sum over the row then gives the coverage. The sign comes from the
-// edge's direction, so the inside of a closed outline sums to one or minus one.
+// Each edge is cut at pixel rows. In a row it adds, at the pixels that it passes, the signed change
+// of covered area that it causes there and to the right; a running sum over the row then gives the
+// coverage. The sign comes from the edge's direction, so the inside of a closed outline sums to one
+// or minus one.
 type coverage struct {
 	x0, y0, w, h int
 	change       []float64 // (w+2)*h
 }
 
-// reset prepares for outlines within a rectangle. Parts left of it count, parts to its right have no effect.
+// reset prepares for outlines within a rectangle. Parts left of it count, parts to its right have
+// no effect.
 func (c *coverage) reset(r rect) {
 	c.x0, c.y0, c.w, c.h = r.x0, r.y0, r.w(), r.h()
 	n := (c.w + 2) * c.h

@@ -5,8 +5,8 @@ import (
 	"math/rand/v2"
 )
 
-// sensor is what happens to the picture on its way to the file: soft optics, the light's changes, noise, and
-// compression in blocks.
+// sensor is what happens to the picture on its way to the file: soft optics, the light's changes,
+// noise, and compression in blocks.
 type sensor struct {
 	shutter float64
 	gain    wave

@@ -8,8 +8,8 @@ import (
 	"github.com/seed49bbd0e6/tachi/graph"
 )
 
-// Clips is a list of clips to draw: number i of a stream is the clip of seed Seed+i, or with all families that of
-// family i mod 4 and seed Seed + i/4.
+// Clips is a list of clips to draw: number i of a stream is the clip of seed Seed+i, or with all
+// families that of family i mod 4 and seed Seed + i/4.
 type Clips struct {
 	Family        string // or "all"
 	Seed          int
@@ -53,9 +53,9 @@ type header struct {
 	Target  int    `json:"target"`
 }
 
-// Stream writes clips one after the other: a line of JSON, then for each frame the picture [Height, Width, 3] and for
-// each object, the target first, its visible mask [Height, Width] of zeros and ones. Jobs clips are drawn at once; the
-// bytes do not depend on it.
+// Stream writes clips one after the other: a line of JSON, then for each frame the picture [Height,
+// Width, 3] and for each object, the target first, its visible mask [Height, Width] of zeros and
+// ones. Jobs clips are drawn at once; the bytes do not depend on it.
 func (c *Clips) Stream(ctx context.Context, w io.Writer, jobs int) error {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()

@@ -144,7 +144,8 @@ func (p palette) table() (t [256][4]uint8) {
 	return t
 }
 
-// fractal returns size*size values about 0.5: octaves of smooth noise whose amplitude falls as their frequency grows.
+// fractal returns size*size values about 0.5: octaves of smooth noise whose amplitude falls as
+// their frequency grows.
 func fractal(r random, size int, cycles float64) []float32 {
 	out := make([]float32, size*size)
 	weight := 0.0

@@ -2,8 +2,8 @@ package synthetic
 
 import "math"
 
-// thing is an object: one or two parts with outlines and textures, placed by a path, turned, stretched and scaled over
-// time. Its own units are about its radius; size is pixels per unit.
+// thing is an object: one or two parts with outlines and textures, placed by a path, turned,
+// stretched and scaled over time. Its own units are about its radius; size is pixels per unit.
 type thing struct {
 	parts   []part
 	size    float64
@@ -135,7 +135,8 @@ func (p *part) outline(points []vec, m affine, t float64) []vec {
 	return points
 }
 
-// measure sets the size so that the thing covers an area, in pixels, at frame 0, and then its reach.
+// measure sets the size so that the thing covers an area, in pixels, at frame 0, and then its
+// reach.
 func (o *thing) measure(area float64, c *coverage) {
 	const scale = 24 // pixels per unit while measuring
 	o.size, o.route = scale, path{{0, vec{}}}

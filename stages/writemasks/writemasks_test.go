@@ -22,7 +22,8 @@ func TestThePaletteIsThatOfDAVIS(t *testing.T) {
 	}
 }
 
-// tracked is an object whose low-resolution mask is the left or right part of a 4x4 map, on a 4x4 frame.
+// tracked is an object whose low-resolution mask is the left or right part of a 4x4 map, on a 4x4
+// frame.
 func tracked(object, from, to int) *token.Tracked {
 	logits := make([]float32, 16)
 	for i := range logits {

@@ -9,8 +9,9 @@ import (
 	"github.com/seed49bbd0e6/tachi/graph"
 )
 
-// Suite is a small list of stages in the shape of the real one: a source, an upload that takes leases, an encoder that gathers, a
-// tracker with two feedback loops, and sinks. Nothing in it computes.
+// Suite is a small list of stages in the shape of the real one: a source, an upload that takes
+// leases, an encoder that gathers, a tracker with two feedback loops, and sinks. Nothing in it
+// computes.
 
 type (
 	Frame     struct{ n int }

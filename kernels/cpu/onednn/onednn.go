@@ -1,6 +1,7 @@
 //go:build onednn
 
-// Package onednn calls oneDNN's matrix product, as a yardstick for benchmarks. Nothing else imports it.
+// Package onednn calls oneDNN's matrix product, as a yardstick for benchmarks. Nothing else imports
+// it.
 package onednn
 
 // #cgo LDFLAGS: -ldnnl -lgomp

@@ -1,6 +1,7 @@
 //go:build ptx
 
-// Command ptx compiles the kernels to PTX with NVRTC, NVIDIA's compiler as a library: neither nvcc nor a GPU is needed.
+// Command ptx compiles the kernels to PTX with NVRTC, NVIDIA's compiler as a library: neither nvcc
+// nor a GPU is needed.
 //
 //	NVRTC=/path/to/libnvrtc.so.12 go run -tags ptx ./kernels/cuda/ptx kernels/cuda
 //

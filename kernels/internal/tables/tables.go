@@ -1,12 +1,13 @@
-// Package tables makes the small tables that decide the last bits of an op, once for all devices: the weights of
-// resampled axes and the normalised values of 8-bit pixels. They are made on the host because Pillow's are made in float64
-// and in a certain order, which no device has to follow again.
+// Package tables makes the small tables that decide the last bits of an op, once for all devices:
+// the weights of resampled axes and the normalised values of 8-bit pixels. They are made on the
+// host because Pillow's are made in float64 and in a certain order, which no device has to follow
+// again.
 package tables
 
 import "math"
 
-// Axis is the weights of one resampled axis: output i is the sum of Count[i] source elements from First[i] on, with
-// Weight[i*Taps...] each.
+// Axis is the weights of one resampled axis: output i is the sum of Count[i] source elements from
+// First[i] on, with Weight[i*Taps...] each.
 type Axis[W int32 | float32] struct {
 	First, Count []int32
 	Weight       []W
@@ -17,9 +18,10 @@ func newAxis[W int32 | float32](out, taps int) Axis[W] {
 	return Axis[W]{make([]int32, out), make([]int32, out), make([]W, out*taps), taps}
 }
 
-// Cubic makes Pillow's weights, in units of 2^-22: Keys' cubic with a = -1/2 over 2 max(in/out, 1) elements to each side
-// of the aligned centre, cut at the edges and normalised in float64, then rounded half away from zero. Weights of 0 at
-// the ends are left out, so that an axis whose size does not change has the single weight 1.
+// Cubic makes Pillow's weights, in units of 2^-22: Keys' cubic with a = -1/2 over 2 max(in/out, 1)
+// elements to each side of the aligned centre, cut at the edges and normalised in float64, then
+// rounded half away from zero. Weights of 0 at the ends are left out, so that an axis whose size
+// does not change has the single weight 1.
 func Cubic(in, out int) Axis[int32] {
 	scale := float64(in) / float64(out)
 	stretch := max(scale, 1)
@@ -51,8 +53,8 @@ func Cubic(in, out int) Axis[int32] {
 	return a
 }
 
-// keys is the cubic convolution kernel with a = -1/2 (R. Keys, 1981). The order of operations decides the last bit of a
-// weight, and with it, now and then, a rounded one.
+// keys is the cubic convolution kernel with a = -1/2 (R. Keys, 1981). The order of operations
+// decides the last bit of a weight, and with it, now and then, a rounded one.
 func keys(x float64) float64 {
 	const a = -0.5
 	x = math.Abs(x)
@@ -65,8 +67,8 @@ func keys(x float64) float64 {
 	return 0
 }
 
-// Triangle makes the weights of antialiased bilinear interpolation: a tent of width 2 max(in/out, 1) source elements about
-// the aligned centre, cut at the edges and normalised, in float32.
+// Triangle makes the weights of antialiased bilinear interpolation: a tent of width 2 max(in/out,
+// 1) source elements about the aligned centre, cut at the edges and normalised, in float32.
 func Triangle(in, out int) Axis[float32] {
 	scale := float32(in) / float32(out)
 	support := max(scale, 1)
@@ -90,8 +92,8 @@ func Triangle(in, out int) Axis[float32] {
 
 func tent(x float32) float32 { return max(0, 1-max(x, -x)) }
 
-// Normalised is (v/255 - mean)/std for every 8-bit value and channel, [256][3]: the quotient in float64, stored as
-// float32, the rest in float32.
+// Normalised is (v/255 - mean)/std for every 8-bit value and channel, [256][3]: the quotient in
+// float64, stored as float32, the rest in float32.
 func Normalised(mean, std [3]float32) []float32 {
 	table := make([]float32, 0, 256*3)
 	for v := range 256 {

@@ -3,8 +3,8 @@ package choose
 // filled is the logit that a hole is set to.
 const filled = 0.1
 
-// fillHoles sets every 8-connected component of pixels <= 0 with at most area pixels to 0.1, those at the border
-// included.
+// fillHoles sets every 8-connected component of pixels <= 0 with at most area pixels to 0.1, those
+// at the border included.
 func fillHoles(logits []float32, side, area int) {
 	seen := make([]bool, len(logits))
 	var component []int

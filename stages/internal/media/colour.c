@@ -7,8 +7,9 @@
 
 static float clamp(float v) { return v < 0 ? 0 : v > 1 ? 1 : v; }
 
-// A tone curve must not change hues, so it is one factor for all three: that of the largest. Above the knee it is
-// Reinhard's curve, which leaves the line with the same slope and arrives at 1 at the peak.
+// A tone curve must not change hues, so it is one factor for all three: that of the largest. Above
+// the knee it is Reinhard's curve, which leaves the line with the same slope and arrives at 1 at
+// the peak.
 static float tone(const tachi_colours *c, float max) {
 	if (max <= c->knee) return 1;
 	float span = 1 - c->knee, over = (max - c->knee) / span, most = (c->peak - c->knee) / span;

@@ -11,10 +11,10 @@ import "C"
 
 import "math"
 
-// swscale converts most pictures, with the matrix and range that they are tagged with. Two kinds it gets wrong, and they
-// are converted here instead. It has no matrix for YCgCo, for chroma-derived luminance and for ICtCp, and takes BT.601 in
-// their place. And it ignores the transfer function, so that HDR (PQ or HLG) comes out as if its code values were those
-// of SDR: dull and pale.
+// swscale converts most pictures, with the matrix and range that they are tagged with. Two kinds it
+// gets wrong, and they are converted here instead. It has no matrix for YCgCo, for chroma-derived
+// luminance and for ICtCp, and takes BT.601 in their place. And it ignores the transfer function,
+// so that HDR (PQ or HLG) comes out as if its code values were those of SDR: dull and pale.
 //
 // HDR is toned to SDR as ITU-R BT.2408 relates the two: 203 cd/m2 are SDR white.
 //
@@ -121,7 +121,8 @@ func (m matrix) inverse() (out matrix) {
 	return out
 }
 
-// chromaticities are x, y of red, green and blue, by the number of the primaries. White is D65 in all of them.
+// chromaticities are x, y of red, green and blue, by the number of the primaries. White is D65 in
+// all of them.
 var chromaticities = map[int][3][2]float64{
 	primariesBT709:  {{.640, .330}, {.300, .600}, {.150, .060}},
 	5:               {{.640, .330}, {.290, .600}, {.150, .060}}, // BT.470 BG
@@ -152,7 +153,8 @@ func toXYZ(primaries [3][2]float64) matrix {
 	return m
 }
 
-// ycc returns the matrix from R'G'B' to Y'CbCr for the shares of red and blue in the luma; chroma is -0.5 to 0.5.
+// ycc returns the matrix from R'G'B' to Y'CbCr for the shares of red and blue in the luma; chroma
+// is -0.5 to 0.5.
 func ycc(kr, kb float64) matrix {
 	kg := 1 - kr - kb
 	b, r := 2*(1-kb), 2*(1-kr)

@@ -16,7 +16,8 @@ import (
 	"github.com/rs/zerolog"
 )
 
-// encoded decodes an uncompressed clip and encodes it again, with the tags and whatever else the encoder's options say.
+// encoded decodes an uncompressed clip and encodes it again, with the tags and whatever else the
+// encoder's options say.
 func encoded(t *testing.T, clip []byte, name, encoder string, options map[string]string) string {
 	t.Helper()
 	check := func(err error) {
@@ -125,8 +126,8 @@ func readOne(t *testing.T, path string) (colour [3]uint8, p Picture, said string
 // shades of SDR that lie below the knee of the tone curve.
 var shades = [][3]float64{{220, 60, 40}, {40, 90, 60}, {0, 0, 0}, {128, 128, 128}, {210, 210, 210}, {20, 30, 200}}
 
-// mastered is how an SDR colour is mastered for HDR: light by the gamma of a display, 203 cd/m2 as white, and the
-// primaries of BT.2020 (the matrix is that of BT.2087).
+// mastered is how an SDR colour is mastered for HDR: light by the gamma of a display, 203 cd/m2 as
+// white, and the primaries of BT.2020 (the matrix is that of BT.2087).
 func mastered(rgb [3]float64) (light [3]float64) {
 	var l [3]float64
 	for i := range l {

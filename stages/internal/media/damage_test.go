@@ -19,7 +19,8 @@ import (
 	"github.com/seed49bbd0e6/tachi/graph"
 )
 
-// Whole packets that a transport stream lacks are noticed by the gap in its counters, and the frames by the gap in time.
+// Whole packets that a transport stream lacks are noticed by the gap in its counters, and the
+// frames by the gap in time.
 func TestLostPacketsAreSaidAndCounted(t *testing.T) {
 	data := fixture(t, "late.ts")
 	for _, at := range []int{32, 36, 40} {
@@ -44,7 +45,8 @@ func firstSlice(data []byte) int {
 	return at + 4
 }
 
-// Frames without a picture have no number, and the first one that comes tells how many are missing before it.
+// Frames without a picture have no number, and the first one that comes tells how many are missing
+// before it.
 func TestFramesThatGaveNoPictureAreCountedBeforeTheFirstThatCame(t *testing.T) {
 	data := fixture(t, "plain.mp4")
 	at := firstSlice(data)

@@ -65,7 +65,8 @@ func TestAnFFmpegThatNoBindingFitsIsRefusedByName(t *testing.T) {
 	}
 }
 
-// TestAWorkspaceIsGoModWithAnotherBinding reads each workspace as go does: whatever else it said would be a second go.mod.
+// TestAWorkspaceIsGoModWithAnotherBinding reads each workspace as go does: whatever else it said
+// would be a second go.mod.
 func TestAWorkspaceIsGoModWithAnotherBinding(t *testing.T) {
 	type module struct{ Path, Version string }
 	type replacement struct{ Old, New module }

@@ -9,12 +9,13 @@ import (
 	"github.com/asticode/go-astiav"
 )
 
-// An mp4 has room for only so many ticks between the time at which a frame is decoded and the time at
-// which it is shown: readers reject 2^28 and more. With B-frames x264 decodes a frame by the times of
-// frames a few places before it, so a long gap between two frames comes to stand between those times.
+// An mp4 has room for only so many ticks between the time at which a frame is decoded and the time
+// at which it is shown: readers reject 2^28 and more. With B-frames x264 decodes a frame by the
+// times of frames a few places before it, so a long gap between two frames comes to stand between
+// those times.
 //
-// So the frame behind a long step is a key frame, across which nothing refers back, and what follows
-// it is decoded right before it is shown.
+// So the frame behind a long step is a key frame, across which nothing refers back, and what
+// follows it is decoded right before it is shown.
 type gaps struct {
 	longest, most int64   // steps in the encoder's time base: beyond longest it is a gap, most is what an mp4 can hold
 	last          int64   // time of the frame before, NoPtsValue before the first
@@ -27,7 +28,8 @@ const (
 	depth    = 16      // frames that are lifted behind a gap, at most
 )
 
-// newGaps is for an encoder and the stream that its packets go to, when the muxer has chosen the stream's time base.
+// newGaps is for an encoder and the stream that its packets go to, when the muxer has chosen the
+// stream's time base.
 func newGaps(encoder, stream astiav.Rational) gaps {
 	return gaps{
 		longest: astiav.RescaleQ(gapTicks, stream, encoder), most: astiav.RescaleQ(math.MaxInt32, stream, encoder),

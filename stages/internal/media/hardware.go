@@ -12,15 +12,16 @@ import (
 	"github.com/asticode/go-astiav"
 )
 
-// hardware decodes pictures on a GPU. Each is copied to host memory as it is, and from there goes the way of all others. What
-// the GPU has no decoder for is decoded on the processor.
+// hardware decodes pictures on a GPU. Each is copied to host memory as it is, and from there goes
+// the way of all others. What the GPU has no decoder for is decoded on the processor.
 type hardware struct {
 	format  astiav.PixelFormat // of a picture that lies on the GPU
 	surface *astiav.Frame      // as the decoder gave it
 	bytes   int                // that it keeps pictures in
 }
 
-// useHardware lets a decoder that is not open yet use a GPU: "cuda", or "cuda:1" for the second. An error says why it will not.
+// useHardware lets a decoder that is not open yet use a GPU: "cuda", or "cuda:1" for the second. An
+// error says why it will not.
 func (r *Reader) useHardware(codec *astiav.Codec, name string) error {
 	kind, number, _ := strings.Cut(name, ":")
 	device := astiav.FindHardwareDeviceTypeByName(kind)

@@ -10,12 +10,14 @@ import (
 	"github.com/asticode/go-astiav"
 )
 
-// Join writes the mp4 files of successive Writers with equal options as one, without decoding anything: packet after
-// packet, at the times they have. A part in which nothing is heard has no audio stream, whichever part it is.
+// Join writes the mp4 files of successive Writers with equal options as one, without decoding
+// anything: packet after packet, at the times they have. A part in which nothing is heard has no
+// audio stream, whichever part it is.
 //
-// Times are those of a single Writer. Each part's encoder began anew, and counted from its own first frames how long before
-// it is shown a frame is to be decoded; here that is counted through. And FFmpeg does not tell how long the last packet of
-// a part lasts. So all parts are read twice: first for what there is.
+// Times are those of a single Writer. Each part's encoder began anew, and counted from its own
+// first frames how long before it is shown a frame is to be decoded; here that is counted through.
+// And FFmpeg does not tell how long the last packet of a part lasts. So all parts are read twice:
+// first for what there is.
 func Join(parts []string, path string) (err error) {
 	installLog()
 	j := &joiner{packet: astiav.AllocPacket()}
@@ -144,8 +146,8 @@ func (j *joiner) addTrack(s *astiav.Stream) error {
 	return nil
 }
 
-// decoded returns when packet n of the video is to be decoded: when the frame is shown that comes as many before it as
-// the encoder looks ahead, as x264 has it.
+// decoded returns when packet n of the video is to be decoded: when the frame is shown that comes
+// as many before it as the encoder looks ahead, as x264 has it.
 func (j *joiner) decoded(n int) int64 {
 	if n >= j.delay {
 		return j.shown[n-j.delay]

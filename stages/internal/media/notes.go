@@ -14,7 +14,8 @@ import (
 	"github.com/seed49bbd0e6/tachi/stages/internal/token"
 )
 
-// Some videos are read in a way that a user may not expect. Each of these notes is given once per video.
+// Some videos are read in a way that a user may not expect. Each of these notes is given once per
+// video.
 
 // noteColours says what is done to colours that swscale would get wrong.
 func (r *Reader) noteColours(l look) {

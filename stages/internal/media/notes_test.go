@@ -11,7 +11,8 @@ import (
 	"github.com/seed49bbd0e6/tachi/stages/internal/token"
 )
 
-// The four quarters meet at 48, 32 of the whole picture, and so at 26, 26 of one that lacks 22 columns and 6 rows.
+// The four quarters meet at 48, 32 of the whole picture, and so at 26, 26 of one that lacks 22
+// columns and 6 rows.
 func TestCropMovesThePicture(t *testing.T) {
 	for _, name := range []string{"cropped.h264", "cropped.hevc", "aspect.mp4"} {
 		r := open(t, "testdata/"+name)

@@ -7,7 +7,8 @@ import (
 )
 
 func TestEveryOrientationMovesEveryPixelOnce(t *testing.T) {
-	// A 3x2 picture a b c / d e f in the eight ways that a display matrix can ask for, read row by row.
+	// A 3x2 picture a b c / d e f in the eight ways that a display matrix can ask for, read row by
+	// row.
 	const one = 1 << 16
 	for _, c := range []struct {
 		matrix [4]int32 // a, b, c, d

@@ -211,7 +211,8 @@ func y4m(w, h int, header string, colours ...[3]byte) []byte {
 }
 
 func TestUntaggedColourIsBT601AndRangeIsHonoured(t *testing.T) {
-	// R = Y' + 1.402 Cr', B = Y' + 1.772 Cb', G by Kr = 0.299, Kb = 0.114; limited range: Y' = (Y-16)*255/219, C' = (C-128)*255/224.
+	// R = Y' + 1.402 Cr', B = Y' + 1.772 Cb', G by Kr = 0.299, Kb = 0.114; limited range: Y' =
+	// (Y-16)*255/219, C' = (C-128)*255/224.
 	for _, c := range []struct {
 		header string
 		yuv    [3]byte

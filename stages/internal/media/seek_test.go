@@ -24,7 +24,8 @@ func frames(t *testing.T, r *Reader) (all []*Frame) {
 	}
 }
 
-// What is read behind a frame that was found is what is read behind it from the beginning: pixels, times and audio.
+// What is read behind a frame that was found is what is read behind it from the beginning: pixels,
+// times and audio.
 func TestAReaderGoesOnBehindAFrameThatItFinds(t *testing.T) {
 	for _, name := range []string{"plain.mp4", "plain.mkv", "variable.mp4", "turned90.mp4", "odd.mp4"} {
 		all := frames(t, open(t, "testdata/"+name))

@@ -114,7 +114,8 @@ void tachi_index(AVStream *st, int64_t size, int *shown, int *whole) {
 	}
 }
 
-// FFmpeg gives NVDEC a surface to decode to for each picture of its pool, and another to hand it out in.
+// FFmpeg gives NVDEC a surface to decode to for each picture of its pool, and another to hand it
+// out in.
 int64_t tachi_surfaces(const AVFrame *f) {
 	if (!f->hw_frames_ctx) return 0;
 	const AVHWFramesContext *pool = (const AVHWFramesContext *)f->hw_frames_ctx->data;
@@ -184,7 +185,8 @@ int tachi_stream_matrix(const AVStream *st, int32_t matrix[9]) {
 	return 1;
 }
 
-// full_range says whether the samples use all 256 levels: tagged so, or one of the old yuvj formats.
+// full_range says whether the samples use all 256 levels: tagged so, or one of the old yuvj
+// formats.
 static int full_range(const AVFrame *f) {
 	const char *name = av_get_pix_fmt_name(f->format);
 	return f->color_range == AVCOL_RANGE_JPEG || (name && !strncmp(name, "yuvj", 4));
@@ -230,11 +232,13 @@ void tachi_describe(const AVFrame *f, tachi_picture *out) {
 	}
 }
 
-// The default, as FFmpeg's own tools and decord have it: 4:2:0 to RGB has a fast way of its own, ten times as fast as with
-// accurate rounding and interpolated chroma. The way back is as fast with them.
+// The default, as FFmpeg's own tools and decord have it: 4:2:0 to RGB has a fast way of its own,
+// ten times as fast as with accurate rounding and interpolated chroma. The way back is as fast with
+// them.
 enum { to_rgb = SWS_BICUBIC, from_rgb = SWS_BICUBIC | SWS_ACCURATE_RND | SWS_FULL_CHR_H_INT | SWS_FULL_CHR_H_INP };
 
-// prepare makes c's context fit the conversion; src and dst are the tables and ranges of either side.
+// prepare makes c's context fit the conversion; src and dst are the tables and ranges of either
+// side.
 static int prepare(tachi_converter *c, int width, int height, int from, int to, int space, int from_full, int to_full) {
 	int full = from_full << 1 | to_full;
 	if (c->sws && c->width == width && c->height == height && c->format == from && c->space == space && c->range == full) return 0;
@@ -255,7 +259,8 @@ int tachi_to_rgb(tachi_converter *c, const AVFrame *f, uint8_t *rgb, int stride)
 	return sws_scale(c->sws, (const uint8_t *const *)f->data, f->linesize, 0, f->height, out, strides);
 }
 
-// widen leaves the picture in c->wide as three whole planes of 16 bits: the same colours in the same range.
+// widen leaves the picture in c->wide as three whole planes of 16 bits: the same colours in the
+// same range.
 static int widen(tachi_converter *c, const AVFrame *f) {
 	int to = is_rgb(f) ? AV_PIX_FMT_GBRP16 : AV_PIX_FMT_YUV444P16, full = full_range(f);
 	int err = prepare(c, f->width, f->height, f->format, to, f->colorspace, full, full);

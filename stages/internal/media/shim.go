@@ -18,7 +18,8 @@ import (
 	"github.com/asticode/go-astiav"
 )
 
-// object returns the FFmpeg object behind one of astiav's, each of which is a struct that begins with the pointer.
+// object returns the FFmpeg object behind one of astiav's, each of which is a struct that begins
+// with the pointer.
 func object[T any](p *T) unsafe.Pointer { return *(*unsafe.Pointer)(unsafe.Pointer(p)) }
 
 func formatContext(fc *astiav.FormatContext) *C.AVFormatContext {
@@ -85,7 +86,8 @@ func (i *interrupter) release() {
 	i.flag = nil
 }
 
-// bestStreams picks the video and audio streams that play by default, -1 for none, and silences all others.
+// bestStreams picks the video and audio streams that play by default, -1 for none, and silences all
+// others.
 func bestStreams(fc *astiav.FormatContext) (video, audio int) {
 	c := formatContext(fc)
 	video = int(C.tachi_best_stream(c, C.AVMEDIA_TYPE_VIDEO, -1))
@@ -160,20 +162,23 @@ func wrapBits(st *astiav.Stream) int {
 	return int(C.tachi_wrap_bits((*C.AVStream)(object(st))))
 }
 
-// oneToOne reports whether each packet of a stream is a whole picture, as far as its description says: a field is not.
+// oneToOne reports whether each packet of a stream is a whole picture, as far as its description
+// says: a field is not.
 func oneToOne(st *astiav.Stream) bool { return C.tachi_one_to_one((*C.AVStream)(object(st))) != 0 }
 
 // intraOnly reports whether every picture of a codec stands for itself, so that none is reordered.
 func intraOnly(codec astiav.CodecID) bool { return C.tachi_intra_only(C.enum_AVCodecID(codec)) != 0 }
 
-// indexed counts the samples of an mp4's index that are shown, and those of them that lie whole in a file of size bytes.
+// indexed counts the samples of an mp4's index that are shown, and those of them that lie whole in
+// a file of size bytes.
 func indexed(st *astiav.Stream, size int64) (shown, whole int) {
 	var s, w C.int
 	C.tachi_index((*C.AVStream)(object(st)), C.int64_t(size), &s, &w)
 	return int(s), int(w)
 }
 
-// mp4Takes reports whether an mp4 can hold the audio of a track, as far as the track itself tells, or a packet of it.
+// mp4Takes reports whether an mp4 can hold the audio of a track, as far as the track itself tells,
+// or a packet of it.
 func mp4Takes(t *Track, packet *astiav.Packet) bool {
 	par := (*C.AVCodecParameters)(object(t.params))
 	var p *C.AVPacket
@@ -222,9 +227,10 @@ func streamMatrix(st *astiav.Stream) *[9]int32 {
 
 // converter turns pictures into packed RGB and back. The zero value is ready.
 //
-// A frame becomes the pixels that FFmpeg's own tools make of it, and decord, with which the reference reads videos:
-// swscale with its default flags, and with the matrix and range that the frame is tagged with; an untagged frame is taken
-// as BT.601 in limited range whatever its size. What swscale gets wrong is converted by colours.
+// A frame becomes the pixels that FFmpeg's own tools make of it, and decord, with which the
+// reference reads videos: swscale with its default flags, and with the matrix and range that the
+// frame is tagged with; an untagged frame is taken as BT.601 in limited range whatever its size.
+// What swscale gets wrong is converted by colours.
 type converter struct {
 	c       C.tachi_converter
 	colours *C.tachi_colours // nil while none were needed
@@ -234,7 +240,8 @@ type converter struct {
 // slack is how far behind the last row swscale's vector code may be allowed to write.
 const slack = 64
 
-// NewRGB returns height*stride bytes, with room behind them for what FFmpeg reads and writes past the end.
+// NewRGB returns height*stride bytes, with room behind them for what FFmpeg reads and writes past
+// the end.
 func NewRGB(height, stride int) []uint8 {
 	n := height * stride
 	return make([]uint8, n+slack)[:n]

@@ -8,15 +8,17 @@ import (
 	"github.com/asticode/go-astiav"
 )
 
-// timeline lets time go on where the times in a container jump: where transport streams were joined,
-// or a recorder began anew. What follows a jump is moved so that it begins when what came before it
-// ends. The sound is moved by as much as the pictures and stays in place relative to them.
+// timeline lets time go on where the times in a container jump: where transport streams were
+// joined, or a recorder began anew. What follows a jump is moved so that it begins when what came
+// before it ends. The sound is moved by as much as the pictures and stays in place relative to
+// them.
 //
-// A jump is a packet that is decoded before the packet before it, and shown before what was read ends.
-// Where the container says that its times may jump (AVFMT_TS_DISCONT in FFmpeg: transport streams,
-// program streams, Ogg), it is also a packet that comes more than ten seconds too late, which is
-// the limit of FFmpeg's own tool. A step forward in any other container is a gap and stays one,
-// however long it is. A clock that passes its last bit and begins again at zero has not jumped.
+// A jump is a packet that is decoded before the packet before it, and shown before what was read
+// ends. Where the container says that its times may jump (AVFMT_TS_DISCONT in FFmpeg: transport
+// streams, program streams, Ogg), it is also a packet that comes more than ten seconds too late,
+// which is the limit of FFmpeg's own tool. A step forward in any other container is a gap and stays
+// one, however long it is. A clock that passes its last bit and begins again at zero has not
+// jumped.
 type timeline struct {
 	video, audio clock
 	moved        bool      // the video jumped, the audio has not followed yet
@@ -49,7 +51,8 @@ const (
 	reordering = 16   // frames; where a container has no times of decoding, FFmpeg guesses them as well as that
 )
 
-// newTimeline is for streams of a container; frame is the usual length of one in seconds. audio may be nil.
+// newTimeline is for streams of a container; frame is the usual length of one in seconds. audio may
+// be nil.
 func newTimeline(fc *astiav.FormatContext, video, audio *astiav.Stream, frame float64) timeline {
 	back, forward := reordering*frame, math.Inf(1)
 	if timesJump(fc) {
@@ -70,8 +73,8 @@ func newClock(st *astiav.Stream, back, forward float64) clock {
 	return c
 }
 
-// late returns by how much a time lies behind the end of the packet before under a shift, and whether
-// that is a jump. full is what whole turns of the clock contribute; it is not part of late.
+// late returns by how much a time lies behind the end of the packet before under a shift, and
+// whether that is a jump. full is what whole turns of the clock contribute; it is not part of late.
 func (c *clock) late(at, shift int64) (late, full int64, jump bool) {
 	if c.last == astiav.NoPtsValue {
 		return 0, 0, false
@@ -152,7 +155,8 @@ func (t *timeline) sound(p *Packet) []any {
 	return nil
 }
 
-// settle places the audio that waits: as far as the pictures jumped or, where they did not, right behind the audio before.
+// settle places the audio that waits: as far as the pictures jumped or, where they did not, right
+// behind the audio before.
 func (t *timeline) settle() (placed []any) {
 	if len(t.waiting) == 0 {
 		return nil

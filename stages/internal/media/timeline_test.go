@@ -10,8 +10,8 @@ import (
 	"testing"
 )
 
-// Transport streams that are joined go on as one: every frame follows the one before, and the sound of each part is where it
-// was relative to its pictures.
+// Transport streams that are joined go on as one: every frame follows the one before, and the sound
+// of each part is where it was relative to its pictures.
 func TestJoinedStreamsGoOnWithoutTheJump(t *testing.T) {
 	early, late := fixture(t, "plain.ts"), fixture(t, "late.ts")
 	for name, c := range map[string]struct {

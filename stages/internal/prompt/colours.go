@@ -8,7 +8,8 @@ import (
 	"strings"
 )
 
-// A mask that was saved in colours: an annotation that lost its palette, one object painted in a colour, a cut-out.
+// A mask that was saved in colours: an annotation that lost its palette, one object painted in a
+// colour, a cut-out.
 
 type rgb [3]uint8
 
@@ -59,7 +60,8 @@ func isGrey(seen map[rgb]bool) bool {
 	return true
 }
 
-// oneHue reports whether all colours are shades of the brightest, give or take the rounding of its darker ones.
+// oneHue reports whether all colours are shades of the brightest, give or take the rounding of its
+// darker ones.
 func oneHue(seen map[rgb]bool) bool {
 	var top rgb
 	for c := range seen {
@@ -79,8 +81,9 @@ func oneHue(seen map[rgb]bool) bool {
 	return true
 }
 
-// davis returns the numbers of colours that are all of the palette of DAVIS and VOC, else nil. Its colour n takes the bits
-// of n by threes, for red, green and blue, from the highest bit of each down. Grey, of which it has one, is no hint of it.
+// davis returns the numbers of colours that are all of the palette of DAVIS and VOC, else nil. Its
+// colour n takes the bits of n by threes, for red, green and blue, from the highest bit of each
+// down. Grey, of which it has one, is no hint of it.
 func davis(seen map[rgb]bool) map[rgb]uint16 {
 	if isGrey(seen) {
 		return nil

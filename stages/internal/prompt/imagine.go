@@ -12,8 +12,9 @@ import (
 // The size that a stream is planned for when nobody can tell it before it is read.
 const unknownWidth, unknownHeight = 3840, 2160
 
-// Imagine makes frames for a dry run: those with prompts first, one after the other, then others. Their pixels are all
-// the same and black. Without prompts (o is empty and none are needed) there are no objects.
+// Imagine makes frames for a dry run: those with prompts first, one after the other, then others.
+// Their pixels are all the same and black. Without prompts (o is empty and none are needed) there
+// are no objects.
 func (o *Options) Imagine(p graph.Probe, frames int, needed bool) ([]*token.Frame, error) {
 	w, h := p.Width, p.Height
 	if w == 0 || h == 0 {
@@ -29,8 +30,8 @@ func (o *Options) Imagine(p graph.Probe, frames int, needed bool) ([]*token.Fram
 	return set.Imagine(w, h, frames, p.Thin), nil
 }
 
-// guess returns the size of a stream that nobody knows: that of a mask, which must be the frame's, or else the largest that
-// is planned for.
+// guess returns the size of a stream that nobody knows: that of a mask, which must be the frame's,
+// or else the largest that is planned for.
 func (o *Options) guess() (w, h int) {
 	masks := []string{string(o.Mask)}
 	if o.Prompts != "" {

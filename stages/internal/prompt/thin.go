@@ -8,11 +8,12 @@ import (
 	"github.com/seed49bbd0e6/tachi/stages/internal/token"
 )
 
-// A dry run through thousands of prompts is made of one through a few, see graph.Prompts. What takes part in it: one
-// object with so many prompts as are asked for, and every object with one prompt of each kind, because the mask decoder's
-// work depends on that.
+// A dry run through thousands of prompts is made of one through a few, see graph.Prompts. What
+// takes part in it: one object with so many prompts as are asked for, and every object with one
+// prompt of each kind, because the mask decoder's work depends on that.
 
-// kind tells prompts apart that are not the same work: -1 for a mask, else the number of points, a box counting two.
+// kind tells prompts apart that are not the same work: -1 for a mask, else the number of points, a
+// box counting two.
 func kind(p *token.Prompt) int {
 	if p.Mask != nil {
 		return -1
@@ -24,7 +25,8 @@ func kind(p *token.Prompt) int {
 	return n
 }
 
-// kinds returns for each object the prompts of different kinds and the others, as places in s.prompts.
+// kinds returns for each object the prompts of different kinds and the others, as places in
+// s.prompts.
 type kinds struct {
 	object          int
 	differing, same []int
@@ -70,7 +72,8 @@ func (s *Set) Count() (n graph.Prompts) {
 	return n
 }
 
-// thin returns a set in which the object that has most prompts has so many of them, and the others one of each kind.
+// thin returns a set in which the object that has most prompts has so many of them, and the others
+// one of each kind.
 func (s *Set) thin(most int) *Set {
 	out := &Set{}
 	frame := 0

@@ -11,14 +11,15 @@ import (
 	"github.com/seed49bbd0e6/tachi/kernels/weights"
 )
 
-// Trainers wrap a network before they save it, and every wrapper adds its name: "module." of data parallelism,
-// "_orig_mod." of torch.compile, "model." of the class around it. Others rename a part of it. Here the names become
-// those of the network again, and the file's notes say how.
+// Trainers wrap a network before they save it, and every wrapper adds its name: "module." of data
+// parallelism, "_orig_mod." of torch.compile, "model." of the class around it. Others rename a part
+// of it. Here the names become those of the network again, and the file's notes say how.
 
 // within are parts of names that wrappers add around any module, not only around the whole network.
 var within = []string{"_orig_mod.", "_fsdp_wrapped_module.", "_checkpoint_wrapped_module."}
 
-// renamed are tensors that come under a second name: libraries that rename every "gamma" take this one along.
+// renamed are tensors that come under a second name: libraries that rename every "gamma" take this
+// one along.
 var renamed = []struct{ from, to string }{
 	{"memory_encoder.fuser.layers.#.weight", "memory_encoder.fuser.layers.#.gamma"},
 	{"memory_encoder.memory_fuser.layers.#.weight", "memory_encoder.memory_fuser.layers.#.scale"},
@@ -139,8 +140,8 @@ func starts(name string) iter.Seq[int] {
 	}
 }
 
-// prefixes returns the prefix that leaves the most known names when it is taken off, and other prefixes that leave
-// as good as all of them too: those of a second copy.
+// prefixes returns the prefix that leaves the most known names when it is taken off, and other
+// prefixes that leave as good as all of them too: those of a second copy.
 func prefixes(names []string, to map[string]string) (best string, copies []string) {
 	count := map[string]int{}
 	for _, old := range names {

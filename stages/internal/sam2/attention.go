@@ -8,19 +8,20 @@ import (
 	"github.com/seed49bbd0e6/tachi/kernels"
 )
 
-// Memory attention conditions the vision feature on what the tracker remembers: memories (maps of past frames with
-// their masks) and object pointers (one vector per past frame, cut into tokens as wide as a memory's). Each layer
-// attends to the frame itself, then to the memory, then applies an MLP. Positions enter by rotation (RoPE): a
-// memory token turns by its place in its own frame, a pointer does not turn, and what tells frames apart is added to
-// the keys only.
+// Memory attention conditions the vision feature on what the tracker remembers: memories (maps of
+// past frames with their masks) and object pointers (one vector per past frame, cut into tokens as
+// wide as a memory's). Each layer attends to the frame itself, then to the memory, then applies an
+// MLP. Positions enter by rotation (RoPE): a memory token turns by its place in its own frame, a
+// pointer does not turn, and what tells frames apart is added to the keys only.
 //
-// The values of both attentions carry no position and there is one head, so with A = softmax(Q Kᵀ) the projections behind
-// them commute with the sum, A (M Wvᵀ + bv) Woᵀ + bo = (A M) (Wo Wv)ᵀ + (Wo bv + bo). The values of the first are the frame
-// itself, and those of the second the bare memory, as narrow as it is.
+// The values of both attentions carry no position and there is one head, so with A = softmax(Q Kᵀ)
+// the projections behind them commute with the sum, A (M Wvᵀ + bv) Woᵀ + bo = (A M) (Wo Wv)ᵀ + (Wo
+// bv + bo). The values of the first are the frame itself, and those of the second the bare memory,
+// as narrow as it is.
 //
-// The memory's keys need not be made either, see kernels.RotaryAttention: worth it where the memories of a full bank are many for the
-// size of their maps, as at 1024 x 1024. It is one way or the other for all frames, so that a fuller bank never needs less
-// memory than an emptier one.
+// The memory's keys need not be made either, see kernels.RotaryAttention: worth it where the
+// memories of a full bank are many for the size of their maps, as at 1024 x 1024. It is one way or
+// the other for all frames, so that a fuller bank never needs less memory than an emptier one.
 
 // Memory is one remembered frame.
 type Memory struct {
@@ -133,7 +134,8 @@ func (b *binder) memoryAttention(c Config) (a memoryAttention) {
 	return a
 }
 
-// bareAttention binds what else an attention of d channels to a source of m has, with out_proj after v_proj as one map [d, m].
+// bareAttention binds what else an attention of d channels to a source of m has, with out_proj
+// after v_proj as one map [d, m].
 func (b *binder) bareAttention(name string, k linear, d, m int) bareAttention {
 	wo, bo := b.values(name+".out_proj.weight", d, d), b.values(name+".out_proj.bias", d)
 	wv, bv := b.values(name+".v_proj.weight", d, m), b.values(name+".v_proj.bias", d)
@@ -153,7 +155,8 @@ func (b *binder) axis(side, d int, theta float64) rope {
 	return rope{b.upload(cos, side, d/4), b.upload(sin, side, d/4)}
 }
 
-// Condition returns the vision feature conditioned on memories and pointers, f32 [hw, d]. The caller frees it.
+// Condition returns the vision feature conditioned on memories and pointers, f32 [hw, d]. The
+// caller frees it.
 func (m *Model) Condition(f2 *kernels.Tensor, memories []Memory, pointers []Pointer) (*kernels.Tensor, error) {
 	out, err := m.condition(f2, memories, pointers)
 	if err != nil {
@@ -198,7 +201,8 @@ func (m *Model) condition(f2 *kernels.Tensor, memories []Memory, pointers []Poin
 	return x, s.Err()
 }
 
-// gather lines up the memories and then the pointers as [N, m]: bare, and with the positions that the keys have.
+// gather lines up the memories and then the pointers as [N, m]: bare, and with the positions that
+// the keys have.
 func (a *memoryAttention) gather(s *kernels.Scope, hw int, memories []Memory, pointers []Pointer) (bare, keyed *kernels.Tensor, err error) {
 	bare = s.F32(len(memories)*hw+len(pointers)*a.perPointer, a.memDim)
 	keyed = s.F32(bare.Shape...)
@@ -254,7 +258,8 @@ func (a *memoryAttention) placed(s *kernels.Scope, n norm, x *kernels.Tensor) *k
 	return y
 }
 
-// apply runs one layer on x [hw, d] in place. The first n of the memory's rows turn with their place.
+// apply runs one layer on x [hw, d] in place. The first n of the memory's rows turn with their
+// place.
 func (l *memoryLayer) apply(s *kernels.Scope, a *memoryAttention, x, bare, keyed *kernels.Tensor, n int) {
 	// The frame attends to itself.
 	v := l.norm1.operand(s, x)

@@ -2,11 +2,12 @@ package sam2
 
 import "math"
 
-// The tables that the network computes rather than stores. Each follows the reference's formula with its float32
-// steps where a rounded intermediate decides the result (indices, angles), and rounds once at the end elsewhere.
+// The tables that the network computes rather than stores. Each follows the reference's formula
+// with its float32 steps where a rounded intermediate decides the result (indices, angles), and
+// rounds once at the end elsewhere.
 
-// sine2D returns the two-dimensional sine encoding of a side x side map, [side*side, feats]: the first half of the
-// channels encodes y, the second x, sines and cosines alternating.
+// sine2D returns the two-dimensional sine encoding of a side x side map, [side*side, feats]: the
+// first half of the channels encodes y, the second x, sines and cosines alternating.
 func sine2D(side int, p SineConfig) []float32 {
 	feats := p.NumPosFeats
 	half := feats / 2
@@ -36,7 +37,8 @@ func sine2D(side int, p SineConfig) []float32 {
 	return out
 }
 
-// sine1D returns the encoding of one distance, [dim]: all sines, then all cosines. The temperature is 10000.
+// sine1D returns the encoding of one distance, [dim]: all sines, then all cosines. The temperature
+// is 10000.
 func sine1D(u float32, dim int) []float32 {
 	half := dim / 2
 	out := make([]float32, dim)
@@ -52,7 +54,8 @@ func power(base float64, exponent float32) float32 {
 	return float32(math.Pow(base, float64(exponent)))
 }
 
-// axisTables returns the cosines and sines of rotary positions along one axis of a map, [side, dim/4] each.
+// axisTables returns the cosines and sines of rotary positions along one axis of a map, [side,
+// dim/4] each.
 func axisTables(side, dim int, theta float64) (cos, sin []float32) {
 	for i := range side {
 		for j := range dim / 4 {
@@ -64,8 +67,8 @@ func axisTables(side, dim int, theta float64) (cos, sin []float32) {
 	return cos, sin
 }
 
-// ropeTables returns the same for a side x side map, [side*side, dim/2] each: the first half of the pairs turns with x, the
-// second with y.
+// ropeTables returns the same for a side x side map, [side*side, dim/2] each: the first half of the
+// pairs turns with x, the second with y.
 func ropeTables(side, dim int, theta float64) (cos, sin []float32) {
 	c, s := axisTables(side, dim, theta)
 	spread := func(axis []float32) (out []float32) {
@@ -80,7 +83,8 @@ func ropeTables(side, dim int, theta float64) (cos, sin []float32) {
 	return spread(c), spread(s)
 }
 
-// fourier returns the random Fourier encoding of a point in [0,1] x [0,1] under the matrix g [2, n]: n sines, n cosines.
+// fourier returns the random Fourier encoding of a point in [0,1] x [0,1] under the matrix g [2,
+// n]: n sines, n cosines.
 func fourier(g []float32, x, y float32) []float32 {
 	n := len(g) / 2
 	out := make([]float32, 2*n)
@@ -103,9 +107,9 @@ func fourierMap(g []float32, side int) []float32 {
 	return out
 }
 
-// positionMap returns what is added to the patches, [side*side, c]: the background position embedding bkg [c, h, w]
-// enlarged by bicubic interpolation (a = -0.75, half-pixel centres, clamped at the border, no antialias), plus the
-// window embedding window [c, w0, w0] repeated over the map.
+// positionMap returns what is added to the patches, [side*side, c]: the background position
+// embedding bkg [c, h, w] enlarged by bicubic interpolation (a = -0.75, half-pixel centres, clamped
+// at the border, no antialias), plus the window embedding window [c, w0, w0] repeated over the map.
 func positionMap(bkg []float32, h, w int, window []float32, w0, side int) []float32 {
 	if bkg == nil || window == nil {
 		return nil

@@ -65,8 +65,8 @@ func TestFourierEncodingOfAPoint(t *testing.T) {
 	}
 }
 
-// Bicubic interpolation reproduces constants everywhere; with a = -0.75 the sample half way between 0 and 1 of a
-// step is 1/2 by symmetry, and a unit impulse spreads by the kernel's own values.
+// Bicubic interpolation reproduces constants everywhere; with a = -0.75 the sample half way between
+// 0 and 1 of a step is 1/2 by symmetry, and a unit impulse spreads by the kernel's own values.
 func TestPositionMapInterpolatesAndTiles(t *testing.T) {
 	const n, side = 4, 8
 	flat := make([]float32, n*n)

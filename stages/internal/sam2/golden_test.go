@@ -16,9 +16,10 @@ import (
 	"github.com/seed49bbd0e6/tachi/stages/internal/testdevice"
 )
 
-// Every module against the official implementation. testdata/golden.py ran each one in float64 and kept the whole
-// result; it also ran it in float32 and noted the largest distance, the naive error. Ours may be twice as far from
-// float64, or 1e-5 of the values' range, whichever is more. Weights are Init's, but for the few in heads.safetensors.
+// Every module against the official implementation. testdata/golden.py ran each one in float64 and
+// kept the whole result; it also ran it in float32 and noted the largest distance, the naive error.
+// Ours may be twice as far from float64, or 1e-5 of the values' range, whichever is more. Weights
+// are Init's, but for the few in heads.safetensors.
 
 // goldens are the reference's results, and the network that must give them.
 type goldens struct {
@@ -155,9 +156,9 @@ func decoderGolden(r *rig) {
 	}
 }
 
-// attendGolden gives memory attention what the reference would choose: the prompt's memory, recent ones with their
-// time positions, and all pointers with their distances over the most there can be, less one. It wants the same with keys
-// and without.
+// attendGolden gives memory attention what the reference would choose: the prompt's memory, recent
+// ones with their time positions, and all pointers with their distances over the most there can be,
+// less one. It wants the same with keys and without.
 func attendGolden(r *rig) {
 	defer func(was bool) { r.m.attention.keyless = was }(r.m.attention.keyless)
 	const most = 15
@@ -183,7 +184,8 @@ func attendGolden(r *rig) {
 	}
 }
 
-// rememberGolden compares memories before they are rounded, and wants the stored ones to be those, rounded.
+// rememberGolden compares memories before they are rounded, and wants the stored ones to be those,
+// rounded.
 func rememberGolden(r *rig) {
 	f2, low := r.features().F2, r.in("decode.click/masks").Index(0)
 	lost := make([]float32, low.Len())
@@ -244,8 +246,8 @@ func maskOutputGolden(r *rig) {
 	r.check("mask/pointer", r.keep(r.m.ObjectPointer(dec.Tokens.Index(0), lambda)))
 }
 
-// TestNormsAddTheReferenceEpsilon looks at constants that are too small to show in the goldens: 1e-6 in the trunk and
-// wherever the reference normalises a map, 1e-5 where it normalises tokens.
+// TestNormsAddTheReferenceEpsilon looks at constants that are too small to show in the goldens:
+// 1e-6 in the trunk and wherever the reference normalises a map, 1e-5 where it normalises tokens.
 func TestNormsAddTheReferenceEpsilon(t *testing.T) {
 	c, err := Variant("tiny")
 	if err != nil {
@@ -332,8 +334,8 @@ func openGoldens(t *testing.T) *goldens {
 	return g
 }
 
-// loadReduced makes the network of testdata/reduced.json: a variant made smaller under the reference's own keys,
-// generated weights, and the heads that golden.py changed.
+// loadReduced makes the network of testdata/reduced.json: a variant made smaller under the
+// reference's own keys, generated weights, and the heads that golden.py changed.
 func loadReduced(dev kernels.Device) (*Model, error) {
 	text, err := os.ReadFile(path.Join("testdata", "reduced.json"))
 	if err != nil {
@@ -397,8 +399,8 @@ func (g *goldens) host(name string) []float32 {
 	return out
 }
 
-// tolerance returns how far from a golden a value may be. Lists of a few scores are too short to tell their range,
-// so they get that of all scores of their kind.
+// tolerance returns how far from a golden a value may be. Lists of a few scores are too short to
+// tell their range, so they get that of all scores of their kind.
 func (g *goldens) tolerance(name string) float64 {
 	v := g.host(name)
 	span := float64(slices.Max(v)) - float64(slices.Min(v))

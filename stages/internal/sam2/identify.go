@@ -12,15 +12,16 @@ import (
 
 // Weights of other networks are taken for those of this one. Each has names that no other has.
 
-// network is what a file may hold instead, by parts of its tensors' names: one each of all, and none of not.
+// network is what a file may hold instead, by parts of its tensors' names: one each of all, and
+// none of not.
 type network struct {
 	is  string
 	all []string
 	not []string
 }
 
-// relatives is how many of the networks share names with this one; the others are only looked for where most names
-// are strange.
+// relatives is how many of the networks share names with this one; the others are only looked for
+// where most names are strange.
 const relatives = 8
 
 const another = "this is %s, not SAM 2"

@@ -10,8 +10,8 @@ import (
 	"github.com/seed49bbd0e6/tachi/kernels/weights"
 )
 
-// A fine-tune may have another configuration than the variant it began as. Where a shape, or that a tensor is there,
-// says which, the key is named.
+// A fine-tune may have another configuration than the variant it began as. Where a shape, or that a
+// tensor is there, says which, the key is named.
 
 // maxImplied is the largest size that is believed: the configuration is tried.
 const maxImplied = 8192
@@ -46,7 +46,8 @@ var flagsOf = []struct{ key, tensor string }{
 	{"pred_obj_scores_mlp", "sam_mask_decoder.pred_obj_score_head.layers.0.weight"},
 }
 
-// knobs returns the keys whose values in a file are others than in a configuration, and whether the file fits it with them.
+// knobs returns the keys whose values in a file are others than in a configuration, and whether the
+// file fits it with them.
 func knobs(c Config, f *weights.File) (set []string, fits bool) {
 	now := map[string]reflect.Value{}
 	walk(reflect.ValueOf(&c).Elem(), "", func(key string, v reflect.Value) { now[key] = v })

@@ -2,10 +2,11 @@ package sam2
 
 import "github.com/seed49bbd0e6/tachi/kernels"
 
-// The layers that the network is made of. A layer is weights with one or two ways to apply them; results are
-// temporaries of the scope that is passed in.
+// The layers that the network is made of. A layer is weights with one or two ways to apply them;
+// results are temporaries of the scope that is passed in.
 
-// linear is Y = X Wᵀ + b; also a 1x1 convolution, and with layout changes a convolution of any size.
+// linear is Y = X Wᵀ + b; also a 1x1 convolution, and with layout changes a convolution of any
+// size.
 type linear struct {
 	w *kernels.Tensor // packed [out, in]
 	b *kernels.Tensor // [out]

@@ -7,14 +7,15 @@ import (
 	"github.com/seed49bbd0e6/tachi/kernels/weights"
 )
 
-// A binder turns the named tensors of a checkpoint into weights on a device. The network is built by asking the
-// binder for each weight by its official name and shape. The same walk without a checkpoint lists what one must
-// hold, so a file is compared with the whole list, and every difference reported, before anything is allocated; and
-// the same walk on a device that only counts, without a checkpoint either, is a dry run.
+// A binder turns the named tensors of a checkpoint into weights on a device. The network is built
+// by asking the binder for each weight by its official name and shape. The same walk without a
+// checkpoint lists what one must hold, so a file is compared with the whole list, and every
+// difference reported, before anything is allocated; and the same walk on a device that only
+// counts, without a checkpoint either, is a dry run.
 //
-// On the way tensors change to the layout of the kernels: convolutions [out, in, ky, kx] to [out, ky, kx, in],
-// transposed ones [in, out, 2, 2] to [dy, dx, out, in]. Maps that follow each other with nothing between are
-// multiplied on the host in float64.
+// On the way tensors change to the layout of the kernels: convolutions [out, in, ky, kx] to [out,
+// ky, kx, in], transposed ones [in, out, 2, 2] to [dy, dx, out, in]. Maps that follow each other
+// with nothing between are multiplied on the host in float64.
 
 // Spec is a tensor that a checkpoint must hold.
 type Spec struct {
@@ -38,8 +39,9 @@ func (c Config) Tensors() []Spec {
 	return b.specs
 }
 
-// Load binds the weights of a file to a network on a device. The file's tensors must be exactly those of the
-// configuration, under their official or their Hugging Face names; every difference is in the error, a
+// Load binds the weights of a file to a network on a device. The file's tensors must be exactly
+// those of the configuration, under their official or their Hugging Face names; every difference is
+// in the error, a
 // *MismatchError. What wrappers and trainers have done to the names is undone first, and Model.Notes says how. The
 // file may be closed afterwards.
 func Load(dev kernels.Device, c Config, file *weights.File) (*Model, error) {
@@ -88,8 +90,8 @@ func Dry(dev kernels.Device, c Config) (*Model, error) {
 	return m, nil
 }
 
-// binder is described above. Without a file there are no values, without a device no tensors: both are nil then,
-// and what is made of nil is nil. After an error it does nothing more.
+// binder is described above. Without a file there are no values, without a device no tensors: both
+// are nil then, and what is made of nil is nil. After an error it does nothing more.
 type binder struct {
 	dev   kernels.Device
 	file  *weights.File
@@ -233,8 +235,9 @@ func transpose(a []float32, rows, cols int) []float32 {
 	return out
 }
 
-// compose returns the linear map "outer after inner": W = Wo Wi, b = Wo bi + bo, summed in float64. The length of
-// the biases says which shapes these are: outer [len(bo), len(bi)], inner [len(bi), n].
+// compose returns the linear map "outer after inner": W = Wo Wi, b = Wo bi + bo, summed in float64.
+// The length of the biases says which shapes these are: outer [len(bo), len(bi)], inner [len(bi),
+// n].
 func compose(wo, bo, wi, bi []float32) (w, b []float32) {
 	if wo == nil || bo == nil || wi == nil || bi == nil {
 		return nil, nil

@@ -6,9 +6,9 @@ import (
 	"github.com/seed49bbd0e6/tachi/kernels"
 )
 
-// The memory encoder. A mask, brought to [0,1] and scaled, is reduced sixteenfold by strided convolutions and added
-// to the projected vision feature; ConvNeXt blocks fuse the two, and a last projection makes the memory. A memory is
-// rounded to bfloat16, as the reference stores it.
+// The memory encoder. A mask, brought to [0,1] and scaled, is reduced sixteenfold by strided
+// convolutions and added to the projected vision feature; ConvNeXt blocks fuse the two, and a last
+// projection makes the memory. A memory is rounded to bfloat16, as the reference stores it.
 
 // memoryEncoder holds its weights.
 type memoryEncoder struct {
@@ -69,9 +69,9 @@ func (b *binder) fuserBlock(name string, cfg FuserLayerConfig, d int) fuserBlock
 	return f
 }
 
-// EncodeMemory makes a memory, bf16 [hw, m], of the raw vision feature f2 and low-resolution mask logits
-// [S/4, S/4]. binarize takes the mask hard, logit > 0, instead of by the sigmoid; occluded says that no object was
-// seen. The caller frees the memory.
+// EncodeMemory makes a memory, bf16 [hw, m], of the raw vision feature f2 and low-resolution mask
+// logits [S/4, S/4]. binarize takes the mask hard, logit > 0, instead of by the sigmoid; occluded
+// says that no object was seen. The caller frees the memory.
 func (m *Model) EncodeMemory(f2, mask *kernels.Tensor, binarize, occluded bool) (*kernels.Tensor, error) {
 	side := m.cfg.MaskSide()
 	if err := m.shapedVision(f2); err != nil {

@@ -1,9 +1,11 @@
-// Package sam2 is the SAM 2 and SAM 2.1 video segmentation network: image encoder, prompt encoder, mask decoder,
-// memory attention and memory encoder, in all published sizes. A Model is pure: what a tracker remembers comes in
-// as arguments and goes out as results, and how it is chosen is the stages' affair.
+// Package sam2 is the SAM 2 and SAM 2.1 video segmentation network: image encoder, prompt encoder,
+// mask decoder, memory attention and memory encoder, in all published sizes. A Model is pure: what
+// a tracker remembers comes in as arguments and goes out as results, and how it is chosen is the
+// stages' affair.
 //
-// S is the side of the square image the network sees (Config.ImageSize), hw = (S/16)², d is the width of the model
-// and m that of a memory. Maps are [H, W, C] and tokens [hw, d], rows first, the same elements in the same order.
+// S is the side of the square image the network sees (Config.ImageSize), hw = (S/16)², d is the
+// width of the model and m that of a memory. Maps are [H, W, C] and tokens [hw, d], rows first, the
+// same elements in the same order.
 package sam2
 
 import (
@@ -14,7 +16,8 @@ import (
 	"github.com/seed49bbd0e6/tachi/kernels"
 )
 
-// Model is a network bound to a device. It does not change after Load, so any number of goroutines may use it.
+// Model is a network bound to a device. It does not change after Load, so any number of goroutines
+// may use it.
 type Model struct {
 	dev   kernels.Device
 	cfg   Config
@@ -62,7 +65,8 @@ func build(b *binder, c Config) *Model {
 	return m
 }
 
-// on returns the same network with its temporaries and results on another device over the one that has the weights.
+// on returns the same network with its temporaries and results on another device over the one that
+// has the weights.
 func (m *Model) on(dev kernels.Device) *Model {
 	own := *m
 	own.dev, own.owned = dev, nil
@@ -89,8 +93,8 @@ func (m *Model) WeightBytes() int {
 	return n
 }
 
-// Preprocess makes the network's input f32 [S, S, 3] of a picture u8 [H, W, 3], stretched as the reference stretches
-// pictures from folders. The caller frees it.
+// Preprocess makes the network's input f32 [S, S, 3] of a picture u8 [H, W, 3], stretched as the
+// reference stretches pictures from folders. The caller frees it.
 func (m *Model) Preprocess(rgb *kernels.Tensor) (*kernels.Tensor, error) {
 	s := kernels.NewScope(m.dev)
 	defer s.Close()
@@ -103,7 +107,8 @@ func (m *Model) Preprocess(rgb *kernels.Tensor) (*kernels.Tensor, error) {
 	return x, nil
 }
 
-// WithoutMemory returns the vision feature as the decoder sees it on a prompted frame, f32 [hw, d]. The caller frees it.
+// WithoutMemory returns the vision feature as the decoder sees it on a prompted frame, f32 [hw, d].
+// The caller frees it.
 func (m *Model) WithoutMemory(f2 *kernels.Tensor) (*kernels.Tensor, error) {
 	if err := m.shapedVision(f2); err != nil {
 		return nil, fmt.Errorf("without memory: %w", err)
@@ -119,8 +124,9 @@ func (m *Model) WithoutMemory(f2 *kernels.Tensor) (*kernels.Tensor, error) {
 	return x, nil
 }
 
-// ObjectPointer returns lambda P(token) + (1-lambda) N, f32 [d], for a mask token [d], where P is the pointer
-// projection and N the pointer of no object; lambda is 1 where the object appears, else 0. The caller frees it.
+// ObjectPointer returns lambda P(token) + (1-lambda) N, f32 [d], for a mask token [d], where P is
+// the pointer projection and N the pointer of no object; lambda is 1 where the object appears, else
+// 0. The caller frees it.
 func (m *Model) ObjectPointer(token *kernels.Tensor, lambda float32) (*kernels.Tensor, error) {
 	d := m.cfg.Dim()
 	if err := shaped("object pointer: token", token, kernels.F32, d); err != nil {

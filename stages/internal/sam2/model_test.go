@@ -30,7 +30,8 @@ func nano(t *testing.T, dev kernels.Device) *Model {
 	return m
 }
 
-// track runs a frame prompted by a click and a frame that remembers it, and returns the second frame's logits.
+// track runs a frame prompted by a click and a frame that remembers it, and returns the second
+// frame's logits.
 func track(t *testing.T, m *Model, dev kernels.Device) []float32 {
 	t.Helper()
 	s := kernels.NewScope(dev)

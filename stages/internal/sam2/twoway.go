@@ -6,9 +6,10 @@ import (
 	"github.com/seed49bbd0e6/tachi/kernels"
 )
 
-// The two-way transformer of the mask decoder: tokens attend to each other and to the image, and the image attends
-// to the tokens, in two layers and a last look of the tokens at the image. The tokens' initial values serve as their
-// positions throughout, and the Fourier map as the image's; both are added to queries and keys, not to values.
+// The two-way transformer of the mask decoder: tokens attend to each other and to the image, and
+// the image attends to the tokens, in two layers and a last look of the tokens at the image. The
+// tokens' initial values serve as their positions throughout, and the Fourier map as the image's;
+// both are added to queries and keys, not to values.
 
 const (
 	twoWayHeads = 8
@@ -42,7 +43,8 @@ func (b *binder) attention(name string, d, inner, heads int) attention {
 	}
 }
 
-// apply returns the projected attention of q to k and v, plus res where there is one, written over it.
+// apply returns the projected attention of q to k and v, plus res where there is one, written over
+// it.
 func (a *attention) apply(s *kernels.Scope, q, k, v, res *kernels.Tensor) *kernels.Tensor {
 	pq, pk, pv := a.q.apply(s, q, kernels.None), a.k.apply(s, k, kernels.None), a.v.apply(s, v, kernels.None)
 	o := s.F32(pq.Shape...)
@@ -75,8 +77,8 @@ func (b *binder) twoWay(name string, d, hidden int) (t twoWay) {
 	return t
 }
 
-// apply runs the transformer on tokens e [n, d] and features k [hw, d] with positions pe [hw, d]. It consumes k and
-// returns both as they come out.
+// apply runs the transformer on tokens e [n, d] and features k [hw, d] with positions pe [hw, d].
+// It consumes k and returns both as they come out.
 func (t *twoWay) apply(s *kernels.Scope, e, k, pe *kernels.Tensor) (q, out *kernels.Tensor) {
 	q = e
 	for i := range t.layers {

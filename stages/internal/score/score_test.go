@@ -107,8 +107,8 @@ func TestBaselines(t *testing.T) {
 	near(t, "nothing and nothing", NewAreas(make([]uint8, w*h), w, h).IoU(mask.XYWH(-9, 0, 3, 3)), 1)
 }
 
-// A box compared with itself overlaps by exactly 1, which is not above the last threshold, however its
-// corners are rounded.
+// A box compared with itself overlaps by exactly 1, which is not above the last threshold, however
+// its corners are rounded.
 func TestAnExactResultOfFractionalBoxesHasTwentyOfTwentyOneThresholds(t *testing.T) {
 	var truth []Box
 	for i := range 200 {

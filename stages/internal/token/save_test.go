@@ -23,7 +23,8 @@ func memory(t *testing.T, dev kernels.Device, frame int) *Memory {
 	return &Memory{Frame: frame, Features: Share(dev, features), Pointer: Share(dev, pointer), IoU: 0.7, ObjectLogit: 3, KFScore: &score, Prompted: frame == 0}
 }
 
-// bank has memories 0 to 4: a prompt, two recent ones, one of which only the pointer is kept, and a newest.
+// bank has memories 0 to 4: a prompt, two recent ones, one of which only the pointer is kept, and a
+// newest.
 func bank(t *testing.T, dev kernels.Device) *Bank {
 	var m []*Memory
 	for i := range 5 {
@@ -93,7 +94,8 @@ func TestAnEmptyBankComesBack(t *testing.T) {
 	}
 }
 
-// A checkpoint is a file, and may hold anything: that is an error, and leaves nothing on the device.
+// A checkpoint is a file, and may hold anything: that is an error, and leaves nothing on the
+// device.
 func FuzzLoadBank(f *testing.F) {
 	dev, err := cpu.New(1)
 	if err != nil {

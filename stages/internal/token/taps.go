@@ -1,6 +1,7 @@
 package token
 
-// Taps are input ports for every type of edge, all optional: what a stage connects that takes whatever it is given.
+// Taps are input ports for every type of edge, all optional: what a stage connects that takes
+// whatever it is given.
 type Taps struct {
 	Frame       *Frame        `port:"frame,optional" doc:"decoded picture"`
 	Image       *Image        `port:"image,optional" doc:"network input"`

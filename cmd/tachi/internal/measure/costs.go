@@ -14,8 +14,9 @@ import (
 	"github.com/seed49bbd0e6/tachi/pipelines"
 )
 
-// What each stage costs is measured one stage after the other, each with the machine to itself: the source by reading, the
-// others in place (timing.go), in as many runs of the pipeline as there are stages. Nothing is left behind.
+// What each stage costs is measured one stage after the other, each with the machine to itself: the
+// source by reading, the others in place (timing.go), in as many runs of the pipeline as there are
+// stages. Nothing is left behind.
 
 // firings is how often each stage is timed.
 const firings = 10

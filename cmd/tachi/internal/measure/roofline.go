@@ -15,11 +15,13 @@ import (
 	"github.com/seed49bbd0e6/tachi/pipelines"
 )
 
-// The roofline says of every op how near it comes to what the machine can do. An op cannot take less than its multiply-adds
-// at the peak, nor than its operands at the bandwidth of copying: the longer of the two is its limit. Operands that a cache
-// still holds come faster than by copying, so that an op on a small map can beat its limit.
+// The roofline says of every op how near it comes to what the machine can do. An op cannot take
+// less than its multiply-adds at the peak, nor than its operands at the bandwidth of copying: the
+// longer of the two is its limit. Operands that a cache still holds come faster than by copying, so
+// that an op on a small map can beat its limit.
 //
-// Stages are measured one after the other, each with the machine to itself, as for `plan --measure`.
+// Stages are measured one after the other, each with the machine to itself, as for `plan
+// --measure`.
 
 // Recorder is a device that takes the time of every op while it is on.
 type Recorder struct {
@@ -48,8 +50,9 @@ type opTime struct {
 // OperandType implements kernels.HalfPrecision.
 func (r *Recorder) OperandType() kernels.DType { return kernels.OperandType(r.Device) }
 
-// repeats is how often an op is launched on an asynchronous device: one launch alone is dominated by submission. What is
-// made in place is then not what it should be, but only for a firing whose results nobody gets.
+// repeats is how often an op is launched on an asynchronous device: one launch alone is dominated
+// by submission. What is made in place is then not what it should be, but only for a firing whose
+// results nobody gets.
 const repeats = 20
 
 // Do carries out an op.
@@ -175,7 +178,8 @@ func (r *Recorder) Measure(ctx context.Context, p *pipelines.Plan, count int) (*
 	return &Roofline{r.Device.Info(), peak / 1e9, bandwidth / 1e9, lines, pipelines.DeviceLine(r.Device)}, nil
 }
 
-// WriteText prints the ops that take a hundredth of the time or more, the others together, and the sum.
+// WriteText prints the ops that take a hundredth of the time or more, the others together, and the
+// sum.
 func (r *Roofline) WriteText(out io.Writer) error {
 	sum, rest := opLine{Op: "a frame"}, opLine{Op: "others"}
 	add := func(to *opLine, l opLine) {

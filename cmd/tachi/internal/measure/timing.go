@@ -20,11 +20,12 @@ import (
 	"github.com/seed49bbd0e6/tachi/runtime"
 )
 
-// A stage is a pure function of its tokens, so it can be timed in place: run the pipeline until the memory is full, hold
-// the stage's next firing until every other stage has come to rest (they soon must, behind the one that is held), and
-// fire it again and again on the same tokens with the machine to itself. A sink writes files, to which the same frame
-// cannot be added again: there it is one firing after the other that is held and timed. An encoder of video computes on
-// when a firing is over, and holds frames back until it is closed: all that counts.
+// A stage is a pure function of its tokens, so it can be timed in place: run the pipeline until the
+// memory is full, hold the stage's next firing until every other stage has come to rest (they soon
+// must, behind the one that is held), and fire it again and again on the same tokens with the
+// machine to itself. A sink writes files, to which the same frame cannot be added again: there it
+// is one firing after the other that is held and timed. An encoder of video computes on when a
+// firing is over, and holds frames back until it is closed: all that counts.
 
 // full is the number of frames after which the bank of memories is full.
 const full = 9
@@ -72,8 +73,8 @@ func Stages(plan *graph.Plan) (out []string) {
 
 type fire = func(context.Context, []any) ([]any, error)
 
-// Stage runs the plan until a stage has been timed so often. during may be nil; it is told when the firings that are timed
-// begin and end.
+// Stage runs the plan until a stage has been timed so often. during may be nil; it is told when the
+// firings that are timed begin and end.
 func Stage(ctx context.Context, p *pipelines.Plan, id string, count int, during func(bool)) (*Timing, error) {
 	drain := make(chan struct{})
 	t := &Timing{id: id, sync: p.Model().Device.Sync, during: during}
@@ -135,8 +136,8 @@ func (t *Timing) measure(f fire, release func(any), count int, done func()) fire
 	}
 }
 
-// measureEach times a sink's firings after the memory is full, until there are count, and what it computes from its first
-// frame to its end.
+// measureEach times a sink's firings after the memory is full, until there are count, and what it
+// computes from its first frame to its end.
 func (t *Timing) measureEach(inst *graph.Node, count int, done func()) *graph.Node {
 	f, end := inst.Fire, inst.Close
 	var node graph.Node

@@ -1,4 +1,5 @@
-// The kernels with the geometry of AVX-512 (vectors of 16 floats, tiles of 12 rows) in instructions that every processor has.
+// The kernels with the geometry of AVX-512 (vectors of 16 floats, tiles of 12 rows) in instructions
+// that every processor has.
 #define ISA wide
 #define VL 16
 #define MR 12

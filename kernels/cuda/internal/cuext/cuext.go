@@ -1,10 +1,12 @@
 //go:build cuda
 
-// Package cuext adds to gorgonia.org/cu what it lacks: pinned memory, launches whose arguments are one packed struct,
-// more than 48 KB of shared memory, the log of the PTX compiler, captured graphs.
+// Package cuext adds to gorgonia.org/cu what it lacks: pinned memory, launches whose arguments are
+// one packed struct, more than 48 KB of shared memory, the log of the PTX compiler, captured
+// graphs.
 //
-// A context of CUDA is current in a thread of the system, which a goroutine may leave between any two calls. So every
-// function here takes the context, and makes it current in the same call of C as what it does.
+// A context of CUDA is current in a thread of the system, which a goroutine may leave between any
+// two calls. So every function here takes the context, and makes it current in the same call of C
+// as what it does.
 package cuext
 
 /*
@@ -178,7 +180,8 @@ func Load(ctx cu.CUContext, ptx string) (cu.Module, error) {
 	return moduleOf(m), nil
 }
 
-// AllowShared lets a kernel be launched with so much dynamic shared memory. Without, it gets 48 KB at most.
+// AllowShared lets a kernel be launched with so much dynamic shared memory. Without, it gets 48 KB
+// at most.
 func AllowShared(ctx cu.CUContext, f cu.Function, bytes int) error {
 	return result(C.shared(context(ctx), function(f), C.int(bytes)))
 }
