@@ -91,6 +91,10 @@ def animation(data):
     return matrices(keys).reshape(frames, bones, 4, 4)
 
 
+def picture(data):
+    return np.asarray(Image.open(io.BytesIO(data)).convert("RGBA")).copy()
+
+
 class Game:
     """The archive."""
 
@@ -120,7 +124,7 @@ class Game:
 
     def texture(self, file):
         base = "art/textures/skins/" + file
-        return self.keep(base, lambda: np.asarray(Image.open(io.BytesIO(self.read(base + ".cached.dds", base))).convert("RGBA")).copy())
+        return self.keep(base, lambda: picture(self.read(base + ".cached.dds", base)))
 
 
 class Actor:
@@ -132,7 +136,10 @@ class Actor:
         root = ElementTree.fromstring(game.read("art/actors/" + file))
         if root.tag == "qualitylevels":
             level = root.find("actor")
-            root = ElementTree.fromstring(game.read("art/actors/" + level.get("file"))) if level.get("file") else level.find("inline") or level
+            if level.get("file"):
+                root = ElementTree.fromstring(game.read("art/actors/" + level.get("file")))
+            else:
+                root = level
 
         def take(variant, all_of_it):
             if variant.get("file"):
@@ -193,7 +200,8 @@ class Actor:
 def library():
     """raster.c as a library."""
     path = os.path.join(tempfile.mkdtemp(), "raster.so")
-    subprocess.run(["cc", "-O3", "-march=native", "-shared", "-fPIC", os.path.join(HERE, "raster.c"), "-o", path, "-lm"], check=True)
+    source = os.path.join(HERE, "raster.c")
+    subprocess.run(["cc", "-O3", "-march=native", "-shared", "-fPIC", source, "-o", path, "-lm"], check=True)
     return ctypes.CDLL(path)
 
 
@@ -230,11 +238,12 @@ def draw(raster, game, actor, name, own, rng):
             cut = 128 if "trans" in material and "player" not in material or "alpha" in material else 0
             if "player" in material:
                 alpha = texture[..., 3:] / 255.0
-                texture = np.dstack([(texture[..., :3] * alpha + player * (1 - alpha)).astype(np.uint8), np.full(texture.shape[:2], 255, np.uint8)])
+                rgb = texture[..., :3] * alpha + player * (1 - alpha)  # where there is none, the player's colour
+                texture = np.dstack([rgb, np.full(rgb.shape[:2], 255)]).astype(np.uint8)
             texture = np.ascontiguousarray(texture)
-            p_ = lambda v: v.ctypes.data_as(ctypes.c_void_p)
-            raster.raster(p_(points), p_(attributes), p_(mesh.faces), len(mesh.faces), p_(texture), texture.shape[1], texture.shape[0], cut,
-                          p_(x), p_(depth), big, big)
+            points, attributes, faces, skin, image, far = (
+                v.ctypes.data_as(ctypes.c_void_p) for v in (points, attributes, mesh.faces, texture, x, depth))
+            raster.raster(points, attributes, faces, len(mesh.faces), skin, texture.shape[1], texture.shape[0], cut, image, far, big, big)
         x = cv2.resize((x * (x[..., 3:] > 0)).astype(np.uint8), (SIDE, SIDE), interpolation=cv2.INTER_AREA)
         out.append(x)
     return np.stack(out)

@@ -89,7 +89,7 @@ def arguments():
     p.add_argument("--frames", type=int, default=16, help="frames of a clip")
     p.add_argument("--every", type=float, default=8, help="minutes between evaluations")
     p.add_argument("--workers", type=int, default=2, help="processes of one thread, each with its own share of every batch")
-    p.add_argument("--half", action="store_true", help="products in bfloat16, on a CPU that has instructions for it")
+    p.add_argument("--half", action="store_true", help="bfloat16 products, on a CPU that has instructions for them")
     p.add_argument("--device", default="cpu", help="cpu or cuda; a GPU wants --workers 1 and larger batches")
     return p.parse_args()
 
@@ -121,7 +121,7 @@ def optimisers(model, help, args, worker):
             matrices.append((n, p))
     groups = [{"params": decay, "weight_decay": 0.05}, {"params": plain, "weight_decay": 0.0}]
     both = [torch.optim.AdamW(groups, lr=0.0, betas=(0.9, 0.98), fused=True)]
-    return both + [muon.Muon(matrices, worker, args.workers)] if matrices else both
+    return both + [muon.Muon(matrices, worker, args.workers, half=args.half)] if matrices else both
 
 
 def rate(args, done, step):
@@ -282,6 +282,9 @@ class Run:
         self.pool = self.clips()
         self.rng = np.random.default_rng([self.step, worker])
         self.sums, self.recent, self.frames, self.since = {}, {}, 0, time.time()
+        self.told = False  # to stop
+        if args.workers == 1:
+            signal.signal(signal.SIGTERM, lambda *_: setattr(self, "told", True))
 
     def clips(self):
         """The clips to train on, beginning after those that were seen."""
@@ -333,7 +336,7 @@ class Run:
                 group.broadcast(clock, 0)  # one clock, so that all take the same branches
             self.seconds, unsaved, unseen, left = clock.tolist()
             whole = min(args.minutes * 60, self.seconds + left)
-            if self.seconds >= whole:
+            if self.seconds >= whole or self.told:
                 break
             self.advance(self.seconds / whole)
             self.seconds += min(time.time() - now, 10)
@@ -345,14 +348,15 @@ class Run:
                 evaluated = time.time()
         if self.worker == 0:
             self.save()
-            self.report()
+            if not self.told:
+                self.report()
 
     def stand(self):
         """Returns once the file that says to stand still is gone."""
         if self.args.pause and os.path.exists(self.args.pause):
             self.save()
             self.say("stands still")
-            while os.path.exists(self.args.pause):
+            while os.path.exists(self.args.pause) and not self.told:
                 time.sleep(2)
 
     def advance(self, done):
