@@ -1,12 +1,15 @@
-"""Clips from the generator, a pool of them in memory, and the prompts drawn from their ground truth.
+"""Clips from generators, pools of them in memory, and the prompts drawn from their ground truth.
 
 `tachi synth --stream` writes clip after clip: a line of JSON, then for every frame its RGB24 pixels and one byte mask per
-object (1 where the object is visible). A thread reads them into a pool that the trainer samples from: the generator
-shares the cores with the training, and a clip seen under another flip, turn or tint is nearly as good as a new one.
+object (1 where the object is visible). So does natural.py. A thread per generator reads them into a pool that the trainer
+samples from: the generators share the cores with the training, and a clip seen under another flip, turn or tint is nearly
+as good as a new one.
 """
 
 import json
+import os
 import subprocess
+import sys
 import threading
 import time
 
@@ -14,6 +17,7 @@ import numpy as np
 import torch
 
 FAMILIES = ("easy", "occlusion", "crossing", "exit")
+NATURAL = tuple("natural-" + f for f in FAMILIES)
 TRAINING, VALIDATION, TEST = 1_000_000, 2_000_000, 3_000_000  # first seeds, a million each
 
 
@@ -32,10 +36,20 @@ class Clip:
         return np.unpackbits(self.bits[t, k], axis=-1)
 
 
-def stream(tachi, seed, clips, frames, family="all", size=256):
-    """Yields clips of the generator as they come."""
-    command = ["nice", tachi, "synth", "--stream", "--seed", str(seed), "--clips", str(clips), "--frames", str(frames),
-               "--size", f"{size}x{size}", "--family", family, "--jobs", "1"]
+def synthetic(tachi, seed, frames, clips=1_000_000, family="all", size=256):
+    """The clips of `tachi synth`."""
+    return stream([tachi, "synth", "--stream", "--size", f"{size}x{size}", "--jobs", "1"], seed, clips, frames, family)
+
+
+def natural(material, seed, frames, clips=1_000_000, family="all"):
+    """The clips of natural.py from a folder of material."""
+    program = os.path.join(os.path.dirname(os.path.abspath(__file__)), "natural.py")
+    return stream([sys.executable, program, "--material", material], seed, clips, frames, family)
+
+
+def stream(program, seed, clips, frames, family):
+    """Yields clips of a generator as they come."""
+    command = ["nice", *program, "--seed", str(seed), "--clips", str(clips), "--frames", str(frames), "--family", family]
     with subprocess.Popen(command, stdout=subprocess.PIPE, bufsize=1 << 20) as process:
         try:
             for _ in range(clips):
@@ -61,25 +75,27 @@ def read(pipe, n):
 
 
 class Pool:
-    """The latest clips of the generator, at most `size` of them; `pace` clips are made per second once it is full."""
+    """The latest clips of a generator, at most `size` of them; once it is full, a new one is made for every `uses` samples."""
 
-    def __init__(self, tachi, seed, frames, size, pace):
-        self.clips, self.count, self.lock, self.error = [], 0, threading.Lock(), None
-        self.args = tachi, seed, frames, size, pace
-        threading.Thread(target=self._fill, daemon=True).start()
+    def __init__(self, clips, size, uses):
+        self.clips, self.count, self.error = [], 0, None
+        self.lock, self.due, self.each = threading.Lock(), 0.0, 1 / uses
+        threading.Thread(target=self._fill, args=(clips, size), daemon=True).start()
 
-    def _fill(self):
-        tachi, seed, frames, size, pace = self.args
+    def _fill(self, clips, size):
         try:
-            for clip in stream(tachi, seed, 1_000_000 - (seed - TRAINING), frames):
+            for clip in clips:
                 with self.lock:
                     if len(self.clips) < size:
                         self.clips.append(clip)
                     else:
                         self.clips[self.count % size] = clip
                     self.count += 1
-                if self.count > size:
-                    time.sleep(1 / pace)
+                if len(self.clips) == size:
+                    while self.due < 1:
+                        time.sleep(0.1)
+                    with self.lock:
+                        self.due -= 1
         except Exception as e:  # the trainer raises it from wait
             self.error = e
 
@@ -91,13 +107,33 @@ class Pool:
             time.sleep(0.2)
 
     def sample(self, rng):
+        if self.error:
+            raise self.error
         with self.lock:
+            self.due = min(self.due + self.each, 20)
             return self.clips[rng.integers(len(self.clips))]
 
 
-def turn(rng):
-    """Draws one of the eight symmetries of the square, as a function of arrays whose axes 1 and 2 are the picture's."""
-    swap, up, left = rng.random(3) < 0.5
+class Mixture:
+    """Pools, and with which chance each is sampled."""
+
+    def __init__(self, pools, shares):
+        self.pools, self.shares = pools, np.array(shares) / sum(shares)
+
+    def wait(self, n):
+        for p in self.pools:
+            p.wait(n)
+
+    def sample(self, rng):
+        return self.pools[rng.choice(len(self.pools), p=self.shares)].sample(rng)
+
+
+def turn(rng, natural):
+    """Draws one of the eight symmetries of the square, as a function of arrays whose axes 1 and 2 are the picture's.
+
+    Photographs are mostly left upright: the world has a top.
+    """
+    swap, up, left = rng.random(3) < ((0.06, 0.06, 0.5) if natural else 0.5)
 
     def apply(x):
         x = np.swapaxes(x, 1, 2) if swap else x
@@ -107,9 +143,9 @@ def turn(rng):
     return apply
 
 
-def tint(rng, rgb):
+def tint(rng, rgb, natural):
     """Changes the brightness, contrast and the order of the colours of a whole clip."""
-    if rng.random() < 0.3:
+    if rng.random() < (0.12 if natural else 0.3):
         rgb = rgb[..., rng.permutation(3)]
     if rng.random() < 0.5:
         table = (np.arange(256) - 128) * rng.uniform(0.7, 1.3) + 128 + rng.uniform(-25, 25)
@@ -161,8 +197,9 @@ def batch(pool, rng, clips, objects, indices, side, least=40):
         chosen = choose(rng, every[:, 0].sum((1, 2)), objects, least)
         if chosen is None:
             continue
-        same = turn(rng)
-        rgbs.append(np.ascontiguousarray(tint(rng, same(rgb))))
+        photographed = clip.family in NATURAL
+        same = turn(rng, photographed)
+        rgbs.append(np.ascontiguousarray(tint(rng, same(rgb), photographed)))
         masks.extend(np.ascontiguousarray(same(every[k])) for k in chosen)
         label = np.zeros_like(every[0])
         for k, mask in enumerate(every):

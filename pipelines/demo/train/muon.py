@@ -10,17 +10,18 @@ import torch.distributed as group
 POLYNOMIAL = 3.4445, -4.7750, 2.0315  # Jordan's quintic: singular values in (0, 1] end near 1 after five rounds
 
 
-def orthogonal(x, rounds=5):
-    """[B, m, n] -> the nearest matrices with equal singular values, about."""
+def orthogonal(x, rounds=5, half=False):
+    """[B, m, n] -> the nearest matrices with equal singular values, about; bfloat16 is enough for that."""
     a, b, c = POLYNOMIAL
     tall = x.shape[-2] > x.shape[-1]
     if tall:
         x = x.mT
     x = x / (x.norm(dim=(-2, -1), keepdim=True) + 1e-7)
+    x = x.bfloat16() if half else x
     for _ in range(rounds):
         g = x @ x.mT
         x = a * x + (b * g + c * g @ g) @ x
-    return x.mT if tall else x
+    return (x.mT if tall else x).float()
 
 
 class Muon(torch.optim.Optimizer):
@@ -29,9 +30,9 @@ class Muon(torch.optim.Optimizer):
     A fused projection of queries, keys and values counts as three matrices.
     """
 
-    def __init__(self, named, worker, workers, decay=0.05, momentum=0.95):
+    def __init__(self, named, worker, workers, decay=0.05, momentum=0.95, half=False):
         super().__init__([{"params": [p for _, p in named]}], {"lr": 0.0})
-        self.decay, self.momentum, self.worker, self.workers = decay, momentum, worker, workers
+        self.decay, self.momentum, self.worker, self.workers, self.half = decay, momentum, worker, workers, half
         self.parts = [3 if n.endswith("qkv.weight") else 1 for n, _ in named]
 
     @torch.no_grad()
@@ -51,7 +52,7 @@ class Muon(torch.optim.Optimizer):
         for i, batch in enumerate(batches.values()):
             own = slice(self.worker, None, self.workers)
             if mine := batch[own]:
-                updates[i][own] = orthogonal(torch.stack([u for u, _ in mine]))
+                updates[i][own] = orthogonal(torch.stack([u for u, _ in mine]), half=self.half)
         if self.workers > 1:
             flat = torch.cat([u.flatten() for u in updates])
             group.all_reduce(flat)

@@ -22,13 +22,13 @@ def attention(q, k, v, dropout_p=0.0):
 
 
 @contextlib.contextmanager
-def fast(device="cpu"):
-    """Within it, attention is spelled out on a CPU, and products are bfloat16 on a GPU. Few CPUs have bfloat16."""
+def fast(device="cpu", half=False):
+    """Within it, attention is spelled out on a CPU, and products are bfloat16 on a GPU, or on a CPU that is said to have it."""
     kernel = F.scaled_dot_product_attention
     if device == "cpu":
         F.scaled_dot_product_attention = attention
     try:
-        with torch.autocast(device, torch.bfloat16, enabled=device != "cpu"):
+        with torch.autocast(device, torch.bfloat16, enabled=half or device != "cpu"):
             yield
     finally:
         F.scaled_dot_product_attention = kernel

@@ -1,8 +1,13 @@
-"""Trains nano, the network in the box, from nothing, on the video of `tachi synth`.
+"""Trains nano, the network in the box, on the video of `tachi synth` and of natural.py.
 
     python -m venv venv && venv/bin/pip install -r requirements.txt
     git clone https://github.com/facebookresearch/sam2 && (cd sam2 && git checkout 2b90b9f5)
-    venv/bin/python train.py --sam2 sam2 --tachi ../../../tachi --minutes 60 --out nano.safetensors
+    venv/bin/python material.py --sequences sequences && venv/bin/python models.py --zip packages/0ad-data/usr/share/games/0ad/mods/public/public.zip
+    venv/bin/python train.py --sam2 sam2 --tachi ../../../tachi --natural material/training --validation material/validation \
+        --real material/validation/sequences --init ../nano.safetensors --half --workers 1 --minutes 480 --out nano.safetensors
+
+Without --natural it sees procedural textures alone, and without --init it begins from nothing. Validation material, like the
+sequences of --real, is for reading how far it is, and for nothing else.
 
 Stages share the minutes. First the network segments single frames: a box, a click, or a mask of an object, and the object's
 mask. Then it tracks as well: an object is prompted on the first of a few frames of a clip, up to three frames apart, and
@@ -22,13 +27,14 @@ first thousands of steps on finding out that a prompt names a place, and with th
 Two processes of one thread share every batch: faster than one process of two threads, above all beside other work.
 Rates follow the share of the minutes that has passed, so a run that is stopped goes on with --resume where it was, and
 one that was too short goes on with --resume and more --minutes. The state, every two minutes, is in state/, the weights (an
-average over the last thousand steps, in float16) are written at every evaluation, and log.csv has a line for each. Without
-the state, --init begins with such weights. On a GPU: --device cuda --workers 1 --images 32 --clips 16.
+average over the last thousand steps, in float16) are written at every evaluation, and log.jsonl has a line for each
+(log.csv is the log of the weights in the box). Without the state, --init begins with such weights. While the file --pause
+exists, it stands still. On a GPU: --device cuda --workers 1 --images 32 --clips 16.
 """
 
 import argparse
-import csv
 import datetime
+import json
 import math
 import os
 import signal
@@ -58,7 +64,12 @@ def arguments():
     p.add_argument("--tachi", required=True, help="the program, for its generator")
     p.add_argument("--out", default="nano.safetensors", help="weights to write")
     p.add_argument("--state", default=os.path.join(HERE, "state"), help="folder of the state")
-    p.add_argument("--log", default=os.path.join(HERE, "log.csv"))
+    p.add_argument("--log", default=os.path.join(HERE, "log.jsonl"))
+    p.add_argument("--natural", help="folder of material for natural.py (material.py makes it)")
+    p.add_argument("--share", type=float, default=0.8, help="of natural clips among all")
+    p.add_argument("--validation", help="folder of other material, to evaluate on")
+    p.add_argument("--real", help="folder of real sequences to evaluate on")
+    p.add_argument("--pause", help="while this file exists, the training stands still")
     p.add_argument("--minutes", type=float, default=60, help="of training in all, over every resumption")
     p.add_argument("--until", help="stop at this time of day, HH:MM UTC, whatever is left")
     p.add_argument("--resume", action="store_true", help="go on from the state")
@@ -74,10 +85,11 @@ def arguments():
     p.add_argument("--rate", type=float, default=2e-3, help="highest learning rate")
     p.add_argument("--fall", type=float, default=0.4, help="share of the minutes over which the rate falls at the end")
     p.add_argument("--pool", type=int, default=450, help="clips that a worker holds in memory")
-    p.add_argument("--pace", type=float, default=0.5, help="new clips a second once the pool is full, for each worker")
+    p.add_argument("--uses", type=float, default=8, help="how often a clip is drawn on the average before a new one takes its place")
     p.add_argument("--frames", type=int, default=16, help="frames of a clip")
     p.add_argument("--every", type=float, default=8, help="minutes between evaluations")
     p.add_argument("--workers", type=int, default=2, help="processes of one thread, each with its own share of every batch")
+    p.add_argument("--half", action="store_true", help="bfloat16 products, on a CPU that has instructions for them")
     p.add_argument("--device", default="cpu", help="cpu or cuda; a GPU wants --workers 1 and larger batches")
     return p.parse_args()
 
@@ -109,7 +121,7 @@ def optimisers(model, help, args, worker):
             matrices.append((n, p))
     groups = [{"params": decay, "weight_decay": 0.05}, {"params": plain, "weight_decay": 0.0}]
     both = [torch.optim.AdamW(groups, lr=0.0, betas=(0.9, 0.98), fused=True)]
-    return both + [muon.Muon(matrices, worker, args.workers)] if matrices else both
+    return both + [muon.Muon(matrices, worker, args.workers, half=args.half)] if matrices else both
 
 
 def rate(args, done, step):
@@ -150,7 +162,7 @@ def single_step(model, help, pool, rng, common, args, done):
     points = prompts(rng, masks[0], kind, side, args.device)
     rgb, masks, labels = (x.to(args.device) for x in (rgb, masks, labels))
     target = losses.targets(masks[0])
-    with network.fast(args.device):
+    with network.fast(args.device, args.half):
         feats, _, sizes = network.encode(model, nano.normalise(rgb[0]))
         scene = help.scene(network.maps(feats, sizes), labels[0])
         mask = model.mask_downsample(masks[0][:, None].float()) if kind == "mask" else None
@@ -163,7 +175,7 @@ def single_step(model, help, pool, rng, common, args, done):
 
 def excerpt(common, length, done):
     """Draws the frames of a training excerpt: positions in the clip, and the numbers by which the memory counts them."""
-    count = 4 if done < 0.7 else int(common.choice([4, 6, 8], p=[0.5, 0.25, 0.25]))
+    count = 4 if done < 0.3 else int(common.choice([4, 6, 8], p=[0.5, 0.25, 0.25]))
     stride = int(common.integers(1, min(3, (length - 1) // (count - 1)) + 1))
     start = int(common.integers(length - (count - 1) * stride))
     at = start + stride * np.arange(count)
@@ -187,7 +199,7 @@ def clip_step(model, help, pool, rng, common, args, done):
     rgb, masks, labels = (x.to(args.device) for x in (rgb, masks, labels))
     bank = {"cond_frame_outputs": {}, "non_cond_frame_outputs": {}}
     loss, parts = 0, []
-    with network.fast(args.device):
+    with network.fast(args.device, args.half):
         feats, pos, sizes = network.encode(model, nano.normalise(rgb.flatten(0, 1)))
         scene = help.scene(network.maps(feats, sizes), labels.flatten(0, 1))
         for t in range(frames):
@@ -236,21 +248,16 @@ def deadline(until):
 
 
 class Log:
-    """A CSV file with one line per evaluation; quantities that a line does not have stay empty."""
-
-    FIELDS = (["step", "minutes", "rate", "frames_per_second"]
-              + [f"{stage}_{part}" for stage in ("frame", "clip") for part in ("loss", "focal", "dice", "iou", "score", "j", "scene", "hint", "norm")]
-              + [f"{kind}_{f}" for kind in ("box", "track") for f in (*data.FAMILIES, "all")] + ["score_accuracy", "seconds"])
+    """A file with one line of JSON per evaluation."""
 
     def __init__(self, path, append):
         self.path = path
-        if not append or not os.path.exists(path):
-            with open(path, "w", newline="") as f:
-                csv.writer(f).writerow(self.FIELDS)
+        if not append:
+            open(path, "w").close()
 
     def write(self, **values):
-        with open(self.path, "a", newline="") as f:
-            csv.writer(f).writerow([f"{values[k]:.5g}" if k in values else "" for k in self.FIELDS])
+        with open(self.path, "a") as f:
+            f.write(json.dumps({k: float(f"{v:.5g}") if isinstance(v, float) else v for k, v in values.items()}) + "\n")
 
 
 class Run:
@@ -261,7 +268,7 @@ class Run:
         self.model, own = (nano.build(args.sam2).train().to(args.device) for _ in range(2))
         self.help = hints.Hints(self.model).to(args.device)
         self.optimizers, self.average = optimisers(self.model, self.help, args, worker), Average(own, self.model)
-        self.step, self.seconds, self.seen = 0, 0.0, 0
+        self.step, self.seconds, self.seen = 0, 0.0, [0, 0]
         self.latest = os.path.join(args.state, "latest.pt")
         if args.resume and os.path.exists(self.latest):
             self.load(torch.load(self.latest, weights_only=True, map_location=args.device))
@@ -270,12 +277,27 @@ class Run:
                 model.load_state_dict({k: v.float() for k, v in load_file(args.init).items()})
         self.say(f"{sum(p.numel() for p in self.model.parameters()):,} parameters, step {self.step}, {self.seconds / 60:.1f} minutes")
         if worker == 0:
-            self.validation = evaluate.load(args.tachi)
+            self.validation = evaluate.load(args.tachi, args.validation)
             self.log = Log(args.log, args.resume)
-        first = data.TRAINING + worker * (1_000_000 // args.workers) + self.seen // len(data.FAMILIES)
-        self.pool = data.Pool(args.tachi, first, args.frames, args.pool, args.pace)
+        self.pool = self.clips()
         self.rng = np.random.default_rng([self.step, worker])
         self.sums, self.recent, self.frames, self.since = {}, {}, 0, time.time()
+        self.told = False  # to stop
+        if args.workers == 1:
+            signal.signal(signal.SIGTERM, lambda *_: setattr(self, "told", True))
+
+    def clips(self):
+        """The clips to train on, beginning after those that were seen."""
+        args, share = self.args, self.args.share if self.args.natural else 0
+
+        def pool(source, which, share):
+            first = data.TRAINING + self.worker * (1_000_000 // args.workers) + self.seen[which] // len(data.FAMILIES)
+            return data.Pool(source(first), max(round(args.pool * share), 1), args.uses)
+
+        pools = [pool(lambda first: data.synthetic(args.tachi, first, args.frames), 0, 1 - share)]
+        if share:
+            pools.append(pool(lambda first: data.natural(args.natural, first, args.frames), 1, share))
+        return data.Mixture(pools, [1 - share, share][: len(pools)])
 
     def load(self, s):
         self.model.load_state_dict(s["model"])
@@ -284,11 +306,12 @@ class Run:
         for o, own in zip(self.optimizers, s["optimizers"]):
             o.load_state_dict(own)
         self.average.steps = self.step = s["step"]
-        self.seconds, self.seen = s["seconds"], s["clips"]
+        self.seconds, self.seen = s["seconds"], list(s["clips"])
 
     def save(self):
         state = dict(model=self.model.state_dict(), average=self.average.model.state_dict(), help=self.help.state_dict(),
-                     optimizers=[o.state_dict() for o in self.optimizers], step=self.step, seconds=self.seconds, clips=self.seen + self.pool.count)
+                     optimizers=[o.state_dict() for o in self.optimizers], step=self.step, seconds=self.seconds,
+                     clips=[n + p.count for n, p in zip(self.seen, self.pool.pools)] + self.seen[len(self.pool.pools) :])
         torch.save(state, self.latest + ".partial")
         os.replace(self.latest + ".partial", self.latest)
 
@@ -302,17 +325,18 @@ class Run:
         A step counts ten seconds at most: time during which the processes stand still is not training.
         """
         args = self.args
-        self.pool.wait(32)
+        self.pool.wait(12)
         stop = deadline(args.until)
         saved = evaluated = time.time()
         while True:
+            self.stand()
             now = time.time()
             clock = torch.tensor([self.seconds, now - saved, now - evaluated, stop - now], dtype=torch.float64)
             if args.workers > 1:
                 group.broadcast(clock, 0)  # one clock, so that all take the same branches
             self.seconds, unsaved, unseen, left = clock.tolist()
             whole = min(args.minutes * 60, self.seconds + left)
-            if self.seconds >= whole:
+            if self.seconds >= whole or self.told:
                 break
             self.advance(self.seconds / whole)
             self.seconds += min(time.time() - now, 10)
@@ -324,7 +348,16 @@ class Run:
                 evaluated = time.time()
         if self.worker == 0:
             self.save()
-            self.report()
+            if not self.told:
+                self.report()
+
+    def stand(self):
+        """Returns once the file that says to stand still is gone."""
+        if self.args.pause and os.path.exists(self.args.pause):
+            self.save()
+            self.say("stands still")
+            while os.path.exists(self.args.pause) and not self.told:
+                time.sleep(2)
 
     def advance(self, done):
         """One step."""
@@ -367,8 +400,10 @@ class Run:
         pace = self.pace()
         tracks = "clip_loss" in self.sums
         scores = evaluate.run(self.average.model, self.validation, tracks, self.args.device)
+        if self.args.real:
+            scores |= evaluate.reals(self.average.model, self.args.real)
         nano.export(self.average.model.state_dict(), self.args.out)
-        self.log.write(step=self.step, minutes=self.seconds / 60, rate=self.optimizers[0].param_groups[0]["lr"],
+        self.log.write(time=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()), step=self.step, minutes=self.seconds / 60, rate=self.optimizers[0].param_groups[0]["lr"],
                        frames_per_second=pace, **self.means(), **scores)
         self.say("  ".join(f"{k} {v:.4f}" for k, v in scores.items()))
         self.sums, self.frames, self.since = {}, 0, time.time()

@@ -55,7 +55,7 @@ def golden(rules, args):
         model.load_state_dict({k: v.float() for k, v in weights.items()}, strict=True)
         return model
 
-    clip = next(data.stream(args.tachi, CLIP["seed"], 1, CLIP["frames"], CLIP["family"]))
+    clip = next(data.synthetic(args.tachi, CLIP["seed"], CLIP["frames"], 1, CLIP["family"]))
     box = data.boxes(torch.from_numpy(clip.mask(0, clip.target))[None])[0].tolist()
     with pictures(clip.rgb) as folder:
         seen, run = twice(f"nano {rules}", lambda: build(stored), folder, {"box": box})
