@@ -45,7 +45,8 @@ race: deps
 
 # The kernels of the CPU, on each instruction set, and the emulator of the GPU with the sanitizers of addresses and of undefined
 # behaviour: an access beyond a tensor or its shared memory stops it, and one that is misaligned or impossible.
-SANITIZE := ASAN_OPTIONS=allocator_may_return_null=1 CGO_CFLAGS="-g -fsanitize=address,undefined -fno-sanitize-recover=undefined" CGO_LDFLAGS="-fsanitize=undefined" \
+# One test asks for more memory than there is. Leaks are counted by the devices: what Go holds looks lost to C.
+SANITIZE := ASAN_OPTIONS=allocator_may_return_null=1:detect_leaks=0 CGO_CFLAGS="-g -fsanitize=address,undefined -fno-sanitize-recover=undefined" CGO_LDFLAGS="-fsanitize=undefined" \
 	CGO_CXXFLAGS="-O1 -g -fsanitize=address,undefined -fno-sanitize-recover=undefined" .ci/go test -asan -timeout 30m
 
 sanitize: deps sanitize-cpu
