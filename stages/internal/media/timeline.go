@@ -43,6 +43,12 @@ type clock struct {
 	shift         int64   // is added to what the container says
 	last, next    int64   // when the packet before is decoded, and how long it lasts from there; NoPtsValue at the beginning
 	end           int64   // when the last picture shown of all packets ends
+
+	// Of the packets since the last jump. Program streams do not say of every picture when it is
+	// shown; together they last as long as their packets.
+	begin   int64 // when the first picture is shown
+	total   int64 // how long the pictures last
+	untimed bool  // some do not say when they are shown
 }
 
 const (
@@ -66,7 +72,7 @@ func newTimeline(fc *astiav.FormatContext, video, audio *astiav.Stream, frame fl
 }
 
 func newClock(st *astiav.Stream, back, forward float64) clock {
-	c := clock{unit: st.TimeBase().Float64(), back: back, forward: forward, last: astiav.NoPtsValue, end: math.MinInt64}
+	c := clock{unit: st.TimeBase().Float64(), back: back, forward: forward, last: astiav.NoPtsValue, end: math.MinInt64, begin: math.MaxInt64}
 	if bits := wrapBits(st); bits > 0 && bits < 63 {
 		c.cycle = 1 << bits
 	}
@@ -104,15 +110,21 @@ func (t *timeline) picture(p *astiav.Packet, step int64) {
 		}
 		_, full, jump := c.late(dts, c.shift)
 		c.shift -= full
+		if c.untimed {
+			c.end = max(c.end, c.begin+c.total)
+		}
 		if late := shown + c.shift - c.end; jump && (late > 0 || float64(late)*c.unit < -c.back) {
 			c.shift -= late
 			t.jumped(float64(late)*c.unit, c.end)
+			c.begin, c.total, c.untimed = math.MaxInt64, 0, false
 		}
 		duration := p.Duration()
 		if duration <= 0 {
 			duration = step
 		}
 		c.pass(dts, duration)
+		c.begin, c.total = min(c.begin, shown+c.shift), c.total+duration
+		c.untimed = c.untimed || pts == astiav.NoPtsValue
 		c.end = max(c.end, shown+c.shift+duration)
 		p.SetDts(dts + c.shift)
 	}

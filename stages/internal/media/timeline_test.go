@@ -8,6 +8,8 @@ import (
 	"math"
 	"slices"
 	"testing"
+
+	"github.com/asticode/go-astiav"
 )
 
 // Transport streams that are joined go on as one: every frame follows the one before, and the sound
@@ -103,5 +105,31 @@ func TestWhereTimesDoNotJumpAStepForwardIsAGap(t *testing.T) {
 		if _, _, jump := jumpy.late(at, 0); jump != want {
 			t.Error(at, jump)
 		}
+	}
+}
+
+// Program streams do not say of every picture when it is shown. The last one of a part may be one of
+// those: the next part begins when it ends, not when it begins.
+func TestAPartEndsWithAPictureThatDoesNotSayWhenItIsShown(t *testing.T) {
+	const frame = 3000
+	unit := 1.0 / 90000
+	l := timeline{video: clock{unit: unit, back: frame * unit / 2, forward: latest, last: astiav.NoPtsValue, end: math.MinInt64, begin: math.MaxInt64}}
+	// I, P, B, B; then a P that comes before the B that is shown first, and has no time of its own.
+	part := [][2]int64{{3000, 0}, {12000, 3000}, {6000, 6000}, {9000, 9000}, {astiav.NoPtsValue, 12000}, {15000, 15000}}
+	var shown []int64
+	for range 2 {
+		for _, times := range part {
+			p := astiav.AllocPacket()
+			defer p.Free()
+			p.SetPts(times[0])
+			p.SetDts(times[1])
+			p.SetDuration(frame)
+			l.picture(p, frame)
+			shown = append(shown, p.Pts())
+		}
+	}
+	// The first part has pictures from 3000 on, six of them: it ends at 21000.
+	if want := int64(3000 + 6*frame); l.jumps.Count != 1 || shown[6] != want || shown[9] != want+2*frame {
+		t.Errorf("%d jumps, the second part begins at %d, want %d: %v", l.jumps.Count, shown[6], want, shown)
 	}
 }
