@@ -21,6 +21,7 @@ import (
 
 	"github.com/alecthomas/kong"
 	"github.com/rs/zerolog"
+	"golang.org/x/term"
 
 	"github.com/seed49bbd0e6/tachi/graph"
 	"github.com/seed49bbd0e6/tachi/stages/model"
@@ -288,4 +289,20 @@ func exitCode(err error) int {
 		return exitBadConfig
 	}
 	return exitFailed
+}
+
+// writeJSON prints a value, indented on a terminal.
+func writeJSON(a *app, v any) error {
+	e := json.NewEncoder(a.out)
+	e.SetEscapeHTML(false)
+	if isTerminal(a.out) {
+		e.SetIndent("", "  ")
+	}
+	return e.Encode(v)
+}
+
+// isTerminal reports whether w is a terminal.
+func isTerminal(w io.Writer) bool {
+	f, ok := w.(*os.File)
+	return ok && term.IsTerminal(int(f.Fd()))
 }

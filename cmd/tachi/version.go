@@ -2,12 +2,8 @@ package main
 
 import (
 	"fmt"
-	"io"
-	"os"
 	goruntime "runtime"
 	"runtime/debug"
-
-	"golang.org/x/term"
 
 	"github.com/seed49bbd0e6/tachi/kernels/cpu"
 	"github.com/seed49bbd0e6/tachi/pipelines"
@@ -43,10 +39,4 @@ func (versionCmd) Run(a *app) error {
 	}
 	_, err = fmt.Fprintf(a.out, "tachi %s, %s\n%s\n%s\nvideo: %v\n", rev, goruntime.Version(), pipelines.DeviceLine(dev), pipelines.CUDAState(), stages.HasVideo)
 	return err
-}
-
-// isTerminal reports whether w is a terminal.
-func isTerminal(w io.Writer) bool {
-	f, ok := w.(*os.File)
-	return ok && term.IsTerminal(int(f.Fd()))
 }
