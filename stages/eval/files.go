@@ -25,11 +25,11 @@ import (
 // Files compares a result with a truth, object by object, those of the truth's first picture or the
 // one given. Boxes are of one object, and its number is 0 when there are no masks.
 func Files(truth, result string, object int) (map[int]Scores, error) {
-	t, err := openTrack(truth)
+	t, err := openTrack(truth, object)
 	if err != nil {
 		return nil, err
 	}
-	r, err := openTrack(result)
+	r, err := openTrack(result, object)
 	if err != nil {
 		return nil, err
 	}
@@ -74,7 +74,8 @@ func (f files) String() string {
 	return "boxes only"
 }
 
-func openTrack(path string) (f files, err error) {
+// openTrack looks what a path holds. A run on several objects writes tracks-N.txt for each.
+func openTrack(path string, object int) (f files, err error) {
 	info, err := os.Stat(path)
 	if err != nil {
 		return f, bad("%w", err)
@@ -88,10 +89,13 @@ func openTrack(path string) (f files, err error) {
 			f.masks = dir
 		}
 	}
-	for _, name := range []string{"groundtruth.txt", "tracks.txt"} {
+	for _, name := range []string{"groundtruth.txt", "tracks.txt", fmt.Sprintf("tracks-%d.txt", object)} {
 		if exists(name) && f.boxes == "" {
 			f.boxes = filepath.Join(path, name)
 		}
+	}
+	if several, _ := filepath.Glob(filepath.Join(escape(path), "tracks-*.txt")); f.boxes == "" && f.masks == "" && len(several) > 0 {
+		return f, bad("%s: has the tracks of %d objects, say which one with --object N", path, len(several))
 	}
 	for _, name := range []string{"absent.txt", "full_occlusion.txt", "out_of_view.txt"} {
 		if exists(name) {

@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/seed49bbd0e6/tachi/graph"
+	"github.com/seed49bbd0e6/tachi/graph/infile"
 	"github.com/seed49bbd0e6/tachi/kernels"
 	"github.com/seed49bbd0e6/tachi/kernels/weights"
 	"github.com/seed49bbd0e6/tachi/pipelines/demo"
@@ -127,6 +128,9 @@ func Hash(s graph.ModelSettings) (string, error) {
 
 // copyFile writes what a file holds.
 func copyFile(w io.Writer, path string) error {
+	if err := infile.Regular(path); err != nil {
+		return fmt.Errorf("%s: %w", path, err)
+	}
 	f, err := os.Open(path)
 	if err != nil {
 		return err
