@@ -22,17 +22,19 @@ func (s *Stage) Inputs(values []any) any {
 
 // Outputs takes an output struct apart: one value for each output port. The error says that the
 // stage has answered with something else than its output struct.
-func (s *Stage) Outputs(out any) ([]any, error) {
+func (s *Stage) Outputs(out any) ([]any, error) { return s.AppendOutputs(nil, out) }
+
+// AppendOutputs is Outputs that appends the values to a slice.
+func (s *Stage) AppendOutputs(values []any, out any) ([]any, error) {
 	if len(s.Out) == 0 {
-		return nil, nil
+		return values, nil
 	}
 	v := reflect.ValueOf(out)
 	if v.Kind() != reflect.Pointer || v.IsNil() || v.Type().Elem() != s.OutType {
 		return nil, fmt.Errorf("stage %q answered %T, not *%v", s.Name, out, s.OutType)
 	}
-	values := make([]any, len(s.Out))
-	for i, p := range s.Out {
-		values[i] = v.Elem().Field(p.Field).Interface()
+	for i := range s.Out {
+		values = append(values, v.Elem().Field(s.Out[i].Field).Interface())
 	}
 	return values, nil
 }

@@ -44,6 +44,7 @@ type node struct {
 	inputs  []*input // connected ones
 	order   []int    // in which they are taken
 	outputs []*output
+	values  []any  // of one firing on their way between tokens and structs
 	held    []held // what the current round has taken, and nobody has dropped yet
 
 	clock   clock

@@ -99,10 +99,12 @@ func (n *node) discardAll(packed [][]*token) {
 // pack takes an output struct apart: one token per output port, nil where no edge leads away.
 // Device memory that no edge carries is released at once.
 func (n *node) pack(out any, frame *lease) ([]*token, error) {
-	values, err := n.stage.Outputs(out)
+	values, err := n.stage.AppendOutputs(n.values[:0], out)
 	if err != nil {
 		return nil, err
 	}
+	n.values = values
+	defer clear(values) // they belong to the tokens then
 	tokens := make([]*token, len(n.outputs))
 	for i, o := range n.outputs {
 		if !o.device && len(o.edges) == 0 {
@@ -138,11 +140,13 @@ func (n *node) discard(tokens []*token) {
 
 // unpack puts the input struct of one frame together. A nil token leaves the zero value.
 func (n *node) unpack(tokens []*token) any {
-	values := make([]any, len(n.stage.In))
+	values := append(n.values[:0], make([]any, len(n.stage.In))...)
 	for i, t := range tokens {
 		if t != nil {
 			values[n.inputs[i].index] = t.value
 		}
 	}
+	n.values = values
+	defer clear(values) // they belong to the firing now
 	return n.stage.Inputs(values)
 }
