@@ -55,7 +55,7 @@ type Pipeline struct {
 // mistake, with its place.
 func Load(name string, o Overrides) (*Pipeline, error) {
 	builtIn := false
-	if _, err := os.Stat(name); err != nil {
+	if info, err := os.Stat(name); err != nil || info.IsDir() {
 		builtIn = slices.Contains(Names(), name)
 	}
 	var plan *graph.Plan

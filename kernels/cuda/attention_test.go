@@ -15,10 +15,15 @@ import (
 // onAttentions calls f for devices of each precision, with processors enough to cut keys into
 // parts, and without.
 func onAttentions(t *testing.T, f func(t *testing.T, d *Device)) {
-	for _, c := range []struct {
+	cases := []struct {
 		precision  Precision
 		processors int
-	}{{Float32, 1}, {Float32, 6}, {BFloat16, 1}, {BFloat16, 6}, {Float16, 6}} {
+	}{{Float32, 1}, {Float32, 6}, {BFloat16, 1}, {BFloat16, 6}, {Float16, 6}}
+	if testing.Short() {
+		cases = cases[1:3]
+		t.Log("f32 on 6 processors and bf16 on one")
+	}
+	for _, c := range cases {
 		t.Run(fmt.Sprintf("%v, %d processors", c.precision, c.processors), func(t *testing.T) {
 			d := open(t, c.precision)
 			d.processors = c.processors

@@ -7,7 +7,12 @@ import (
 )
 
 func TestDeviceInHalfPrecision(t *testing.T) {
-	for _, p := range []Precision{BFloat16, Float16} {
+	precisions := []Precision{BFloat16, Float16}
+	if testing.Short() {
+		precisions = precisions[1:]
+		t.Log("f16 alone")
+	}
+	for _, p := range precisions {
 		t.Run(p.String(), func(t *testing.T) { kerneltest.RunRounded(t, open(t, p)) })
 	}
 }
