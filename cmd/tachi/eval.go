@@ -167,7 +167,9 @@ func (c *evalCmd) pipeline(a *app, file string, sets []*synthetic.Clips, put fun
 			if err != nil {
 				return err
 			}
-			plan.Graph = trial.Listen(plan.Graph)
+			if plan.Graph, err = trial.Listen(plan.Graph); err != nil {
+				return err
+			}
 			if _, err := plan.Run(a.ctx, runtime.Options{Drain: a.drain}); err != nil {
 				return fmt.Errorf("%s, seed %d: %w", o.Family, o.Seed, err)
 			}

@@ -99,8 +99,13 @@ func (a *app) ready(p *pipelines.Pipeline, o pipelines.Options) (*pipelines.Plan
 	if err := pl.Load(); err != nil {
 		return nil, errors.Join(err, pl.Close())
 	}
-	if pl.Model().Embedded() {
+	a.noteNano(pl.Model())
+	return pl, nil
+}
+
+// noteNano says once what the network in the program is worth, where it is the one in use.
+func (a *app) noteNano(m *pipelines.Model) {
+	if m.Embedded() {
 		a.once("nano", model.NanoNote)
 	}
-	return pl, nil
 }

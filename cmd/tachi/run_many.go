@@ -15,7 +15,6 @@ import (
 	"github.com/seed49bbd0e6/tachi/graph/infile"
 	"github.com/seed49bbd0e6/tachi/pipelines"
 	"github.com/seed49bbd0e6/tachi/runtime"
-	"github.com/seed49bbd0e6/tachi/stages/model"
 	"github.com/seed49bbd0e6/tachi/stages/prompts"
 )
 
@@ -214,9 +213,8 @@ func (s *sharedModel) open(p *pipelines.Pipeline) (*pipelines.Model, error) {
 		if err != nil {
 			return nil, err
 		}
-		if s.model = m; m.Embedded() {
-			s.a.once("nano", model.NanoNote)
-		}
+		s.model = m
+		s.a.noteNano(m)
 	}
 	return s.model, nil
 }

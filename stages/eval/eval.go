@@ -98,16 +98,15 @@ func NewTrial(plan *graph.Plan, o synthetic.Options) (*Trial, error) {
 
 // Listen returns a copy of the trial's plan, as it was settled, that reports to the trial. A dry
 // run must not report: the trial would take the imagined frames for those of its clip.
-func (t *Trial) Listen(plan *graph.Plan) *graph.Plan {
-	id, port := results.Port(plan)
-	return plan.Edit(func(n *graph.PlanNode) {
-		switch {
-		case n.Stage.Role == graph.Source:
+func (t *Trial) Listen(plan *graph.Plan) (*graph.Plan, error) {
+	plan = plan.Edit(func(n *graph.PlanNode) {
+		if n.Stage.Role == graph.Source {
 			n.Stage = graph.Wrap(n.Stage, t.recordTruth)
-		case n.ID == id:
-			stage := n.Stage
-			n.Stage = graph.Wrap(stage, func(_ *graph.Env, inst *graph.Node) *graph.Node { return t.scoreResults(inst, stage, port) })
 		}
+	})
+	return results.Tap(plan, func(r *token.Result) error {
+		t.score(r)
+		return nil
 	})
 }
 
@@ -123,27 +122,6 @@ func (t *Trial) recordTruth(_ *graph.Env, inst *graph.Node) *graph.Node {
 		})
 	}
 	return &graph.Node{Run: run, Close: inst.Close}
-}
-
-// scoreResults scores each result that a select stage gives.
-func (t *Trial) scoreResults(inst *graph.Node, stage *graph.Stage, port int) *graph.Node {
-	fire := func(ctx context.Context, in []any) ([]any, error) {
-		outs, err := inst.Fire(ctx, in)
-		if err != nil {
-			return nil, err
-		}
-		for _, out := range outs {
-			values, err := stage.Outputs(out)
-			if err != nil {
-				return nil, err
-			}
-			if r := values[port].(*token.Result); r != nil {
-				t.score(r)
-			}
-		}
-		return outs, nil
-	}
-	return &graph.Node{Fire: fire, Close: inst.Close}
 }
 
 // score compares object 1, the target, with its truth.

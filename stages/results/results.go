@@ -55,11 +55,11 @@ func Port(plan *graph.Plan) (id string, port int) {
 // Listen returns a copy of a resolved plan that calls each with the result of every frame, in
 // order. An error ends the run.
 func Listen(plan *graph.Plan, each func(Result) error) (*graph.Plan, error) {
-	return tap(plan, func(r *token.Result) error { return each(public(r)) })
+	return Tap(plan, func(r *token.Result) error { return each(public(r)) })
 }
 
-// tap returns a copy of the plan in which each sees what goes out of the result port.
-func tap(plan *graph.Plan, each func(*token.Result) error) (*graph.Plan, error) {
+// Tap is Listen for packages of stages: each gets the token itself, before any stage reads it.
+func Tap(plan *graph.Plan, each func(*token.Result) error) (*graph.Plan, error) {
 	id, port := Port(plan)
 	if id == "" {
 		return nil, graph.Errorf(graph.BadConfig, "%s: no stage gives a result", plan.File)
